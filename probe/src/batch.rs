@@ -1,0 +1,1 @@
+//! What travels from agent to collector.

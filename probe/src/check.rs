@@ -1,0 +1,150 @@
+//! A check: probe × target × interval.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use sha2::{Digest, Sha256};
+use std::{fmt, str::FromStr, time::Duration};
+
+/// Identity of a check within its agent. Agents send this, never labels, so a rename touches no agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CheckId(pub u32);
+
+impl CheckId {
+    /// The id a check has when its file gives none: the first four bytes of SHA-256 of its name.
+    pub fn of_name(name: &str) -> CheckId {
+        let digest = Sha256::digest(name.as_bytes());
+        CheckId(u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]))
+    }
+}
+
+impl fmt::Display for CheckId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+macro_rules! probe_kinds {
+    ($($variant:ident $name:literal $help:literal;)*) => {
+        /// How to ask. An agent that lacks one answers [`Failure::Unsupported`](crate::outcome::Failure)
+        /// and runs the rest.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum ProbeKind { $(#[doc = $help] $variant,)* }
+
+        impl ProbeKind {
+            /// All probes.
+            pub const ALL: &'static [ProbeKind] = &[$(ProbeKind::$variant),*];
+            /// Name in YAML and labels.
+            pub fn name(self) -> &'static str { match self { $(ProbeKind::$variant => $name,)* } }
+        }
+
+        impl FromStr for ProbeKind {
+            type Err = ();
+            fn from_str(s: &str) -> Result<Self, ()> {
+                match s { $($name => Ok(ProbeKind::$variant),)* _ => Err(()) }
+            }
+        }
+    };
+}
+
+probe_kinds! {
+    Icmp "icmp" "ICMP echo to an address or name";
+    Tcp "tcp" "TCP connect to `host:port`";
+    Http "http" "GET of a URL, http or https";
+    Stamp "stamp" "unauthenticated STAMP (RFC 8762) to a reflector at `host:port`";
+    Interface "interface" "counters and state of this machine's interface, or `*` for all but loopback";
+    Uptime "uptime" "how long this machine has been up";
+}
+
+/// What is asked, of whom, how often.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// Identity; derived from the name when the file gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<CheckId>,
+    /// Name within the agent, for people.
+    pub name: String,
+    /// How to ask.
+    pub probe: ProbeKind,
+    /// Who is asked, in the probe's own form: an address, `host:port`, a URL, an interface.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub target: String,
+    /// Interval between runs.
+    #[serde(default = "default_every")]
+    pub every: Span,
+    /// How long an answer may take.
+    #[serde(default = "default_timeout")]
+    pub timeout: Span,
+}
+
+impl Check {
+    /// The check's identity, given or derived.
+    pub fn id(&self) -> CheckId {
+        self.id.unwrap_or_else(|| CheckId::of_name(&self.name))
+    }
+}
+
+fn default_every() -> Span {
+    Span(Duration::from_secs(10))
+}
+
+fn default_timeout() -> Span {
+    Span(Duration::from_secs(2))
+}
+
+/// A length of time in a configuration file: `200ms`, `10s`, `5m`, `24h`, `7d`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span(pub Duration);
+
+const UNITS: [(&str, u64); 5] =
+    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        let wrong = || format!("`{s}` is not a length of time; write a number and ms, s, m, h or d, as in `10s`");
+        let digits = s.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let (number, unit) = s.split_at(digits);
+        let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
+        let millis = number.parse::<u64>().ok().and_then(|n| n.checked_mul(*scale)).ok_or_else(wrong)?;
+        Ok(Span(Duration::from_millis(millis)))
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_millis() as u64;
+        let (unit, scale) =
+            UNITS.iter().rev().find(|(_, scale)| millis != 0 && millis % scale == 0).unwrap_or(&UNITS[0]);
+        write!(f, "{}{unit}", millis / scale)
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_read_back_as_written() {
+        for text in ["200ms", "10s", "5m", "24h", "7d", "0ms"] {
+            assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
+        }
+        for wrong in ["", "10", "s", "10 s", "-1s", "99999999999999999999s", "10y"] {
+            assert!(wrong.parse::<Span>().is_err(), "{wrong}");
+        }
+    }
+}

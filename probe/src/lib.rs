@@ -1,0 +1,14 @@
+//! The language of probing, spoken by agent and collector.
+//!
+//! Everything here is pure: no clock, socket, file or thread. It knows checks, outcomes, batches and
+//! liveness packets; it never names a site, an incident or a person.
+
+pub mod batch;
+pub mod check;
+pub mod event;
+pub mod key;
+pub mod liveness;
+pub mod metric;
+pub mod moment;
+pub mod outcome;
+pub mod plan;

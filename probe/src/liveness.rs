@@ -1,0 +1,1 @@
+//! Liveness packets: STAMP (RFC 8762, RFC 8972).

@@ -1,0 +1,60 @@
+//! Every metric an agent can report, declared once: a metric cannot exist undeclared.
+//!
+//! Names follow Prometheus exporters where the meaning is equal, in base units.
+
+use serde::{Deserialize, Serialize};
+
+/// What a series' values mean over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Goes up and down.
+    Gauge,
+    /// Only grows, save at a reset.
+    Counter,
+}
+
+macro_rules! metrics {
+    ($($id:literal $variant:ident $name:literal $kind:ident $help:literal;)*) => {
+        /// A declared metric. The number is its identity on the wire and never changes meaning.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[repr(u16)]
+        pub enum Metric { $(#[doc = $help] $variant = $id,)* }
+
+        impl Metric {
+            /// All metrics, by number.
+            pub const ALL: &'static [Metric] = &[$(Metric::$variant),*];
+
+            /// The metric with this wire number, `None` if a newer agent knows one that we do not.
+            pub fn from_id(id: u16) -> Option<Metric> {
+                match id { $($id => Some(Metric::$variant),)* _ => None }
+            }
+            /// Name in exposition, API and queries.
+            pub fn name(self) -> &'static str { match self { $(Metric::$variant => $name,)* } }
+            /// Counter or gauge.
+            pub fn kind(self) -> Kind { match self { $(Metric::$variant => Kind::$kind,)* } }
+            /// One line of help.
+            pub fn help(self) -> &'static str { match self { $(Metric::$variant => $help,)* } }
+        }
+    };
+}
+
+metrics! {
+    1 ProbeSuccess "probe_success" Gauge "1 when the check succeeded, else 0";
+    2 ProbeDuration "probe_duration_seconds" Gauge "how long the check took";
+    3 HttpStatus "probe_http_status_code" Gauge "status code of the last HTTP answer";
+    4 CertExpiry "probe_ssl_earliest_cert_expiry" Gauge "earliest certificate expiry, seconds since 1970";
+    5 LossRatio "probe_loss_ratio" Gauge "share of packets lost, 0 to 1";
+    6 RttMin "probe_rtt_min_seconds" Gauge "smallest round trip of the check's packets";
+    7 RttMax "probe_rtt_max_seconds" Gauge "largest round trip of the check's packets";
+    20 IfInOctets "ifHCInOctets" Counter "octets received by the interface (IF-MIB, 64 bit)";
+    21 IfOutOctets "ifHCOutOctets" Counter "octets sent by the interface (IF-MIB, 64 bit)";
+    22 IfInErrors "ifInErrors" Counter "inbound packets with errors (IF-MIB)";
+    23 IfOutErrors "ifOutErrors" Counter "outbound packets that could not be sent (IF-MIB)";
+    24 IfInDiscards "ifInDiscards" Counter "inbound packets dropped without error (IF-MIB)";
+    25 IfOutDiscards "ifOutDiscards" Counter "outbound packets dropped without error (IF-MIB)";
+    26 IfOperStatus "ifOperStatus" Gauge "1 up, 2 down (IF-MIB)";
+    40 Uptime "uptime_seconds" Gauge "seconds since the machine booted";
+    60 LivenessRtt "liveness_rtt_seconds" Gauge "median round trip of the line's liveness packets";
+    61 LivenessLossUp "liveness_loss_up_ratio" Gauge "share of liveness packets lost from site to centre";
+    62 LivenessLossDown "liveness_loss_down_ratio" Gauge "share of liveness packets lost from centre to site";
+}

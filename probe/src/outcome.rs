@@ -1,0 +1,68 @@
+//! One run of a check, and why it failed if it did. A failed probe is a measurement, not an error.
+
+use crate::{check::CheckId, metric::Metric, moment::Moment};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// One run of one check.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Which check ran.
+    pub check: CheckId,
+    /// When its first packet was sent.
+    pub sent: Moment,
+    /// How long the answer took, or why there was none.
+    pub result: Result<Duration, Failure>,
+    /// What else it measured (counters, status codes); `probe_success` and duration are not repeated here.
+    pub samples: Vec<Sample>,
+}
+
+/// One value of one metric, with the part of the target it speaks of (an interface, a certificate).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// What was measured.
+    pub metric: Metric,
+    /// Which part of the target: an interface name, or empty for the whole.
+    pub part: String,
+    /// The value in the metric's base unit.
+    pub value: f64,
+}
+
+macro_rules! failures {
+    ($($id:literal $variant:ident $name:literal $tells:literal $help:literal;)*) => {
+        /// Why a check got no good answer. The number is its identity on the wire.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[repr(u8)]
+        pub enum Failure { $(#[doc = $help] $variant = $id,)* }
+
+        impl Failure {
+            /// All failures, by number.
+            pub const ALL: &'static [Failure] = &[$(Failure::$variant),*];
+
+            /// The failure with this wire number.
+            pub fn from_id(id: u8) -> Option<Failure> {
+                match id { $($id => Some(Failure::$variant),)* _ => None }
+            }
+            /// Name in labels and API.
+            pub fn name(self) -> &'static str { match self { $(Failure::$variant => $name,)* } }
+            /// Whether it says something about the target. A failure on our own side (no permission, no
+            /// such probe) leaves the target unknown.
+            pub fn tells_of_target(self) -> bool { match self { $(Failure::$variant => $tells,)* } }
+        }
+    };
+}
+
+failures! {
+    1 Timeout "timeout" true "no answer within the time-out";
+    2 Refused "refused" true "the target refused the connection";
+    3 Unreachable "unreachable" true "the network says there is no way there";
+    4 Resolve "resolve" true "the name did not resolve";
+    5 Tls "tls" true "the TLS handshake failed";
+    6 Status "status" true "an answer came with a status that was not expected";
+    7 Protocol "protocol" true "an answer came that does not follow the protocol";
+    8 Body "body" true "the answer's body did not match";
+    9 Reset "reset" true "the target closed the connection early";
+    32 NotPermitted "not-permitted" false "this machine does not permit the probe (socket rights)";
+    33 Unsupported "unsupported" false "this agent does not know the probe";
+    34 Local "local" false "the probe failed on this machine before anything was sent";
+}
