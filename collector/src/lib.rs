@@ -1,1 +1,9 @@
-//! Placeholder while the house is built.
+//! Hải Đăng collector: detects outages across a province's network and names their one root.
+//!
+//! Modules stand in order: a file uses only modules named before its own. What decides is pure and stands
+//! in the fold ([`watch`]); sockets and disks are thin.
+
+pub mod topology;
+pub mod incident;
+pub mod entry;
+pub mod watch;

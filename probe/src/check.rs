@@ -97,14 +97,14 @@ fn default_timeout() -> Span {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(pub Duration);
 
-const UNITS: [(&str, u64); 5] =
-    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
 impl FromStr for Span {
     type Err = String;
 
     fn from_str(s: &str) -> Result<Self, String> {
-        let wrong = || format!("`{s}` is not a length of time; write a number and ms, s, m, h or d, as in `10s`");
+        let wrong =
+            || format!("`{s}` is not a length of time; write a number and ms, s, m, h or d, as in `10s`");
         let digits = s.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
         let (number, unit) = s.split_at(digits);
         let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
