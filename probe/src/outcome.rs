@@ -43,6 +43,12 @@ macro_rules! failures {
             pub fn from_id(id: u8) -> Option<Failure> {
                 match id { $($id => Some(Failure::$variant),)* _ => None }
             }
+            /// The failure with this wire number, or the nearest thing this version can say: numbers from
+            /// 32 on are failures on the agent's own side, those below speak of the target.
+            pub fn from_newer(id: u64) -> Failure {
+                let known = u8::try_from(id).ok().and_then(Failure::from_id);
+                known.unwrap_or(if id < 32 { Failure::Other } else { Failure::Local })
+            }
             /// Name in labels and API.
             pub fn name(self) -> &'static str { match self { $(Failure::$variant => $name,)* } }
             /// Whether it says something about the target. A failure on our own side (no permission, no
@@ -62,7 +68,23 @@ failures! {
     7 Protocol "protocol" true "an answer came that does not follow the protocol";
     8 Body "body" true "the answer's body did not match";
     9 Reset "reset" true "the target closed the connection early";
+    31 Other "other" true "it failed in a way this version has no name for";
     32 NotPermitted "not-permitted" false "this machine does not permit the probe (socket rights)";
     33 Unsupported "unsupported" false "this agent does not know the probe";
     34 Local "local" false "the probe failed on this machine before anything was sent";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_tell_whose_side_failed() {
+        for &failure in Failure::ALL {
+            assert_eq!(failure.tells_of_target(), (failure as u8) < 32, "{}", failure.name());
+            assert_eq!(Failure::from_newer(failure as u64), failure);
+        }
+        assert_eq!(Failure::from_newer(30), Failure::Other);
+        assert_eq!(Failure::from_newer(u64::MAX), Failure::Local);
+    }
 }

@@ -4,7 +4,21 @@
 
 use crate::check::{Check, Span};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::net::{IpAddr, SocketAddr};
+
+/// First 8 octets of SHA-256 of a plan's text; all zero when there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PlanDigest(pub [u8; 8]);
+
+impl PlanDigest {
+    /// Digest of a plan's text.
+    pub fn of(text: &[u8]) -> PlanDigest {
+        let mut digest = [0; 8];
+        digest.copy_from_slice(&Sha256::digest(text)[..8]);
+        PlanDigest(digest)
+    }
+}
 
 /// An agent's file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
