@@ -1,1 +1,21 @@
-//! Placeholder while the house is built.
+//! What a program needs to be a program, for the agent and the collector alike.
+//!
+//! Nothing here knows a site, a probe's result or an incident. Each file is one concern:
+//!
+//! | file        | promise                                                                        |
+//! |-------------|--------------------------------------------------------------------------------|
+//! | [`clock`]   | the only reader of clocks; monotonic across suspend, honest about UTC          |
+//! | [`yaml`]    | configuration text to structs; every error is `file:line:col: message`         |
+//! | [`listen`]  | bound sockets and TLS; nothing beyond loopback in plain text unless asked for  |
+//! | [`metrics`] | counters and gauges as OpenMetrics text, with the process's own                |
+//! | [`log`]     | key=value lines on stderr                                                      |
+//! | [`stop`]    | SIGINT and SIGTERM as a future everybody can wait for                          |
+//!
+//! All of it runs on one tokio thread; the only other thread is the file watcher's own.
+
+pub mod clock;
+pub mod listen;
+pub mod log;
+pub mod metrics;
+pub mod stop;
+pub mod yaml;

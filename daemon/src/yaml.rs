@@ -1,0 +1,221 @@
+//! Configuration text to structs, with every error at its place.
+//!
+//! ```text
+//! sites/28249.yml:7:5: unknown key `circut`; did you mean `circuit`?
+//! └─ file ──────┘ │ └ column (characters, from 1)
+//!                 └ line (from 1)
+//! ```
+//!
+//! [`read`] and [`parse`] stop at the first fault of a file, since what follows a wrong shape is guesswork;
+//! checks of meaning go on and report each fault at its place with [`Spanned`] and [`Fault::at`], so one run
+//! shows all there is. [`Faults`] collects and sorts them. Structs opt in to strictness with
+//! `#[serde(deny_unknown_fields)]`. `Spanned` knows no position inside `flatten`, `untagged` and `tag = "…"`
+//! (serde buffers those); wrap the whole enum instead.
+//!
+//! Limits: [`MAX_FILE_BYTES`], one document a file, 32 levels deep, 20 000 events repeated through aliases.
+//! Beyond them a file is refused, not cut. Booleans are `true` and `false` only: `no` is a word.
+//! Messages never repeat a value whose key sounds like a secret.
+
+mod words;
+
+use serde::de::DeserializeOwned;
+pub use serde_saphyr::{Location, Spanned};
+use serde_saphyr::{Options, alias_limits, budget, options};
+use std::fmt;
+use std::path::{Path, PathBuf};
+pub use words::{suggest, unknown};
+
+/// Largest configuration file read, bytes.
+pub const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+/// Deepest nesting of mappings and sequences.
+const MAX_DEPTH: usize = 32;
+/// Most parser events that aliases may repeat in one file: the end of an alias bomb.
+const MAX_ALIASED_EVENTS: usize = 20_000;
+
+/// Something wrong in a file, at its place. Sorts by file, line and column.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("{}:{line}:{column}: {message}", .file.display())]
+pub struct Fault {
+    /// The file, as the reader was given it.
+    pub file: PathBuf,
+    /// Line from 1; 1 when the fault is the file's as a whole.
+    pub line: u64,
+    /// Column in characters from 1; 1 when the fault is the file's as a whole.
+    pub column: u64,
+    /// What is wrong and, where known, what would be right.
+    pub message: String,
+}
+
+impl Fault {
+    /// A fault of the file as a whole.
+    pub fn whole(file: &Path, message: impl Into<String>) -> Fault {
+        Fault { file: file.into(), line: 1, column: 1, message: message.into() }
+    }
+
+    /// A fault at `place`; of the whole file when the place is not known.
+    pub fn at(file: &Path, place: Location, message: impl Into<String>) -> Fault {
+        let (line, column) = (place.line().max(1), place.column().max(1));
+        Fault { file: file.into(), line, column, message: message.into() }
+    }
+}
+
+/// All that is wrong with a configuration, in the order a person would read it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// Adds one.
+    pub fn push(&mut self, fault: Fault) {
+        self.0.push(fault);
+    }
+
+    /// Keeps the value, or the fault in its place.
+    pub fn keep<T>(&mut self, result: Result<T, Fault>) -> Option<T> {
+        result.map_err(|fault| self.push(fault)).ok()
+    }
+
+    /// Whether nothing is wrong so far.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The value when nothing is wrong, else all that is, sorted and each said once.
+    pub fn or<T>(mut self, value: T) -> Result<T, Faults> {
+        if self.0.is_empty() {
+            return Ok(value);
+        }
+        self.0.sort();
+        self.0.dedup();
+        Err(self)
+    }
+
+    /// The faults.
+    pub fn iter(&self) -> std::slice::Iter<'_, Fault> {
+        self.0.iter()
+    }
+}
+
+impl Extend<Fault> for Faults {
+    fn extend<I: IntoIterator<Item = Fault>>(&mut self, faults: I) {
+        self.0.extend(faults);
+    }
+}
+
+impl From<Fault> for Faults {
+    fn from(fault: Fault) -> Faults {
+        Faults(vec![fault])
+    }
+}
+
+/// One fault a line.
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, fault) in self.0.iter().enumerate() {
+            let line = if nth == 0 { "" } else { "\n" };
+            write!(f, "{line}{fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// Reads and parses one file.
+///
+/// # Errors
+/// A file that cannot be read, exceeds a limit, is not YAML, or is not a `T`: one fault, the first.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Fault> {
+    parse(path, &text(path)?)
+}
+
+/// The text of one configuration file, at most [`MAX_FILE_BYTES`].
+pub fn text(path: &Path) -> Result<String, Fault> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| Fault::whole(path, format!("cannot be read: {error}")))?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(Fault::whole(path, format!("is larger than {} MiB", MAX_FILE_BYTES >> 20)));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        Fault { file: path.into(), line, column: 1, message: "is not UTF-8 text".into() }
+    })
+}
+
+/// Parses `text`; `file` is only a name for the fault.
+pub fn parse<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, Fault> {
+    if text.len() as u64 > MAX_FILE_BYTES {
+        return Err(Fault::whole(file, format!("is larger than {} MiB", MAX_FILE_BYTES >> 20)));
+    }
+    serde_saphyr::from_str_with_options(text, strict()).map_err(|error| {
+        let (place, message) = words::explain(&error, text);
+        Fault::at(file, place, message)
+    })
+}
+
+fn strict() -> Options {
+    options! {
+        budget: budget! { max_documents: 1, max_depth: MAX_DEPTH, flow_nesting_limit: MAX_DEPTH },
+        alias_limits: alias_limits! { max_total_replayed_events: MAX_ALIASED_EVENTS },
+        strict_booleans: true,
+        reject_unsupported_tags: true,
+        emit_comments: false,
+        with_snippet: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Province {
+        #[allow(dead_code)]
+        name: String,
+        #[serde(default)]
+        lines: Vec<Line>,
+        #[serde(default)]
+        #[allow(dead_code)]
+        secret: Option<u32>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Line {
+        circuit: Spanned<String>,
+        #[serde(default)]
+        #[allow(dead_code)]
+        mbps: u32,
+        #[serde(default)]
+        #[allow(dead_code)]
+        primary: bool,
+        #[serde(default)]
+        #[allow(dead_code)]
+        carrier: Option<Carrier>,
+        #[serde(default)]
+        #[allow(dead_code)]
+        address: Option<std::net::IpAddr>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Carrier {
+        Vnpt,
+        Viettel,
+    }
+
+    fn fault(text: &str) -> String {
+        parse::<Province>(Path::new("p.yml"), text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_misspelt_key_is_named_at_its_place() {
+        assert_eq!(fault("name: x\nlinse: []\n"), "p.yml:2:1: unknown key `linse`; did you mean `lines`?");
+    }
+}
