@@ -7,3 +7,4 @@ pub mod topology;
 pub mod incident;
 pub mod entry;
 pub mod watch;
+pub mod fold;

@@ -1,0 +1,288 @@
+//! The one thread that decides: it owns the `evidence` journal and the [`Watch`].
+//!
+//! ```text
+//!  ingest ─ batches ─┐                       ┌─▶ append ─▶ apply ─┬─▶ Change (console, store)
+//!  liveness ─ ticks ─┼─▶ queue (QUEUE) ─▶ fold                    ├─▶ on_batch (store)
+//!  api ─ acts ───────┘                       └─▶ sync ─▶ answers  └─▶ on_train (liveness)
+//! ```
+//!
+//! What it promises:
+//!
+//! - Nothing decides that is not in the journal: an entry is appended first and applied second. When the
+//!   journal refuses, the entry is refused, counted and not applied; ticks are then missing, which the fold
+//!   reads as "we were blind", never as silence. [`Fold::fault`] says so and `/readyz` shows it.
+//! - An answer comes only after `sync`. Answers of one turn share a sync (group commit); a turn ends when
+//!   the queue is empty or [`TURN`] entries were taken. Ticks alone are synced each [`SYNC_MS`].
+//! - A batch is appended once: repeats are found here, where nothing runs beside it.
+//! - It reads no clock: time comes in entries.
+
+mod record;
+mod thread;
+
+use crate::entry::{Entry, Received};
+use crate::topology::{Id, Topology};
+use crate::watch::Watch;
+use haidang_probe::batch::{Batch, Ranges};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{broadcast, oneshot};
+
+/// Submissions that may wait; one more is refused with [`Refused::Full`] and counted.
+pub const QUEUE: usize = 1024;
+/// Entries taken before a sync when the queue never empties.
+pub const TURN: usize = 256;
+/// Milliseconds of the journal's own time after which entries nobody waits for are synced.
+pub const SYNC_MS: i64 = 1_000;
+/// Milliseconds between checkpoints.
+pub const CHECKPOINT_MS: i64 = 600_000;
+/// Changes a slow reader may lag behind before it is told that it missed some.
+pub const CHANGES: usize = 1024;
+/// Batches of this long before the start are given to `on_batch` again, milliseconds.
+pub const REBUILD_MS: i64 = 86_400_000;
+/// How often a stop knocks at a full queue.
+const STOP_RETRY: Duration = Duration::from_millis(10);
+
+/// Something that readers may want to look at again; what it is they read from the [`Watch`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Position of the entry that changed it.
+    pub seq: u64,
+    /// UTC ms.
+    pub at: i64,
+    /// Sites and lines that changed state.
+    pub sites: Vec<Id>,
+    /// Incidents revised.
+    pub incidents: Vec<String>,
+    /// Whether the findings changed.
+    pub findings: bool,
+}
+
+/// Why a submission is refused. Nothing of it was kept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Too many wait already.
+    #[error("{QUEUE} submissions are waiting already")]
+    Full,
+    /// The journal takes no records, for the reason given.
+    #[error("the journal takes no records: {0}")]
+    Journal(String),
+    /// The spool's received numbers would need too many ranges: fill the holes first.
+    #[error("too many holes in the numbers received of this spool; resend the oldest first")]
+    Holes,
+    /// The collector is stopping.
+    #[error("the collector is stopping")]
+    Stopping,
+}
+
+/// A batch on its way in: as it came, and opened.
+#[derive(Debug)]
+pub struct Arrival {
+    /// As it came.
+    pub received: Received,
+    /// Spool it belongs to.
+    pub spool_id: u64,
+    /// Its number within the spool.
+    pub seq: u64,
+    /// Opened.
+    pub batch: Batch,
+}
+
+/// A batch that is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Position in the journal; none for a repeat.
+    pub position: Option<u64>,
+    /// All numbers durably received of its spool.
+    pub received: Ranges,
+}
+
+/// Called on the fold's thread; must not block.
+pub struct Hooks {
+    /// Each batch folded, opened; at start also those of the last [`REBUILD_MS`].
+    pub on_batch: Box<dyn FnMut(&Received, &Batch) + Send>,
+    /// Send the down session of this uplink fast until then (UTC ms).
+    pub on_train: Box<dyn FnMut(u16, i64) + Send>,
+}
+
+impl Default for Hooks {
+    fn default() -> Hooks {
+        Hooks { on_batch: Box::new(|_, _| ()), on_train: Box::new(|_, _| ()) }
+    }
+}
+
+/// The fold, to speak to; cheap to clone.
+#[derive(Clone)]
+pub struct Fold {
+    queue: SyncSender<Submission>,
+    shared: Arc<Shared>,
+}
+
+/// What the thread and its speakers share.
+struct Shared {
+    watch: RwLock<Watch>,
+    changes: broadcast::Sender<Change>,
+    fault: Mutex<Option<String>>,
+    counts: Counts,
+}
+
+/// What the fold did since it started; read with [`Fold::counts`].
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Entries appended and applied.
+    pub entries: AtomicU64,
+    /// Batches that were repeats.
+    pub repeats: AtomicU64,
+    /// Submissions refused because the queue was full.
+    pub full: AtomicU64,
+    /// Entries the journal refused.
+    pub refused: AtomicU64,
+    /// Syncs done.
+    pub syncs: AtomicU64,
+}
+
+type Answer = oneshot::Sender<Result<Kept, Refused>>;
+
+enum Submission {
+    Entry(Box<Entry>, Option<Answer>),
+    Batch(Box<Arrival>, Answer),
+    Stop(oneshot::Sender<()>),
+}
+
+impl Fold {
+    /// Submits an entry nobody waits for: a tick, a proof.
+    pub fn submit(&self, entry: Entry) -> Result<(), Refused> {
+        self.send(Submission::Entry(Box::new(entry), None))
+    }
+
+    /// Submits an entry and waits until it is durable; gives its position.
+    pub async fn durable(&self, entry: Entry) -> Result<u64, Refused> {
+        let (answer, wait) = oneshot::channel();
+        self.send(Submission::Entry(Box::new(entry), Some(answer)))?;
+        let kept = wait.await.map_err(|_| Refused::Stopping)??;
+        kept.position.ok_or(Refused::Stopping)
+    }
+
+    /// Submits a batch and waits until it, or the batch it repeats, is durable.
+    pub async fn batch(&self, arrival: Arrival) -> Result<Kept, Refused> {
+        let (answer, wait) = oneshot::channel();
+        self.send(Submission::Batch(Box::new(arrival), answer))?;
+        wait.await.map_err(|_| Refused::Stopping)?
+    }
+
+    /// Judges by this record from now on; nothing happens when it is the present one.
+    pub async fn configure(&self, at: i64, topology: Topology) -> Result<(), Refused> {
+        if self.read(|watch| watch.topology().digest()) == topology.digest() {
+            return Ok(());
+        }
+        self.durable(Entry::Config { at, topology: Box::new(topology) }).await.map(|_| ())
+    }
+
+    /// Looks at the fold. The thread waits meanwhile, so be short: copy out, then render.
+    pub fn read<T>(&self, look: impl FnOnce(&Watch) -> T) -> T {
+        look(&self.shared.watch.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes from now on. A reader more than [`CHANGES`] behind gets `Lagged` and should read all anew.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.shared.changes.subscribe()
+    }
+
+    /// Why nothing is being kept at present, if so.
+    pub fn fault(&self) -> Option<String> {
+        self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counters since the start.
+    pub fn counts(&self) -> &Counts {
+        &self.shared.counts
+    }
+
+    fn send(&self, submission: Submission) -> Result<(), Refused> {
+        self.queue.try_send(submission).map_err(|error| match error {
+            TrySendError::Full(_) => {
+                self.shared.counts.full.fetch_add(1, Ordering::Relaxed);
+                Refused::Full
+            }
+            TrySendError::Disconnected(_) => Refused::Stopping,
+        })
+    }
+}
+
+/// Starts the fold: opens the journal, folds what it holds, notes the start and the record judged by.
+pub fn start(start: Start) -> Result<(Fold, Ending), StartError> {
+    let Start { journal, at, topology, mut hooks } = start;
+    let (record, watch) = record::open(&journal, at - REBUILD_MS, &mut hooks)?;
+    let (changes, _) = broadcast::channel(CHANGES);
+    let shared = Arc::new(Shared {
+        watch: RwLock::new(watch),
+        changes,
+        fault: Mutex::new(None),
+        counts: Counts::default(),
+    });
+    let (queue, submissions) = sync_channel(QUEUE);
+    let mut thread = thread::Thread::new(record, shared.clone(), hooks);
+    thread.begin(at, topology)?;
+    let join = std::thread::Builder::new()
+        .name("fold".into())
+        .spawn(move || thread.run(&submissions))
+        .map_err(StartError::Thread)?;
+    let fold = Fold { queue, shared };
+    Ok((fold.clone(), Ending { fold, join }))
+}
+
+/// What a fold starts from.
+pub struct Start {
+    /// Where the journal is and how large it may grow.
+    pub journal: Journal,
+    /// UTC ms.
+    pub at: i64,
+    /// The record to judge by.
+    pub topology: Topology,
+    /// Whom to call.
+    pub hooks: Hooks,
+}
+
+/// Where the `evidence` journal is and how large it may grow.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// Its limit; when it is reached the oldest records that no start needs go.
+    pub max_bytes: u64,
+}
+
+/// Why the fold could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The journal refused.
+    #[error("cannot start on the journal: {0}")]
+    Journal(String),
+    /// No thread.
+    #[error("cannot start the fold's thread: {0}")]
+    Thread(#[source] std::io::Error),
+}
+
+/// The running thread.
+pub struct Ending {
+    fold: Fold,
+    join: JoinHandle<()>,
+}
+
+impl Ending {
+    /// Ends in order: everything submitted before is kept, a checkpoint is written, the journal is closed.
+    pub async fn stop(self) {
+        let (done, wait) = oneshot::channel();
+        let mut submission = Submission::Stop(done);
+        while let Err(TrySendError::Full(back)) = self.fold.queue.try_send(submission) {
+            submission = back;
+            tokio::time::sleep(STOP_RETRY).await;
+        }
+        // An error means that the thread is gone already.
+        let _ = wait.await;
+        let _ = self.join.join();
+    }
+}

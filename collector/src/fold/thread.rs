@@ -1,0 +1,199 @@
+//! The fold's loop: append, apply, sync, answer.
+
+use super::record::Record;
+use super::{
+    Answer, Arrival, CHECKPOINT_MS, Change, Hooks, Kept, Refused, SYNC_MS, Shared, StartError, Submission,
+    TURN,
+};
+use crate::entry::Entry;
+use crate::topology::Topology;
+use crate::watch::Effect;
+use haidang_probe::batch::Ranges;
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+/// How long the thread waits for a submission before it syncs what nobody waits for.
+const IDLE: Duration = Duration::from_secs(1);
+
+pub(super) struct Thread {
+    record: Record,
+    shared: Arc<Shared>,
+    hooks: Hooks,
+    heard: BTreeMap<(String, u64), Ranges>,
+    /// Answers that wait for the next sync.
+    waiting: Vec<(Answer, Kept)>,
+    /// Something was appended since the last sync.
+    dirty: bool,
+    /// Time of the last entry synced, UTC ms.
+    synced: i64,
+    /// Time of the last checkpoint, UTC ms.
+    checkpoint: i64,
+}
+
+impl Thread {
+    pub(super) fn new(record: Record, shared: Arc<Shared>, hooks: Hooks) -> Thread {
+        let heard = BTreeMap::new();
+        Thread { record, shared, hooks, heard, waiting: Vec::new(), dirty: false, synced: 0, checkpoint: 0 }
+    }
+
+    /// Notes the start, and the record when it is another than the one folded.
+    pub(super) fn begin(&mut self, at: i64, topology: Topology) -> Result<(), StartError> {
+        let refused = |refused: Refused| StartError::Journal(refused.to_string());
+        self.checkpoint = at;
+        self.keep(&Entry::Start { at }).map_err(refused)?;
+        let known = self.shared.watch.read().unwrap_or_else(PoisonError::into_inner).topology().digest();
+        if known != topology.digest() {
+            self.keep(&Entry::Config { at, topology: Box::new(topology) }).map_err(refused)?;
+        }
+        self.record.sync().map_err(StartError::Journal)
+    }
+
+    /// Runs until told to stop, or until nobody is left who could submit.
+    pub(super) fn run(mut self, submissions: &Receiver<Submission>) {
+        loop {
+            let first = match submissions.recv_timeout(IDLE) {
+                Ok(submission) => Some(submission),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let idle = first.is_none();
+            let turn = first.into_iter().chain(submissions.try_iter()).take(TURN);
+            for submission in turn {
+                match submission {
+                    Submission::Entry(entry, answer) => self.take(&entry, answer),
+                    Submission::Batch(arrival, answer) => self.take_batch(*arrival, answer),
+                    Submission::Stop(done) => {
+                        self.end();
+                        let _ = done.send(());
+                        return;
+                    }
+                }
+            }
+            self.settle(idle);
+        }
+    }
+
+    fn take(&mut self, entry: &Entry, answer: Option<Answer>) {
+        let kept = self.keep(entry);
+        let Some(answer) = answer else { return };
+        match kept {
+            Ok(position) => {
+                let kept = Kept { position: Some(position), received: Ranges::default() };
+                self.waiting.push((answer, kept));
+            }
+            Err(refused) => drop(answer.send(Err(refused))),
+        }
+    }
+
+    fn take_batch(&mut self, arrival: Arrival, answer: Answer) {
+        let Arrival { received, spool_id, seq, batch } = arrival;
+        let mut numbers = self.heard.get(&(received.agent.clone(), spool_id)).cloned().unwrap_or_default();
+        let fresh = match numbers.insert(seq) {
+            Ok(fresh) => fresh,
+            Err(_) => return drop(answer.send(Err(Refused::Holes))),
+        };
+        if !fresh {
+            self.shared.counts.repeats.fetch_add(1, Ordering::Relaxed);
+            self.waiting.push((answer, Kept { position: None, received: numbers }));
+            return;
+        }
+        let entry = Entry::Batch(received);
+        match self.keep(&entry) {
+            Ok(position) => {
+                self.waiting.push((answer, Kept { position: Some(position), received: numbers.clone() }));
+                let Entry::Batch(received) = entry else { return };
+                (self.hooks.on_batch)(&received, &batch);
+                self.heard.insert((received.agent, spool_id), numbers);
+            }
+            Err(refused) => drop(answer.send(Err(refused))),
+        }
+    }
+
+    /// Appends and applies one entry.
+    fn keep(&mut self, entry: &Entry) -> Result<u64, Refused> {
+        let position = self.record.append(entry).map_err(|why| {
+            self.shared.counts.refused.fetch_add(1, Ordering::Relaxed);
+            self.fail(&why)
+        })?;
+        self.dirty = true;
+        self.shared.counts.entries.fetch_add(1, Ordering::Relaxed);
+        let effects =
+            self.shared.watch.write().unwrap_or_else(PoisonError::into_inner).apply(position, entry);
+        self.tell(position, entry.at(), effects);
+        Ok(position)
+    }
+
+    fn tell(&mut self, seq: u64, at: i64, effects: Vec<Effect>) {
+        let mut change = Change { seq, at, ..Change::default() };
+        for effect in effects {
+            match effect {
+                Effect::Train { ssid, until } => (self.hooks.on_train)(ssid, until),
+                Effect::Sites(ids) => change.sites.extend(ids),
+                Effect::Incident(id) => change.incidents.push(id),
+                Effect::Findings => change.findings = true,
+            }
+        }
+        if !change.sites.is_empty() || !change.incidents.is_empty() || change.findings {
+            // An error means that nobody listens.
+            let _ = self.shared.changes.send(change);
+        }
+    }
+
+    /// Ends a turn: syncs when somebody waits or it is time, writes a checkpoint when it is due.
+    fn settle(&mut self, idle: bool) {
+        let now = self.now();
+        if now - self.checkpoint >= CHECKPOINT_MS {
+            self.write_checkpoint(now);
+        }
+        let due = !self.waiting.is_empty() || (self.dirty && (idle || now - self.synced >= SYNC_MS));
+        if due {
+            self.sync(now);
+        }
+    }
+
+    fn sync(&mut self, now: i64) {
+        let synced = self.record.sync();
+        self.shared.counts.syncs.fetch_add(1, Ordering::Relaxed);
+        let answer = synced.map_err(|why| self.fail(&why));
+        if answer.is_ok() {
+            (self.dirty, self.synced) = (false, now);
+            *self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        for (waiting, kept) in self.waiting.drain(..) {
+            // An error means that the one who asked has gone.
+            let _ = waiting.send(answer.clone().map(|()| kept));
+        }
+    }
+
+    fn write_checkpoint(&mut self, now: i64) {
+        self.checkpoint = now;
+        let entry = self.shared.watch.read().unwrap_or_else(PoisonError::into_inner).checkpoint();
+        let Ok(position) = self.keep(&entry) else { return };
+        self.sync(now);
+        if let Err(why) = self.record.mark(position) {
+            self.fail(&why);
+        }
+    }
+
+    fn end(&mut self) {
+        let now = self.now();
+        self.write_checkpoint(now);
+        self.sync(now);
+    }
+
+    fn now(&self) -> i64 {
+        self.shared.watch.read().unwrap_or_else(PoisonError::into_inner).now()
+    }
+
+    fn fail(&self, why: &str) -> Refused {
+        let mut fault = self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        if fault.is_none() {
+            tracing::warn!(why, "the journal takes no records: nothing is judged or acknowledged");
+        }
+        *fault = Some(why.to_owned());
+        Refused::Journal(why.to_owned())
+    }
+}
