@@ -1,0 +1,77 @@
+//! What a sender has asked and not forgotten.
+
+use super::{Answer, Dropped, Now, Ntp};
+use std::collections::VecDeque;
+
+/// Requests a sender remembers: 128 s at one a second, 12.8 s at ten. A later answer is dropped as unasked.
+const OUTSTANDING: usize = 128;
+
+/// An answer to a request of ours, the first one to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Number of the request answered.
+    pub seq: u32,
+    /// Round trip, nanoseconds, without the time the reflector held the packet.
+    pub rtt_ns: u64,
+    /// Packets of this start the reflector has counted, this one included, for loss by direction: two
+    /// replies apart, sent minus counted was lost on the way there. `None` when the reflector counted
+    /// nothing (a challenge) or keeps no count (plain).
+    pub peer_count: Option<u32>,
+    /// Time-to-live the request arrived with; 255 when not known.
+    pub ttl: u8,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    sent: Ntp,
+    mono_ns: u64,
+    answered: bool,
+}
+
+/// The last requests, by number.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outstanding {
+    asked: VecDeque<Asked>,
+    next: u32,
+}
+
+impl Outstanding {
+    /// Remembers a request sent now; its number.
+    pub fn ask(&mut self, now: &Now) -> u32 {
+        if self.asked.len() == OUTSTANDING {
+            self.asked.pop_front();
+        }
+        self.asked.push_back(Asked { sent: now.ntp(), mono_ns: now.mono_ns, answered: false });
+        let seq = self.next;
+        self.next = seq.wrapping_add(1);
+        seq
+    }
+
+    /// Number of the next request.
+    pub fn next_seq(&self) -> u32 {
+        self.next
+    }
+
+    /// Matches an answer to its request. The echoed timestamp must be ours too: in plain mode it is the
+    /// only thing a stranger cannot know.
+    pub fn answer(&mut self, answer: &Answer, now: &Now) -> Result<Reply, Dropped> {
+        let back = self.next.wrapping_sub(answer.request.seq) as usize;
+        let index = self.asked.len().checked_sub(back).filter(|_| back > 0).ok_or(Dropped::Unasked)?;
+        let asked = &mut self.asked[index];
+        if asked.sent != answer.request.sent {
+            return Err(Dropped::Unasked);
+        }
+        if std::mem::replace(&mut asked.answered, true) {
+            return Err(Dropped::Replayed);
+        }
+        let elapsed = now.mono_ns.saturating_sub(asked.mono_ns);
+        // The reflector's clock may step while it holds a packet: an impossible stay is not subtracted.
+        let held = u64::try_from(answer.sent.ns_since(answer.received)).ok().filter(|&held| held <= elapsed);
+        Ok(Reply {
+            seq: answer.request.seq,
+            rtt_ns: elapsed - held.unwrap_or(0),
+            peer_count: None,
+            ttl: answer.ttl,
+        })
+    }
+}

@@ -1,0 +1,169 @@
+//! The reflecting side of authenticated sessions.
+
+use super::{
+    Answer, Dropped, Key, Mode, Now, Request, Window,
+    life::{self, Life, Role},
+    packet::field,
+    ssid_of,
+};
+use std::collections::BTreeMap;
+
+/// How long a cookie is the current one.
+const COOKIE_NS: u64 = 60_000_000_000;
+/// Cookies that are fresh: the current one and those before it.
+const FRESH_COOKIES: u64 = 3;
+
+/// The reflecting side of any number of authenticated sessions, as many as are [allowed](Self::allow).
+#[derive(Clone, Debug)]
+pub struct Reflector {
+    cookie_key: Key,
+    sessions: BTreeMap<u16, Session>,
+    /// Generations given out, over all sessions: none comes back when a session is forbidden and allowed again.
+    generations: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Session {
+    key: Key,
+    /// Part of each cookie and new with each admitted start, so that a cookie admits one start only.
+    generation: u64,
+    admitted: Option<Admitted>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Admitted {
+    start: u64,
+    window: Window,
+    count: u32,
+}
+
+/// What became of an authentic request. Either way the reply goes back to where the request came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reflected {
+    /// It counts as life.
+    Heard {
+        /// The answer to send.
+        reply: Vec<u8>,
+        /// What was heard.
+        heard: Heard,
+    },
+    /// It may be a recording and proves nothing ([`Dropped::StaleCookie`]); the answer offers a cookie.
+    Challenged {
+        /// The answer to send.
+        reply: Vec<u8>,
+        /// The session.
+        ssid: u16,
+    },
+}
+
+/// A sign of life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// The session.
+    pub ssid: u16,
+    /// Number of the request within its start.
+    pub seq: u32,
+    /// The sender's start id.
+    pub start: u64,
+    /// Whether this request admitted its start: the sender, or this reflector, has restarted. Two senders
+    /// with one identity show as a new start every other second.
+    pub new_start: bool,
+    /// Requests counted in this start, this one included.
+    pub count: u32,
+}
+
+impl Reflector {
+    /// A reflector without sessions. `cookie_secret` is drawn at random by the caller, anew at each start.
+    pub fn new(cookie_secret: &[u8; 32]) -> Reflector {
+        Reflector { cookie_key: Key::new(cookie_secret), sessions: BTreeMap::new(), generations: 0 }
+    }
+
+    /// Answers session `ssid` from now on, forgetting what it knew of it: call it for new sessions and new keys.
+    pub fn allow(&mut self, ssid: u16, key: Key) {
+        self.generations += 1;
+        self.sessions.insert(ssid, Session { key, generation: self.generations, admitted: None });
+    }
+
+    /// No longer answers session `ssid`.
+    pub fn forbid(&mut self, ssid: u16) {
+        self.sessions.remove(&ssid);
+    }
+
+    /// Takes a datagram that arrived at `arrived` with time-to-live `ttl` and is answered at `now`.
+    pub fn receive(
+        &mut self,
+        datagram: &[u8],
+        ttl: u8,
+        arrived: &Now,
+        now: &Now,
+    ) -> Result<Reflected, Dropped> {
+        let request = Request::read(datagram, Mode::Authenticated)?;
+        let session = self.sessions.get_mut(&request.ssid).ok_or(Dropped::UnknownSession)?;
+        let opened = life::open(datagram, &session.key)?;
+        if opened.life.role != Role::Request {
+            return Err(Dropped::WrongRole);
+        }
+        let minute = now.mono_ns / COOKIE_NS;
+        let cookie_key = &self.cookie_key;
+        let counted = session.count(request.seq, opened.life, &mut self.generations, |generation, ago| {
+            minute.checked_sub(ago).map(|minute| cookie(cookie_key, request.ssid, generation, minute))
+        })?;
+        let answer = Answer {
+            seq: counted.map_or(0, |(admitted, _)| admitted.count.wrapping_sub(1)),
+            sent: now.ntp(),
+            error: now.error(),
+            received: arrived.ntp(),
+            request,
+            ttl,
+        };
+        let life = Life {
+            role: if counted.is_some() { Role::Heard } else { Role::Challenge },
+            start: opened.life.start,
+            cookie: cookie(cookie_key, request.ssid, session.generation, minute),
+        };
+        let reply =
+            life::seal_answer(answer.write(Mode::Authenticated), answer.seq, life, &opened, &session.key);
+        let Some((admitted, new_start)) = counted else {
+            return Ok(Reflected::Challenged { reply, ssid: request.ssid });
+        };
+        let Admitted { start, count, .. } = admitted;
+        let heard = Heard { ssid: request.ssid, seq: request.seq, start, new_start, count };
+        Ok(Reflected::Heard { reply, heard })
+    }
+
+    /// Whether a datagram is for one of these sessions; the other role's owner takes the rest.
+    pub fn serves(&self, datagram: &[u8]) -> bool {
+        ssid_of(datagram, Mode::Authenticated).is_some_and(|ssid| self.sessions.contains_key(&ssid))
+    }
+}
+
+impl Session {
+    /// Counts request `seq`: the start it belongs to and whether it is new; `None` asks for a challenge.
+    fn count(
+        &mut self,
+        seq: u32,
+        life: Life,
+        generations: &mut u64,
+        cookie: impl Fn(u64, u64) -> Option<u64>,
+    ) -> Result<Option<(Admitted, bool)>, Dropped> {
+        if let Some(admitted) = self.admitted.as_mut().filter(|admitted| admitted.start == life.start) {
+            admitted.window.count(seq)?;
+            admitted.count = admitted.count.wrapping_add(1);
+            return Ok(Some((*admitted, false)));
+        }
+        let fresh = (0..FRESH_COOKIES).any(|ago| cookie(self.generation, ago) == Some(life.cookie));
+        if !fresh {
+            return Ok(None);
+        }
+        *generations += 1;
+        self.generation = *generations;
+        let admitted = Admitted { start: life.start, window: Window::open(seq), count: 1 };
+        self.admitted = Some(admitted);
+        Ok(Some((admitted, true)))
+    }
+}
+
+fn cookie(key: &Key, ssid: u16, generation: u64, minute: u64) -> u64 {
+    let tag = key.tag(&[&ssid.to_be_bytes(), &generation.to_be_bytes(), &minute.to_be_bytes()]);
+    u64::from_be_bytes(field(&tag, 0))
+}
