@@ -6,7 +6,9 @@
 //! |-------------|--------------------------------------------------------------------------------|
 //! | [`clock`]   | the only reader of clocks; monotonic across suspend, honest about UTC          |
 //! | [`yaml`]    | configuration text to structs; every error is `file:line:col: message`         |
+//! | [`reload`]  | says *that* the configuration's content changed, never what it says            |
 //! | [`listen`]  | bound sockets and TLS; nothing beyond loopback in plain text unless asked for  |
+//! | [`serve`]   | HTTP/1 under limits and time-outs; `/healthz`, `/readyz`, `/metrics`           |
 //! | [`metrics`] | counters and gauges as OpenMetrics text, with the process's own                |
 //! | [`log`]     | key=value lines on stderr                                                      |
 //! | [`stop`]    | SIGINT and SIGTERM as a future everybody can wait for                          |
@@ -17,5 +19,7 @@ pub mod clock;
 pub mod listen;
 pub mod log;
 pub mod metrics;
+pub mod reload;
+pub mod serve;
 pub mod stop;
 pub mod yaml;

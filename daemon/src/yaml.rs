@@ -16,8 +16,11 @@
 //! Beyond them a file is refused, not cut. Booleans are `true` and `false` only: `no` is a word.
 //! Messages never repeat a value whose key sounds like a secret.
 
+mod files;
 mod words;
 
+pub use files::files;
+pub(crate) use files::{directories, is_yaml};
 use serde::de::DeserializeOwned;
 pub use serde_saphyr::{Location, Spanned};
 use serde_saphyr::{Options, alias_limits, budget, options};
