@@ -8,3 +8,4 @@ pub mod incident;
 pub mod entry;
 pub mod watch;
 pub mod fold;
+pub mod access;
