@@ -1,0 +1,87 @@
+/*
+ * One way to ask the collector. A refusal is an `ApiError` with its status and the reason the collector gave
+ * (RFC 9457); a lost session leads to the sign-in page and never to an error on screen.
+ */
+import type { Bucket, Finding, Incident, IncidentStory, Me, Page, ProvinceState, Topology } from "./contract";
+
+/** No answer in this time counts as "server not reachable". */
+const TIMEOUT_MS = 15_000;
+
+export class ApiError extends Error {
+  /** `status` is the HTTP status, or 0 when nothing answered. */
+  constructor(
+    readonly status: number,
+    reason: string,
+  ) {
+    super(reason);
+  }
+}
+
+export type Fetch = typeof fetch;
+
+export class Client {
+  constructor(
+    private readonly fetch: Fetch = (input, init) => globalThis.fetch(input, init),
+    private readonly signIn: () => void = () => location.assign("/sign-in"),
+  ) {}
+
+  me = () => this.get<Me>("/api/v1/me");
+  topology = () => this.get<Topology>("/api/v1/topology");
+  state = () => this.get<ProvinceState>("/api/v1/state");
+  openIncidents = async () => (await this.get<Page<Incident>>("/api/v1/incidents?open=true")).items;
+  findings = async () => (await this.get<Page<Finding>>("/api/v1/findings")).items;
+  incident = (id: string) => this.get<IncidentStory>(`/api/v1/incidents/${encodeURIComponent(id)}`);
+
+  async incidentsSince(since: Date): Promise<Incident[]> {
+    return (await this.get<Page<Incident>>(`/api/v1/incidents?since=${since.toISOString()}`)).items;
+  }
+
+  series(site: string, metric: string, from: Date, to: Date, stepSeconds: number): Promise<Bucket[]> {
+    const query = new URLSearchParams({
+      site,
+      metric,
+      from: from.toISOString(),
+      to: to.toISOString(),
+      step: String(stepSeconds),
+    });
+    return this.get<Bucket[]>(`/api/v1/series?${query}`);
+  }
+
+  acknowledge = (id: string) => this.post(id, "ack", {});
+  note = (id: string, text: string) => this.post(id, "note", { text });
+  close = (id: string, reason: string) => this.post(id, "close", { reason });
+
+  private async post(id: string, act: string, body: object): Promise<void> {
+    await this.ask(`/api/v1/incidents/${encodeURIComponent(id)}/${act}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", accept: "application/json" },
+      body: JSON.stringify(body),
+    });
+  }
+
+  private async get<T>(path: string): Promise<T> {
+    const answer = await this.ask(path, { headers: { accept: "application/json" } });
+    return (await answer.json()) as T;
+  }
+
+  private async ask(path: string, init: RequestInit): Promise<Response> {
+    let answer: Response;
+    try {
+      answer = await this.fetch(path, { ...init, credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS) });
+    } catch {
+      throw new ApiError(0, "");
+    }
+    if (answer.ok) return answer;
+    if (answer.status === 401) this.signIn();
+    throw new ApiError(answer.status, await reasonOf(answer));
+  }
+}
+
+async function reasonOf(answer: Response): Promise<string> {
+  try {
+    const problem = (await answer.json()) as { detail?: string; title?: string };
+    return problem.detail ?? problem.title ?? "";
+  } catch {
+    return "";
+  }
+}
