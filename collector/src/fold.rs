@@ -16,13 +16,15 @@
 //! - A batch is appended once: repeats are found here, where nothing runs beside it.
 //! - It reads no clock: time comes in entries.
 
+mod rebuild;
 mod record;
 mod thread;
 
-use crate::entry::{Entry, Received};
+use crate::entry::{Entry, Garbled, Received};
 use crate::topology::{Id, Topology};
 use crate::watch::Watch;
 use haidang_probe::batch::{Batch, Ranges};
+use record::Record;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -215,7 +217,8 @@ impl Fold {
 /// Starts the fold: opens the journal, folds what it holds, notes the start and the record judged by.
 pub fn start(start: Start) -> Result<(Fold, Ending), StartError> {
     let Start { journal, at, topology, mut hooks } = start;
-    let (record, watch) = record::open(&journal, at - REBUILD_MS, &mut hooks)?;
+    let mut record = Record::open(journal)?;
+    let watch = rebuild::watch(&mut record, at - REBUILD_MS, &mut hooks)?;
     let (changes, _) = broadcast::channel(CHANGES);
     let shared = Arc::new(Shared {
         watch: RwLock::new(watch),
@@ -259,10 +262,18 @@ pub struct Journal {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The journal refused.
-    #[error("cannot start on the journal: {0}")]
-    Journal(String),
+    #[error("start the fold: {0}")]
+    Journal(#[from] haidang_journal::Error),
+    /// The journal holds a record this program cannot read; judging without it would judge otherwise.
+    #[error("start the fold: record {position} of the journal: {garbled}")]
+    Garbled {
+        /// Its position.
+        position: u64,
+        /// What is wrong with it.
+        garbled: Garbled,
+    },
     /// No thread.
-    #[error("cannot start the fold's thread: {0}")]
+    #[error("start the fold's thread: {0}")]
     Thread(#[source] std::io::Error),
 }
 

@@ -1,10 +1,11 @@
 //! The fold: journal entries in, verdicts and incidents out. Nothing decides outside it.
 
 use crate::{
-    entry::Entry,
+    entry::{Checkpoint, Entry},
     incident::{Incident, Severity},
     topology::{Id, Topology},
 };
+use haidang_probe::batch::{Envelope, Ranges};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -67,6 +68,8 @@ pub enum Effect {
 pub struct Watch {
     topology: Topology,
     incidents: BTreeMap<String, Incident>,
+    heard: BTreeMap<(Id, u64), Ranges>,
+    now: i64,
 }
 
 impl Watch {
@@ -77,7 +80,19 @@ impl Watch {
 
     /// Folds one entry. `position` is its place in the journal.
     pub fn apply(&mut self, position: u64, entry: &Entry) -> Vec<Effect> {
-        let _ = (position, entry);
+        let _ = position;
+        match entry {
+            Entry::Config { topology, .. } => self.topology = (**topology).clone(),
+            Entry::Tick(tick) => self.now = tick.at,
+            Entry::Batch(received) => {
+                if let Ok(envelope) = Envelope::decode(&received.envelope) {
+                    let numbers = self.heard.entry((received.agent.clone(), envelope.spool_id)).or_default();
+                    // Ingest refuses what would not fit.
+                    let _ = numbers.insert(envelope.seq);
+                }
+            }
+            _ => {}
+        }
         Vec::new()
     }
 
@@ -88,7 +103,17 @@ impl Watch {
 
     /// Time of the fold: UTC ms of the last tick.
     pub fn now(&self) -> i64 {
-        0
+        self.now
+    }
+
+    /// The numbers received of a spool.
+    pub fn heard(&self, agent: &str, spool_id: u64) -> Option<&Ranges> {
+        self.heard.get(&(agent.to_owned(), spool_id))
+    }
+
+    /// The fold a checkpoint holds; none when another version wrote it.
+    pub fn restore(_checkpoint: &Checkpoint) -> Option<Watch> {
+        None
     }
 
     /// The record judged by.

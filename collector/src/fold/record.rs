@@ -1,36 +1,158 @@
-//! The `evidence` journal as the fold uses it.
+//! The `evidence` journal as the fold uses it: append, sync, checkpoints, and getting up after a failed sync.
+//!
+//! A failed sync leaves no trust in what the kernel holds, so the journal is opened anew and what was not
+//! durable is appended again, under the same positions: the fold has applied it already.
+//!
+//! Cursors: `checkpoint` stands at the newest durable checkpoint; `hour-00`…`hour-25` stand at a checkpoint of
+//! each of the last 26 hours of running, so that a start finds the batches of a day without reading more.
 
-use super::{Hooks, Journal, StartError};
-use crate::entry::Entry;
-use crate::watch::Watch;
+use super::Journal;
+use crate::entry::{Checkpoint, Entry};
+use haidang_journal::{Appended, Error, Files, Item, OnFull, Position, Settings};
+
+/// Bytes of a segment, the unit in which the oldest goes.
+const SEGMENT_BYTES: u64 = 64 << 20;
+/// Longest record: a batch is at most 1 MiB, a province's record and its checkpoint are far below this.
+const MAX_RECORD: u32 = 16 << 20;
+/// Name of the cursor at the newest checkpoint.
+const CHECKPOINT: &str = "checkpoint";
+/// Hours marked by cursors.
+const HOURS: i64 = 26;
+
+type Evidence = haidang_journal::Journal<Files>;
 
 /// The journal, open for writing.
-pub struct Record {
-    next: u64,
-}
-
-/// Opens the journal and folds what it holds.
-pub fn open(journal: &Journal, since: i64, hooks: &mut Hooks) -> Result<(Record, Watch), StartError> {
-    let _ = (journal, since, hooks);
-    Ok((Record { next: 0 }, Watch::new()))
+pub(super) struct Record {
+    place: Journal,
+    /// None after the disk failed; the next use opens it anew.
+    evidence: Option<Evidence>,
+    /// Appended since the last sync: position and bytes.
+    unsynced: Vec<(u64, Vec<u8>)>,
+    /// The hour whose cursor was set last.
+    hour: Option<i64>,
+    /// Records dropped to the bound since this start.
+    dropped: u64,
 }
 
 impl Record {
+    /// Opens the journal, or makes it.
+    pub(super) fn open(place: Journal) -> Result<Record, Error> {
+        let evidence = open(&place)?;
+        Ok(Record { place, evidence: Some(evidence), unsynced: Vec::new(), hour: None, dropped: 0 })
+    }
+
     /// Appends an entry; gives its position. Not durable before [`Record::sync`].
-    pub fn append(&mut self, entry: &Entry) -> Result<u64, String> {
-        let _ = entry.encode();
-        self.next += 1;
-        Ok(self.next - 1)
+    pub(super) fn append(&mut self, entry: &Entry) -> Result<u64, Error> {
+        let bytes = entry.encode();
+        let appended = self.evidence()?.append(&bytes);
+        if matches!(appended, Err(Error::Disk { .. } | Error::Failed { .. })) {
+            self.evidence = None;
+        }
+        let Appended { position, dropped } = appended?;
+        if dropped > 0 {
+            self.dropped += dropped;
+            tracing::info!(records = dropped, "the journal reached its bound: its oldest records went");
+        }
+        self.unsynced.push((position.0, bytes));
+        Ok(position.0)
     }
 
     /// Makes everything appended durable.
-    pub fn sync(&mut self) -> Result<(), String> {
+    pub(super) fn sync(&mut self) -> Result<(), Error> {
+        let synced = self.evidence()?.sync();
+        match &synced {
+            Ok(()) => self.unsynced.clear(),
+            Err(_) => self.evidence = None,
+        }
+        synced
+    }
+
+    /// Notes that a start may begin at this checkpoint, and that its hour begins there. `at` is UTC ms.
+    pub(super) fn mark(&mut self, checkpoint: u64, at: i64) -> Result<(), Error> {
+        let hour = at.div_euclid(3_600_000);
+        let evidence = self.evidence()?;
+        evidence.set_cursor(CHECKPOINT, Position(checkpoint))?;
+        if self.hour != Some(hour) {
+            self.evidence()?.set_cursor(&hour_cursor(hour), Position(checkpoint))?;
+            self.hour = Some(hour);
+        }
         Ok(())
     }
 
-    /// Notes that a start may begin at this checkpoint.
-    pub fn mark(&mut self, checkpoint: u64) -> Result<(), String> {
-        let _ = checkpoint;
-        Ok(())
+    /// The newest durable checkpoint and its position.
+    pub(super) fn checkpoint(&mut self) -> Result<Option<(u64, Checkpoint)>, Error> {
+        let evidence = self.evidence()?;
+        let Some(position) = evidence.cursor(CHECKPOINT) else { return Ok(None) };
+        let Some(Item::Record { bytes, .. }) = evidence.read(position).next().transpose()? else {
+            return Ok(None);
+        };
+        let Ok(Entry::Checkpoint(checkpoint)) = Entry::decode(&bytes) else { return Ok(None) };
+        Ok(Some((position.0, checkpoint)))
     }
+
+    /// A position before every batch of the last day of running.
+    pub(super) fn day_ago(&mut self) -> Result<u64, Error> {
+        let evidence = self.evidence()?;
+        let first = evidence.first();
+        let marked = (0..HOURS).filter_map(|hour| evidence.cursor(&hour_cursor(hour))).min();
+        // With fewer cursors than that the day began before the first of them.
+        let full = (0..HOURS).all(|hour| evidence.cursor(&hour_cursor(hour)).is_some());
+        Ok(marked.filter(|_| full).unwrap_or(first).max(first).0)
+    }
+
+    /// The durable records from `from` on.
+    pub(super) fn read(&mut self, from: u64) -> Result<haidang_journal::Reader<Files>, Error> {
+        Ok(self.evidence()?.read(Position(from)))
+    }
+
+    /// The oldest position held.
+    pub(super) fn first(&mut self) -> Result<u64, Error> {
+        Ok(self.evidence()?.first().0)
+    }
+
+    /// The journal; opened anew when its last sync failed, with what was not durable appended again.
+    fn evidence(&mut self) -> Result<&mut Evidence, Error> {
+        let evidence = match self.evidence.take() {
+            Some(evidence) => evidence,
+            None => reopen(&self.place, &self.unsynced)?,
+        };
+        Ok(self.evidence.insert(evidence))
+    }
+}
+
+fn open(place: &Journal) -> Result<Evidence, Error> {
+    let settings = Settings {
+        segment_bytes: SEGMENT_BYTES,
+        max_bytes: place.max_bytes,
+        on_full: OnFull::DropOldest,
+        max_record: MAX_RECORD,
+    };
+    let (evidence, opened) = Evidence::open(Files::new(&place.dir), settings)?;
+    if let Some(repair) = &opened.repaired {
+        tracing::warn!(
+            path = repair.path,
+            offset = repair.offset,
+            bytes = repair.bytes_cut,
+            "a torn tail was cut"
+        );
+    }
+    if opened.damaged > 0 || opened.marks_lost {
+        tracing::warn!(records = opened.damaged, cursors_lost = opened.marks_lost, "the journal is damaged");
+    }
+    Ok(evidence)
+}
+
+fn reopen(place: &Journal, unsynced: &[(u64, Vec<u8>)]) -> Result<Evidence, Error> {
+    let mut evidence = open(place)?;
+    for (position, bytes) in unsynced {
+        if *position >= evidence.next().0 {
+            evidence.append(bytes)?;
+        }
+    }
+    tracing::info!(records = unsynced.len(), "the journal was opened anew");
+    Ok(evidence)
+}
+
+fn hour_cursor(hour: i64) -> String {
+    format!("hour-{:02}", hour.rem_euclid(HOURS))
 }

@@ -7,9 +7,9 @@ use super::{
 };
 use crate::entry::Entry;
 use crate::topology::Topology;
-use crate::watch::Effect;
+use crate::watch::{Effect, Watch};
+use haidang_journal::Error;
 use haidang_probe::batch::Ranges;
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
@@ -22,7 +22,6 @@ pub(super) struct Thread {
     record: Record,
     shared: Arc<Shared>,
     hooks: Hooks,
-    heard: BTreeMap<(String, u64), Ranges>,
     /// Answers that wait for the next sync.
     waiting: Vec<(Answer, Kept)>,
     /// Something was appended since the last sync.
@@ -35,20 +34,17 @@ pub(super) struct Thread {
 
 impl Thread {
     pub(super) fn new(record: Record, shared: Arc<Shared>, hooks: Hooks) -> Thread {
-        let heard = BTreeMap::new();
-        Thread { record, shared, hooks, heard, waiting: Vec::new(), dirty: false, synced: 0, checkpoint: 0 }
+        Thread { record, shared, hooks, waiting: Vec::new(), dirty: false, synced: 0, checkpoint: 0 }
     }
 
     /// Notes the start, and the record when it is another than the one folded.
     pub(super) fn begin(&mut self, at: i64, topology: Topology) -> Result<(), StartError> {
-        let refused = |refused: Refused| StartError::Journal(refused.to_string());
         self.checkpoint = at;
-        self.keep(&Entry::Start { at }).map_err(refused)?;
-        let known = self.shared.watch.read().unwrap_or_else(PoisonError::into_inner).topology().digest();
-        if known != topology.digest() {
-            self.keep(&Entry::Config { at, topology: Box::new(topology) }).map_err(refused)?;
+        self.keep(&Entry::Start { at })?;
+        if self.look(|watch| watch.topology().digest()) != topology.digest() {
+            self.keep(&Entry::Config { at, topology: Box::new(topology) })?;
         }
-        self.record.sync().map_err(StartError::Journal)
+        Ok(self.record.sync()?)
     }
 
     /// Runs until told to stop, or until nobody is left who could submit.
@@ -78,22 +74,24 @@ impl Thread {
 
     fn take(&mut self, entry: &Entry, answer: Option<Answer>) {
         let kept = self.keep(entry);
-        let Some(answer) = answer else { return };
+        let Some(answer) = answer else {
+            return drop(kept.map_err(|error| self.fail(&error)));
+        };
         match kept {
             Ok(position) => {
                 let kept = Kept { position: Some(position), received: Ranges::default() };
                 self.waiting.push((answer, kept));
             }
-            Err(refused) => drop(answer.send(Err(refused))),
+            Err(error) => drop(answer.send(Err(self.fail(&error)))),
         }
     }
 
     fn take_batch(&mut self, arrival: Arrival, answer: Answer) {
         let Arrival { received, spool_id, seq, batch } = arrival;
-        let mut numbers = self.heard.get(&(received.agent.clone(), spool_id)).cloned().unwrap_or_default();
-        let fresh = match numbers.insert(seq) {
-            Ok(fresh) => fresh,
-            Err(_) => return drop(answer.send(Err(Refused::Holes))),
+        let mut numbers =
+            self.look(|watch| watch.heard(&received.agent, spool_id).cloned().unwrap_or_default());
+        let Ok(fresh) = numbers.insert(seq) else {
+            return drop(answer.send(Err(Refused::Holes)));
         };
         if !fresh {
             self.shared.counts.repeats.fetch_add(1, Ordering::Relaxed);
@@ -103,20 +101,19 @@ impl Thread {
         let entry = Entry::Batch(received);
         match self.keep(&entry) {
             Ok(position) => {
-                self.waiting.push((answer, Kept { position: Some(position), received: numbers.clone() }));
-                let Entry::Batch(received) = entry else { return };
-                (self.hooks.on_batch)(&received, &batch);
-                self.heard.insert((received.agent, spool_id), numbers);
+                self.waiting.push((answer, Kept { position: Some(position), received: numbers }));
+                if let Entry::Batch(received) = &entry {
+                    (self.hooks.on_batch)(received, &batch);
+                }
             }
-            Err(refused) => drop(answer.send(Err(refused))),
+            Err(error) => drop(answer.send(Err(self.fail(&error)))),
         }
     }
 
     /// Appends and applies one entry.
-    fn keep(&mut self, entry: &Entry) -> Result<u64, Refused> {
-        let position = self.record.append(entry).map_err(|why| {
+    fn keep(&mut self, entry: &Entry) -> Result<u64, Error> {
+        let position = self.record.append(entry).inspect_err(|_| {
             self.shared.counts.refused.fetch_add(1, Ordering::Relaxed);
-            self.fail(&why)
         })?;
         self.dirty = true;
         self.shared.counts.entries.fetch_add(1, Ordering::Relaxed);
@@ -155,12 +152,12 @@ impl Thread {
     }
 
     fn sync(&mut self, now: i64) {
-        let synced = self.record.sync();
+        let answer = self.record.sync().map_err(|error| self.fail(&error));
         self.shared.counts.syncs.fetch_add(1, Ordering::Relaxed);
-        let answer = synced.map_err(|why| self.fail(&why));
+        self.synced = now;
         if answer.is_ok() {
-            (self.dirty, self.synced) = (false, now);
-            *self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            self.dirty = false;
+            self.recover();
         }
         for (waiting, kept) in self.waiting.drain(..) {
             // An error means that the one who asked has gone.
@@ -170,11 +167,13 @@ impl Thread {
 
     fn write_checkpoint(&mut self, now: i64) {
         self.checkpoint = now;
-        let entry = self.shared.watch.read().unwrap_or_else(PoisonError::into_inner).checkpoint();
-        let Ok(position) = self.keep(&entry) else { return };
-        self.sync(now);
-        if let Err(why) = self.record.mark(position) {
-            self.fail(&why);
+        let entry = self.look(Watch::checkpoint);
+        let marked = self.keep(&entry).and_then(|position| {
+            self.record.sync()?;
+            self.record.mark(position, now)
+        });
+        if let Err(error) = marked {
+            self.fail(&error);
         }
     }
 
@@ -185,15 +184,27 @@ impl Thread {
     }
 
     fn now(&self) -> i64 {
-        self.shared.watch.read().unwrap_or_else(PoisonError::into_inner).now()
+        self.look(Watch::now)
     }
 
-    fn fail(&self, why: &str) -> Refused {
+    fn look<T>(&self, look: impl FnOnce(&Watch) -> T) -> T {
+        look(&self.shared.watch.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn fail(&self, error: &Error) -> Refused {
+        let why = error.to_string();
         let mut fault = self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner);
         if fault.is_none() {
             tracing::warn!(why, "the journal takes no records: nothing is judged or acknowledged");
         }
-        *fault = Some(why.to_owned());
-        Refused::Journal(why.to_owned())
+        *fault = Some(why.clone());
+        Refused::Journal(why)
+    }
+
+    fn recover(&self) {
+        let mut fault = self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        if fault.take().is_some() {
+            tracing::info!("the journal takes records again");
+        }
     }
 }
