@@ -8,7 +8,7 @@
 use crate::format::{HEADER, framed, push_record, segment_name};
 use crate::index::{Segment, Shared};
 use crate::marks::Marks;
-use crate::recover::{Opened, Survey, create};
+use crate::recover::{Opened, Survey, create, remove};
 use crate::{Disk, DiskFile, Error, OnFull, Position, Reader, Settings};
 use std::io;
 use std::sync::Arc;
@@ -193,6 +193,7 @@ impl<D: Disk> Journal<D> {
         }
         let mut marks = self.marks.clone();
         marks.cursors.insert(name.to_owned(), position.0);
+        marks.synced = synced.0;
         marks.store(&self.shared.disk)?;
         self.marks = marks;
         Ok(())
@@ -250,6 +251,9 @@ impl<D: Disk> Journal<D> {
     /// Drops the oldest segments until `needed` more bytes fit the bound.
     fn make_room(&mut self, needed: u64) -> Result<u64, Error> {
         let mut excess = (self.bytes() + needed).saturating_sub(self.settings.max_bytes);
+        if excess == 0 {
+            return Ok(0);
+        }
         let count = {
             let index = self.shared.index();
             let sealed = index.segments.len().saturating_sub(1);
@@ -273,6 +277,7 @@ impl<D: Disk> Journal<D> {
         let records = oldest - self.first().0;
         let mut marks = self.marks.clone();
         marks.oldest = oldest;
+        marks.synced = self.synced().0;
         marks.dropped += if lost { records } else { 0 };
         marks.store(&self.shared.disk)?;
         self.marks = marks;
@@ -280,8 +285,7 @@ impl<D: Disk> Journal<D> {
         self.sealed_bytes -= gone.iter().map(|s| s.bytes).sum::<u64>();
         let disk = &self.shared.disk;
         for segment in gone {
-            let name = segment_name(segment.first);
-            disk.remove(&name).map_err(Error::disk("remove", disk.path(&name)))?;
+            remove(disk, segment.first)?;
         }
         disk.sync_names().map_err(Error::disk("sync", disk.path("")))?;
         Ok(records)

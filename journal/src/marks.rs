@@ -5,6 +5,7 @@
 //! haidang-journal marks 1
 //! oldest 500            first position not dropped; earlier segments still on disk are leftovers
 //! dropped 12            records lost to the bound since creation
+//! synced 497            records before it were durable: even if rot eats them, no position is given twice
 //! cursor uplink 480     any number of these, sorted
 //! crc 1a2b3c4d          of every byte before this line
 //! ```
@@ -26,6 +27,7 @@ const FILE_LIMIT: u64 = 8 * 1024;
 pub(crate) struct Marks {
     pub(crate) oldest: u64,
     pub(crate) dropped: u64,
+    pub(crate) synced: u64,
     pub(crate) cursors: BTreeMap<String, u64>,
 }
 
@@ -48,7 +50,7 @@ impl Marks {
 
     /// The first position that must not be given again, as far as the marks know.
     pub(crate) fn floor(&self) -> u64 {
-        self.cursors.values().copied().fold(self.oldest, u64::max)
+        self.cursors.values().copied().fold(self.oldest.max(self.synced), u64::max)
     }
 
     /// Why a cursor of this name cannot be set, if it cannot.
@@ -62,8 +64,9 @@ impl Marks {
     }
 
     fn render(&self) -> String {
-        let mut text = format!("{TITLE}\noldest {}\ndropped {}\n", self.oldest, self.dropped);
-        for (name, position) in &self.cursors {
+        let Self { oldest, dropped, synced, cursors } = self;
+        let mut text = format!("{TITLE}\noldest {oldest}\ndropped {dropped}\nsynced {synced}\n");
+        for (name, position) in cursors {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "cursor {name} {position}");
         }
@@ -80,12 +83,13 @@ impl Marks {
         let mut lines = body.strip_prefix(TITLE)?.strip_prefix('\n')?.lines();
         let oldest = lines.next()?.strip_prefix("oldest ")?.parse().ok()?;
         let dropped = lines.next()?.strip_prefix("dropped ")?.parse().ok()?;
+        let synced = lines.next()?.strip_prefix("synced ")?.parse().ok()?;
         let cursor = |line: &str| {
             let (name, position) = line.strip_prefix("cursor ")?.split_once(' ')?;
             Some((name.to_owned(), position.parse().ok()?))
         };
         let cursors = lines.map(cursor).collect::<Option<_>>()?;
-        Some(Self { oldest, dropped, cursors })
+        Some(Self { oldest, dropped, synced, cursors })
     }
 }
 
@@ -95,7 +99,7 @@ mod tests {
 
     fn some() -> Marks {
         let cursors = [("uplink".to_owned(), 480), ("a.b-c_9".to_owned(), u64::MAX)].into();
-        Marks { oldest: 500, dropped: 12, cursors }
+        Marks { oldest: 500, dropped: 12, synced: 497, cursors }
     }
 
     #[test]
@@ -121,7 +125,7 @@ mod tests {
     #[test]
     fn the_most_cursors_of_the_longest_names_fit_the_limit() {
         let cursors = (0..CURSOR_LIMIT).map(|i| (format!("{i:0NAME_LIMIT$}"), u64::MAX)).collect();
-        let marks = Marks { oldest: u64::MAX, dropped: u64::MAX, cursors };
+        let marks = Marks { oldest: u64::MAX, dropped: u64::MAX, synced: u64::MAX, cursors };
         assert!(marks.render().len() as u64 <= FILE_LIMIT);
         assert!(marks.refuses("one-more").is_some());
         assert!(marks.refuses(&format!("{:0NAME_LIMIT$}", 0)).is_none());

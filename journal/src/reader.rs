@@ -36,6 +36,13 @@ pub struct Gap {
     pub loss: Loss,
 }
 
+impl Gap {
+    /// How many records are missing.
+    pub fn records(&self) -> u64 {
+        self.to.0 - self.from.0
+    }
+}
+
 /// Where the records of a gap went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Loss {

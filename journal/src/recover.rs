@@ -8,6 +8,7 @@ use crate::format::{Fault, Found, HEADER, Head, Span, VERSION, Window, segment_f
 use crate::index::{Index, Segment};
 use crate::marks::Marks;
 use crate::{Disk, DiskFile, Error, Position};
+use std::io;
 
 /// What an opening found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,8 +88,7 @@ impl Survey {
     /// Removes leftovers, cuts the torn tail, and returns the segment to append to, durable so far.
     pub(crate) fn repair<D: Disk>(&mut self, disk: &D) -> Result<D::File, Error> {
         for &first in &self.leftovers {
-            let name = segment_name(first);
-            disk.remove(&name).map_err(Error::disk("remove", disk.path(&name)))?;
+            remove(disk, first)?;
         }
         let next = self.index.synced;
         let file = match self.tail.take() {
@@ -128,7 +128,16 @@ pub(crate) fn create<D: Disk>(disk: &D, first: u64) -> Result<D::File, Error> {
     made().map_err(Error::disk("create", disk.path(&name)))
 }
 
-fn cut<D: Disk>(disk: &D, name: &str, bytes: u64) -> std::io::Result<D::File> {
+/// Removes a dropped segment; one that is gone already is as good.
+pub(crate) fn remove<D: Disk>(disk: &D, first: u64) -> Result<(), Error> {
+    let name = segment_name(first);
+    match disk.remove(&name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(Error::disk("remove", disk.path(&name))),
+    }
+}
+
+fn cut<D: Disk>(disk: &D, name: &str, bytes: u64) -> io::Result<D::File> {
     let mut file = disk.open_cut(name, bytes)?;
     // After kill -9 whole records may still be in memory only; readers are about to see them.
     file.sync()?;
@@ -138,7 +147,7 @@ fn cut<D: Disk>(disk: &D, name: &str, bytes: u64) -> std::io::Result<D::File> {
 /// The segments in order, and apart from them those wholly before `oldest`.
 fn list<D: Disk>(disk: &D, oldest: u64) -> Result<(Vec<Segment>, Vec<u64>), Error> {
     let entries = disk.list().map_err(Error::disk("list", disk.path("")))?;
-    let segment = |e: &crate::Entry| Some(Segment { first: segment_first(&e.name)?, bytes: e.bytes });
+    let segment = |e: &crate::Entry| segment_first(&e.name).map(|first| Segment { first, bytes: e.bytes });
     let mut segments: Vec<_> = entries.iter().filter_map(segment).collect();
     segments.sort_by_key(|s| s.first);
     let kept_from = segments.partition_point(|s| s.first <= oldest).saturating_sub(1);
