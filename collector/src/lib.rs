@@ -8,4 +8,5 @@ pub mod incident;
 pub mod entry;
 pub mod watch;
 pub mod fold;
+pub mod store;
 pub mod access;
