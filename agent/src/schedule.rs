@@ -1,0 +1,237 @@
+//! Which check is due at `now`.
+//!
+//! Pure: time is nanoseconds of a steady clock, given by the caller. Promises:
+//!
+//! - Checks are spread: each starts at its own offset, a function of its id alone, so that 50 checks of one
+//!   interval do not fire together, and a restart fires them in the same order.
+//! - A check whose last run has not ended is skipped, never queued; a time-out longer than the interval
+//!   therefore thins the runs out. So is every check beyond [`IN_FLIGHT`] runs at once. Both are counted.
+//! - After a pause (suspend, a stalled machine) each check runs once, not once for each interval missed.
+//!
+//! ```text
+//!          start          start + offset        + every          + every
+//!            |---- offset -----|---- every -------|---- every ------|
+//!                             run                run               run
+//! ```
+
+use haidang_probe::check::CheckId;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::time::Duration;
+
+/// Most runs under way at once, over all checks.
+pub const IN_FLIGHT: usize = 512;
+
+/// The first run of a check comes within this, however long its interval.
+const FIRST_WITHIN: Duration = Duration::from_secs(10);
+
+/// Shortest interval honoured; a plan that asks for less is held to this.
+const SHORTEST: Duration = Duration::from_millis(50);
+
+/// Runs left out, since start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// Because the check's last run had not ended.
+    pub busy: u64,
+    /// Because [`IN_FLIGHT`] runs were under way.
+    pub limit: u64,
+}
+
+/// When each check runs next.
+#[derive(Debug, Default)]
+pub struct Schedule {
+    checks: BTreeMap<CheckId, Turn>,
+    /// Earliest first. Entries of removed or changed checks are left behind and ignored when they come up.
+    queue: BinaryHeap<Reverse<(u64, CheckId)>>,
+    in_flight: usize,
+    skipped: Skipped,
+}
+
+#[derive(Debug)]
+struct Turn {
+    every_ns: u64,
+    due_ns: u64,
+    running: bool,
+    /// Taken out of the plan while its last run was under way; forgotten when that ends.
+    removed: bool,
+}
+
+impl Schedule {
+    /// Takes `check` in, or changes its interval. A check whose interval stays keeps its turn.
+    pub fn set(&mut self, check: CheckId, every: Duration, now_ns: u64) {
+        let every_ns = nanos(every.max(SHORTEST));
+        let turn = self.checks.entry(check).or_insert(Turn { every_ns: 0, due_ns: 0, running: false, removed: true });
+        if turn.every_ns == every_ns && !turn.removed {
+            return;
+        }
+        turn.every_ns = every_ns;
+        turn.due_ns = now_ns + spread(check, every_ns.min(nanos(FIRST_WITHIN)));
+        turn.removed = false;
+        self.queue.push(Reverse((turn.due_ns, check)));
+    }
+
+    /// Takes `check` out. A run under way ends as it would have.
+    pub fn remove(&mut self, check: CheckId) {
+        match self.checks.get_mut(&check) {
+            Some(turn) if turn.running => turn.removed = true,
+            _ => drop(self.checks.remove(&check)),
+        }
+    }
+
+    /// When to call [`Schedule::due`] next; `None` without checks.
+    pub fn next_ns(&self) -> Option<u64> {
+        self.queue.peek().map(|Reverse((due_ns, _))| *due_ns)
+    }
+
+    /// One check that is due, now counted as running; call until `None`.
+    pub fn due(&mut self, now_ns: u64) -> Option<CheckId> {
+        while let Some(&Reverse((due_ns, check))) = self.queue.peek().filter(|next| next.0.0 <= now_ns) {
+            self.queue.pop();
+            let Some(turn) = self.checks.get_mut(&check).filter(|turn| turn.due_ns == due_ns && !turn.removed)
+            else {
+                continue;
+            };
+            let missed = (now_ns - due_ns) / turn.every_ns;
+            turn.due_ns += (missed + 1) * turn.every_ns;
+            self.queue.push(Reverse((turn.due_ns, check)));
+            if turn.running {
+                self.skipped.busy += 1;
+            } else if self.in_flight >= IN_FLIGHT {
+                self.skipped.limit += 1;
+            } else {
+                turn.running = true;
+                self.in_flight += 1;
+                return Some(check);
+            }
+        }
+        None
+    }
+
+    /// The run of `check` ended.
+    pub fn ended(&mut self, check: CheckId) {
+        let Some(turn) = self.checks.get_mut(&check).filter(|turn| turn.running) else { return };
+        turn.running = false;
+        self.in_flight -= 1;
+        if turn.removed {
+            self.checks.remove(&check);
+        }
+    }
+
+    /// Runs left out so far.
+    pub fn skipped(&self) -> Skipped {
+        self.skipped
+    }
+
+    /// Runs under way.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+}
+
+/// Where in `within_ns` this check starts. Multiplying by 2^64 / golden ratio puts neighbouring ids far apart.
+fn spread(check: CheckId, within_ns: u64) -> u64 {
+    let share = u64::from(check.0).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    ((u128::from(share) * u128::from(within_ns)) >> 64) as u64
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn ten_seconds(checks: u32) -> Schedule {
+        let mut schedule = Schedule::default();
+        for id in 0..checks {
+            schedule.set(CheckId(id), Duration::from_secs(10), 0);
+        }
+        schedule
+    }
+
+    /// Runs due in steps of 100 ms, each ending at once.
+    fn run(schedule: &mut Schedule, from_ns: u64, to_ns: u64) -> Vec<(u64, CheckId)> {
+        let mut runs = Vec::new();
+        for now in (from_ns..to_ns).step_by(100_000_000) {
+            while let Some(check) = schedule.due(now) {
+                runs.push((now, check));
+                schedule.ended(check);
+            }
+        }
+        runs
+    }
+
+    #[test]
+    fn fifty_checks_do_not_fire_at_once() {
+        let runs = run(&mut ten_seconds(50), 0, 10 * SECOND);
+        assert_eq!(runs.len(), 50, "each once an interval");
+        for second in 0..10 {
+            let fired = runs.iter().filter(|(at, _)| at / SECOND == second).count();
+            assert!((3..=7).contains(&fired), "{fired} in second {second}");
+        }
+    }
+
+    #[test]
+    fn turns_depend_on_the_id_alone() {
+        assert_eq!(run(&mut ten_seconds(9), 0, 30 * SECOND), run(&mut ten_seconds(9), 0, 30 * SECOND));
+    }
+
+    #[test]
+    fn a_running_check_is_skipped_and_counted() {
+        let mut schedule = ten_seconds(1);
+        assert_eq!(schedule.due(10 * SECOND), Some(CheckId(0)));
+        assert_eq!(schedule.due(20 * SECOND), None);
+        assert_eq!(schedule.skipped(), Skipped { busy: 1, limit: 0 });
+        schedule.ended(CheckId(0));
+        assert_eq!(schedule.due(30 * SECOND), Some(CheckId(0)));
+    }
+
+    #[test]
+    fn beyond_the_limit_runs_are_left_out_and_counted() {
+        let mut schedule = ten_seconds(IN_FLIGHT as u32 + 3);
+        let started = std::iter::from_fn(|| schedule.due(10 * SECOND)).count();
+        assert_eq!(started, IN_FLIGHT);
+        assert_eq!(schedule.skipped(), Skipped { busy: 0, limit: 3 });
+        assert_eq!(schedule.in_flight(), IN_FLIGHT);
+    }
+
+    #[test]
+    fn after_a_suspend_each_check_runs_once() {
+        let mut schedule = ten_seconds(5);
+        assert_eq!(run(&mut schedule, 3600 * SECOND, 3600 * SECOND + 1).len(), 5);
+        assert!(schedule.next_ns().is_some_and(|next| next > 3600 * SECOND));
+    }
+
+    #[test]
+    fn a_check_kept_by_a_new_plan_keeps_its_turn() {
+        let mut schedule = ten_seconds(1);
+        let next = schedule.next_ns();
+        schedule.set(CheckId(0), Duration::from_secs(10), SECOND);
+        assert_eq!(schedule.next_ns(), next);
+        schedule.set(CheckId(0), Duration::from_secs(1), SECOND);
+        assert_eq!(run(&mut schedule, SECOND, 6 * SECOND).len(), 5);
+    }
+
+    #[test]
+    fn a_removed_check_runs_no_more_but_may_return() {
+        let mut schedule = ten_seconds(1);
+        assert_eq!(schedule.due(10 * SECOND), Some(CheckId(0)));
+        schedule.remove(CheckId(0));
+        assert_eq!(schedule.due(40 * SECOND), None);
+        schedule.ended(CheckId(0));
+        assert_eq!((schedule.in_flight(), schedule.checks.len()), (0, 0));
+        schedule.set(CheckId(0), Duration::from_secs(10), 50 * SECOND);
+        assert_eq!(schedule.due(60 * SECOND), Some(CheckId(0)));
+    }
+
+    #[test]
+    fn the_first_run_of_a_daily_check_does_not_wait_a_day() {
+        let mut schedule = Schedule::default();
+        schedule.set(CheckId(7), Duration::from_secs(86_400), 0);
+        assert_eq!(schedule.due(10 * SECOND), Some(CheckId(7)));
+        assert_eq!(schedule.due(86_000 * SECOND), None);
+    }
+}
