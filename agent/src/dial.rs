@@ -1,0 +1,149 @@
+//! Connections out: TCP from a chosen source address, with TLS on top where the URL says so.
+//!
+//! Shared by the http probe and the uplinks. Certificates are judged against the roots of Mozilla
+//! (`webpki-roots`); nothing turns that judgement off.
+
+use haidang_probe::outcome::Failure;
+use hyper::Uri;
+use rustls::pki_types::ServerName;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::place::{Endpoint, Place};
+
+/// What bytes can be exchanged over.
+pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+/// An `http://` or `https://` URL, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url {
+    /// Whether TLS is spoken.
+    pub tls: bool,
+    /// Who is connected to.
+    pub endpoint: Endpoint,
+    /// What the `Host` header says.
+    pub authority: String,
+    /// Path and query, at least `/`.
+    pub path: String,
+}
+
+impl Url {
+    /// Takes `text` apart; the error says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Url, String> {
+        let wrong = |why: &str| format!("`{text}` {why}; write a URL, as in `https://portal.example/`");
+        let uri: Uri = text.parse().map_err(|_| wrong("is not a URL"))?;
+        let tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(wrong("is neither http:// nor https://")),
+        };
+        let authority = uri.authority().ok_or_else(|| wrong("names nobody"))?;
+        if authority.as_str().contains('@') {
+            return Err(wrong("carries a user or an `@` place"));
+        }
+        let place: Place = authority.host().parse()?;
+        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        Ok(Url { tls, endpoint: Endpoint { place, port }, authority: authority.as_str().into(), path: path.into() })
+    }
+
+    /// The path that `end` names below this URL.
+    pub fn below(&self, end: &str) -> String {
+        format!("{}/{end}", self.path.trim_end_matches('/'))
+    }
+
+    /// The name a certificate must be for.
+    fn server_name(&self) -> io::Result<ServerName<'static>> {
+        match &self.endpoint.place {
+            Place::Address(address) => Ok(ServerName::from(*address)),
+            place => ServerName::try_from(place.to_string()).map_err(io::Error::other),
+        }
+    }
+}
+
+/// Connects, from `source` when given. Packets leave at once (`TCP_NODELAY`).
+pub async fn tcp(address: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if let Some(source) = source {
+        socket.bind(SocketAddr::new(source, 0))?;
+    }
+    let stream = socket.connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Speaks TLS over `stream` as `url` asks; an error is the handshake's.
+pub async fn tls(stream: TcpStream, url: &Url) -> io::Result<TlsStream<TcpStream>> {
+    connector()?.connect(url.server_name()?, stream).await
+}
+
+/// One configuration for all connections: it holds the roots and the session tickets.
+fn connector() -> io::Result<TlsConnector> {
+    static CONNECTOR: OnceLock<TlsConnector> = OnceLock::new();
+    if let Some(connector) = CONNECTOR.get() {
+        return Ok(connector.clone());
+    }
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(CONNECTOR.get_or_init(|| TlsConnector::from(Arc::new(config))).clone())
+}
+
+/// What a failed connection or exchange says of the target.
+pub fn failure(error: &io::Error) -> Failure {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::ConnectionRefused => Failure::Refused,
+        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::UnexpectedEof => Failure::Reset,
+        Kind::HostUnreachable | Kind::NetworkUnreachable => Failure::Unreachable,
+        Kind::TimedOut => Failure::Timeout,
+        Kind::PermissionDenied => Failure::NotPermitted,
+        _ => Failure::Local,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_taken_apart() {
+        let url = Url::parse("https://portal.example/a?b=c").unwrap();
+        assert_eq!((url.tls, url.endpoint.port, url.path.as_str()), (true, 443, "/a?b=c"));
+        let url = Url::parse("http://[::1]:8443").unwrap();
+        assert_eq!(url.endpoint, "[::1]:8443".parse().unwrap());
+        assert_eq!((url.authority.as_str(), url.path.as_str()), ("[::1]:8443", "/"));
+        assert_eq!(url.below("agent/v1/batch"), "/agent/v1/batch");
+    }
+
+    #[test]
+    fn what_is_no_url_is_said_so() {
+        for wrong in ["", "portal.example", "ftp://a/", "http://", "http://u:p@a/", "http://@resolver/"] {
+            assert!(Url::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[tokio::test]
+    async fn leaves_from_the_source_asked_for() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let source: IpAddr = "127.0.0.77".parse().unwrap();
+        let _held = tcp(listener.local_addr().unwrap(), Some(source)).await.unwrap();
+        assert_eq!(listener.accept().await.unwrap().1.ip(), source);
+    }
+
+    #[tokio::test]
+    async fn tells_refused_from_unreachable() {
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        assert_eq!(failure(&tcp(closed, None).await.unwrap_err()), Failure::Refused);
+    }
+}

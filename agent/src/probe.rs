@@ -1,0 +1,116 @@
+//! How to ask: one probe a file, with its question, its conversation and its tests.
+//!
+//! A new probe is a new file with two items and one line in the list below:
+//!
+//! - `Question`: what a check's target means to this probe; `FromStr`, its error is shown to the operator.
+//! - `Probe`: what all runs share (sockets); `Probe::new(&Tools)` and `ask(&self, &Question, Budget)`.
+//!
+//! A failed probe is a measurement: nothing here returns an error.
+
+use crate::place::Finder;
+use haidang_daemon::clock::Clock;
+use haidang_probe::check::{Check, ProbeKind};
+use haidang_probe::outcome::{Failure, Sample};
+use std::time::Duration;
+
+macro_rules! probes {
+    ($($kind:ident $file:ident;)*) => {
+        $(pub mod $file;)*
+
+        /// What a check asks, its target understood.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Question { $(#[doc = concat!("For `", stringify!($file), "`.")] $kind($file::Question),)* }
+
+        impl Question {
+            /// Understands the target of `check`; the error says what is wrong with it.
+            pub fn of(check: &Check) -> Result<Question, String> {
+                match check.probe {
+                    $(ProbeKind::$kind => check.target.parse().map(Question::$kind),)*
+                }
+            }
+        }
+
+        /// All probes, each with what its runs share.
+        pub struct Probes { clock: Clock, $($file: $file::Probe,)* }
+
+        impl Probes {
+            /// Opens nothing yet: a probe opens its sockets when it is first asked.
+            pub fn new(tools: &Tools) -> Probes {
+                Probes { clock: tools.clock.clone(), $($file: $file::Probe::new(tools),)* }
+            }
+
+            /// Runs `question` once, for at most `within`.
+            pub async fn ask(&self, question: &Question, within: Duration) -> Answer {
+                let budget = Budget::start(&self.clock, within);
+                match question { $(Question::$kind(question) => self.$file.ask(question, budget).await,)* }
+            }
+        }
+    };
+}
+
+probes! {
+    Icmp icmp;
+    Tcp tcp;
+    Http http;
+    Stamp stamp;
+    Interface interface;
+    Uptime uptime;
+}
+
+/// What probes are made from.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    /// Reads time.
+    pub clock: Clock,
+    /// Finds addresses.
+    pub finder: Finder,
+}
+
+/// What one run measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// How long the answer took, or why there was none.
+    pub result: Result<Duration, Failure>,
+    /// What else was measured.
+    pub samples: Vec<Sample>,
+}
+
+impl From<Result<Duration, Failure>> for Answer {
+    fn from(result: Result<Duration, Failure>) -> Answer {
+        Answer { result, samples: Vec::new() }
+    }
+}
+
+/// The time one run may take, over all its phases.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    clock: Clock,
+    started_ns: u64,
+    within: Duration,
+}
+
+impl Budget {
+    /// Time runs from now.
+    pub fn start(clock: &Clock, within: Duration) -> Budget {
+        Budget { started_ns: clock.steady_ns(), clock: clock.clone(), within }
+    }
+
+    /// How much has passed.
+    pub fn spent(&self) -> Duration {
+        Duration::from_nanos(self.clock.steady_ns().saturating_sub(self.started_ns))
+    }
+
+    /// How much is left.
+    pub fn left(&self) -> Duration {
+        self.within.saturating_sub(self.spent())
+    }
+
+    /// Waits for `phase` while time is left; `late` when it runs out.
+    pub async fn spend<T>(
+        &self,
+        late: Failure,
+        phase: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::time::timeout(self.left(), phase).await.unwrap_or(Err(late))
+    }
+}
