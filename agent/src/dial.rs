@@ -50,7 +50,12 @@ impl Url {
         let place: Place = authority.host().parse()?;
         let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        Ok(Url { tls, endpoint: Endpoint { place, port }, authority: authority.as_str().into(), path: path.into() })
+        Ok(Url {
+            tls,
+            endpoint: Endpoint { place, port },
+            authority: authority.as_str().into(),
+            path: path.into(),
+        })
     }
 
     /// The path that `end` names below this URL.
@@ -104,7 +109,9 @@ pub fn failure(error: &io::Error) -> Failure {
     use io::ErrorKind as Kind;
     match error.kind() {
         Kind::ConnectionRefused => Failure::Refused,
-        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::UnexpectedEof => Failure::Reset,
+        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::UnexpectedEof => {
+            Failure::Reset
+        }
         Kind::HostUnreachable | Kind::NetworkUnreachable => Failure::Unreachable,
         Kind::TimedOut => Failure::Timeout,
         Kind::PermissionDenied => Failure::NotPermitted,

@@ -59,7 +59,9 @@ impl FromStr for Place {
         match text {
             "@default-gateway" => Ok(Place::DefaultGateway),
             "@resolver" => Ok(Place::Resolver),
-            "" => Err("target is missing; write an address, a name, `@default-gateway` or `@resolver`".into()),
+            "" => {
+                Err("target is missing; write an address, a name, `@default-gateway` or `@resolver`".into())
+            }
             _ if text.starts_with('@') => {
                 Err(format!("unknown place `{text}`; there are `@default-gateway` and `@resolver`"))
             }
@@ -81,7 +83,9 @@ impl FromStr for Endpoint {
         if let Ok(address) = text.parse::<SocketAddr>() {
             return Ok(Endpoint { place: Place::Address(address.ip()), port: address.port() });
         }
-        let wrong = || format!("`{text}` needs a port, as in `192.0.2.1:443`, `[2001:db8::1]:443`, `portal.example:443`");
+        let wrong = || {
+            format!("`{text}` needs a port, as in `192.0.2.1:443`, `[2001:db8::1]:443`, `portal.example:443`")
+        };
         let (place, port) = text.rsplit_once(':').ok_or_else(wrong)?;
         let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)?;
         Ok(Endpoint { place: place.parse()?, port })
@@ -169,7 +173,9 @@ impl Finder {
             known[which] = Some(found);
             match found {
                 Some(address) => tracing::info!(%place, %address, "place found"),
-                None => tracing::warn!(%place, file = %file.display(), "this machine has no such place; its checks are unknown"),
+                None => {
+                    tracing::warn!(%place, file = %file.display(), "this machine has no such place; its checks are unknown")
+                }
             }
         }
         found.ok_or(Failure::Local)
@@ -223,7 +229,10 @@ eth0\t0001A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
 
     #[test]
     fn the_resolver_is_the_first_that_is_named() {
-        assert_eq!(resolver("# x\nsearch a\nnameserver 192.0.2.53 # y\nnameserver 192.0.2.54\n"), Some(address("192.0.2.53")));
+        assert_eq!(
+            resolver("# x\nsearch a\nnameserver 192.0.2.53 # y\nnameserver 192.0.2.54\n"),
+            Some(address("192.0.2.53"))
+        );
         assert_eq!(resolver("nameserver fe80::1%eth0\n"), Some(address("fe80::1")));
         assert_eq!(resolver("search a\n"), None);
     }

@@ -60,7 +60,12 @@ impl Schedule {
     /// Takes `check` in, or changes its interval. A check whose interval stays keeps its turn.
     pub fn set(&mut self, check: CheckId, every: Duration, now_ns: u64) {
         let every_ns = nanos(every.max(SHORTEST));
-        let turn = self.checks.entry(check).or_insert(Turn { every_ns: 0, due_ns: 0, running: false, removed: true });
+        let turn = self.checks.entry(check).or_insert(Turn {
+            every_ns: 0,
+            due_ns: 0,
+            running: false,
+            removed: true,
+        });
         if turn.every_ns == every_ns && !turn.removed {
             return;
         }
@@ -87,7 +92,8 @@ impl Schedule {
     pub fn due(&mut self, now_ns: u64) -> Option<CheckId> {
         while let Some(&Reverse((due_ns, check))) = self.queue.peek().filter(|next| next.0.0 <= now_ns) {
             self.queue.pop();
-            let Some(turn) = self.checks.get_mut(&check).filter(|turn| turn.due_ns == due_ns && !turn.removed)
+            let Some(turn) =
+                self.checks.get_mut(&check).filter(|turn| turn.due_ns == due_ns && !turn.removed)
             else {
                 continue;
             };

@@ -14,7 +14,6 @@ use hyper::client::conn::http1;
 use hyper::{Request, Response, body::Incoming, header};
 use hyper_util::rt::TokioIo;
 use std::str::FromStr;
-use std::time::Duration;
 
 /// Most bytes of a body read; a longer one is cut off and still a success.
 pub const MAX_BODY: usize = 1 << 20;
@@ -110,6 +109,7 @@ fn failure(error: hyper::Error) -> Failure {
 mod tests {
     use super::*;
     use haidang_daemon::clock::Clock;
+    use std::time::Duration;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
