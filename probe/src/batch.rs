@@ -25,6 +25,7 @@
 mod ack;
 mod columns;
 mod envelope;
+mod fields;
 pub mod limit;
 mod pack;
 mod ranges;
@@ -62,5 +63,116 @@ impl Batch {
     /// Whether there is nothing in it worth sending.
     pub fn is_empty(&self) -> bool {
         self.outcomes.is_empty() && self.events.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Batch;
+    use crate::{
+        check::CheckId,
+        event::{Event, EventKind},
+        metric::Metric,
+        moment::{BootId, ClockMap, Moment},
+        outcome::{Failure, Outcome, Sample},
+        plan::PlanDigest,
+    };
+    use proptest::{prelude::*, sample::select};
+    use std::time::Duration;
+
+    /// A small batch with one of everything.
+    pub(super) fn batch() -> Batch {
+        let boot = BootId([3; 16]);
+        let at = |mono_ns| Moment { boot, mono_ns };
+        let sample = |metric, part: &str, value| Sample { metric, part: part.into(), value };
+        let samples = vec![
+            sample(Metric::IfInOctets, "eth0", 123_456_789_012.0),
+            sample(Metric::IfInOctets, "eth1", 7.0),
+            sample(Metric::LossRatio, "", 0.25),
+        ];
+        let answered = Outcome {
+            check: CheckId(0xdead_beef),
+            sent: at(5_000_000_000),
+            result: Ok(Duration::from_nanos(1_234_567)),
+            samples,
+        };
+        let silent = Outcome {
+            check: CheckId(1),
+            sent: at(4_000_000_000),
+            result: Err(Failure::Timeout),
+            samples: Vec::new(),
+        };
+        let event = |kind, part: &str| Event { at: at(1_000_000), kind, part: part.into() };
+        Batch {
+            clocks: vec![ClockMap { boot, offset_ns: 1_795_000_000_000_000_000, bound_ns: 40_000_000 }],
+            outcomes: vec![answered, silent],
+            events: vec![event(EventKind::AgentStarted, ""), event(EventKind::LinkDown, "eth1")],
+            plan_digest: PlanDigest::of(b"plan"),
+            backlog: true,
+            unknown: 0,
+        }
+    }
+
+    fn any_moment() -> impl Strategy<Value = Moment> {
+        let micros = prop_oneof![0..10_000_000_000u64, 0..u64::MAX / 1_000];
+        (0u8..3, micros)
+            .prop_map(|(boot, micros)| Moment { boot: BootId([boot; 16]), mono_ns: micros * 1_000 })
+    }
+
+    fn any_part() -> impl Strategy<Value = String> {
+        prop_oneof![Just(String::new()), "eth[0-3]", "\\PC{0,12}"]
+    }
+
+    fn any_value() -> impl Strategy<Value = f64> {
+        let not_nan = prop::num::f64::NORMAL | prop::num::f64::SUBNORMAL | prop::num::f64::ZERO;
+        prop_oneof![not_nan | prop::num::f64::INFINITE, any::<i32>().prop_map(f64::from)]
+    }
+
+    fn any_outcome() -> impl Strategy<Value = Outcome> {
+        let sample = (select(Metric::ALL), any_part(), any_value());
+        let samples = prop::collection::vec(sample, 0..5);
+        let took = (0..=i64::MAX as u64).prop_map(|ns| Ok(Duration::from_nanos(ns)));
+        let result = prop_oneof![took, select(Failure::ALL).prop_map(Err)];
+        (any::<u32>(), any_moment(), result, samples).prop_map(|(check, sent, result, samples)| Outcome {
+            check: CheckId(check),
+            sent,
+            result,
+            samples: samples
+                .into_iter()
+                .map(|(metric, part, value)| Sample { metric, part, value })
+                .collect(),
+        })
+    }
+
+    /// Any batch that reads back as written: times in microseconds, no NaN (it equals nothing).
+    pub(super) fn any_batch() -> impl Strategy<Value = Batch> {
+        let clock = (0u8..3, any::<i64>(), any::<u64>()).prop_map(|(boot, offset_ns, bound_ns)| ClockMap {
+            boot: BootId([boot; 16]),
+            offset_ns,
+            bound_ns,
+        });
+        let event = (any_moment(), select(EventKind::ALL), any_part());
+        let event = event.prop_map(|(at, kind, part)| Event { at, kind, part });
+        (
+            prop::collection::vec(clock, 0..4),
+            prop::collection::vec(any_outcome(), 0..20),
+            prop::collection::vec(event, 0..6),
+            any::<[u8; 8]>(),
+            any::<bool>(),
+        )
+            .prop_map(|(clocks, outcomes, events, digest, backlog)| Batch {
+                clocks,
+                outcomes,
+                events,
+                plan_digest: PlanDigest(digest),
+                backlog,
+                unknown: 0,
+            })
+    }
+
+    #[test]
+    fn a_batch_of_clocks_alone_is_empty() {
+        assert!(Batch { clocks: batch().clocks, ..Batch::default() }.is_empty());
+        assert!(!Batch { events: batch().events, ..Batch::default() }.is_empty());
     }
 }

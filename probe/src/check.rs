@@ -116,8 +116,11 @@ impl FromStr for Span {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0.as_millis() as u64;
-        let (unit, scale) =
-            UNITS.iter().rev().find(|(_, scale)| millis != 0 && millis % scale == 0).unwrap_or(&UNITS[0]);
+        let (unit, scale) = UNITS
+            .iter()
+            .rev()
+            .find(|(_, scale)| millis != 0 && millis.is_multiple_of(*scale))
+            .unwrap_or(&UNITS[0]);
         write!(f, "{}{unit}", millis / scale)
     }
 }
@@ -140,9 +143,10 @@ mod tests {
 
     #[test]
     fn spans_read_back_as_written() {
-        for text in ["200ms", "10s", "5m", "24h", "7d", "0ms"] {
+        for text in ["200ms", "10s", "5m", "36h", "7d", "0ms"] {
             assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
         }
+        assert_eq!("24h".parse::<Span>().unwrap().to_string(), "1d");
         for wrong in ["", "10", "s", "10 s", "-1s", "99999999999999999999s", "10y"] {
             assert!(wrong.parse::<Span>().is_err(), "{wrong}");
         }

@@ -2,7 +2,7 @@
 
 /// Octets of an encoded envelope.
 pub const MAX_ENVELOPE_BYTES: usize = 1 << 20;
-/// Octets of a payload once decompressed. Its columns take at most sixteen times as much while being read.
+/// Octets of a payload once decompressed. Its elements are counted before they are decoded.
 pub const MAX_PAYLOAD_BYTES: usize = 4 << 20;
 /// Largest zstd window a payload may ask of its reader, as a power of two (4 MiB).
 pub const MAX_WINDOW_LOG: u32 = 22;

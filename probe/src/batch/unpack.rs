@@ -1,4 +1,4 @@
-//! Columns into a batch: nothing in them is believed.
+//! Columns into a batch: nothing in them is believed. Their lengths were checked before they were decoded.
 
 use super::{
     Batch, Refusal, ack,
@@ -16,16 +16,15 @@ use crate::{
 };
 use std::time::Duration;
 
-/// The batch these columns hold.
+/// The batch these columns hold; [`fields::check_lengths`](super::fields::check_lengths) has passed them.
 pub(super) fn unpack(payload: wire::Payload) -> Result<Batch, Refusal> {
     let boots = unpack_boots(&payload)?;
-    within(payload.parts.len(), "parts", limit::MAX_PARTS)?;
     for part in &payload.parts {
         within(part.len(), "octets of part", limit::MAX_PART_BYTES)?;
     }
     let mut unknown = 0;
     let mut samples = Samples::new(payload.samples.unwrap_or_default(), &payload.parts)?;
-    let outcomes = unpack_outcomes(payload.outcomes.unwrap_or_default(), &boots, &mut samples)?;
+    let outcomes = unpack_outcomes(&payload.outcomes.unwrap_or_default(), &boots, &mut samples)?;
     unknown += samples.finish()?;
     let events = unpack_events(&payload.events.unwrap_or_default(), &boots, &payload.parts, &mut unknown)?;
     let clocks = payload.clocks.iter().map(|clock| {
@@ -43,8 +42,6 @@ pub(super) fn unpack(payload: wire::Payload) -> Result<Batch, Refusal> {
 }
 
 fn unpack_boots(payload: &wire::Payload) -> Result<Vec<BootId>, Refusal> {
-    within(payload.boots.len(), "boots", limit::MAX_BOOTS)?;
-    within(payload.clocks.len(), "clock maps", limit::MAX_BOOTS)?;
     let boot = |octets: &bytes::Bytes| {
         octets[..].try_into().map(BootId).map_err(|_| Refusal::Garbled("boot id is not 16 octets"))
     };
@@ -52,12 +49,11 @@ fn unpack_boots(payload: &wire::Payload) -> Result<Vec<BootId>, Refusal> {
 }
 
 fn unpack_outcomes(
-    columns: wire::Outcomes,
+    columns: &wire::Outcomes,
     boots: &[BootId],
     samples: &mut Samples,
 ) -> Result<Vec<Outcome>, Refusal> {
     let rows = columns.check.len();
-    within(rows, "outcomes", limit::MAX_OUTCOMES)?;
     let lengths = [columns.boot.len(), columns.sent_us.len(), columns.result.len(), columns.samples.len()];
     same_length(rows, &lengths)?;
     let mut sent = Micros::default();
@@ -90,7 +86,6 @@ struct Samples<'a> {
 impl<'a> Samples<'a> {
     fn new(columns: wire::Samples, parts: &'a [String]) -> Result<Self, Refusal> {
         let rows = columns.metric.len();
-        within(rows, "samples", limit::MAX_SAMPLES)?;
         same_length(
             rows,
             &[columns.part.len(), columns.real.len(), columns.wholes.len() + columns.reals.len()],
@@ -136,7 +131,6 @@ fn unpack_events(
     unknown: &mut u32,
 ) -> Result<Vec<Event>, Refusal> {
     let rows = columns.kind.len();
-    within(rows, "events", limit::MAX_EVENTS)?;
     same_length(rows, &[columns.boot.len(), columns.at_us.len(), columns.part.len()])?;
     let mut clock = Micros::default();
     let mut events = Vec::with_capacity(rows);

@@ -233,7 +233,7 @@ mod tests {
     fn map(packet: &[u8]) -> String {
         let octets =
             packet.iter().map(|octet| if *octet == 0 { "..".into() } else { format!("{octet:02x}") });
-        octets.collect::<Vec<String>>().chunks(4).map(|word| word.concat()).collect::<Vec<_>>().join(" ")
+        octets.collect::<Vec<String>>().chunks(4).map(<[String]>::concat).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
