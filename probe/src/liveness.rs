@@ -54,6 +54,8 @@
 //!
 //! Fuzz entry points: [`Reflector::receive`], [`Sender::receive`], [`PlainSender::receive`], [`reflect_plain`].
 
+#[cfg(test)]
+mod conversation;
 mod dropped;
 mod life;
 mod mac;

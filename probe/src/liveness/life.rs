@@ -65,7 +65,7 @@ impl Life {
 
 /// Completes a request: life and HMAC TLVs after the base, both HMACs written.
 pub(super) fn seal_request(mut packet: Vec<u8>, seq: u32, life: Life, key: &Key) -> Vec<u8> {
-    packet.reserve_exact(PACKET - packet.len());
+    packet.reserve_exact(PACKET - TAIL);
     tlv::push(&mut packet, LIFE, &life.write());
     let hmac = Tlv { kind: HMAC, at: packet.len() - TAIL, length: mac::TAG };
     tlv::push(&mut packet, HMAC, &[0; mac::TAG]);

@@ -55,3 +55,77 @@ pub fn reflect_plain(datagram: &[u8], ttl: u8, arrived: &Now, now: &Now) -> Resu
     tlv::reflect(&mut reply[base..], |kind| kind == EXTRA_PADDING);
     Ok(reply)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{MAX_PACKET, TTL_UNKNOWN, tlv::push},
+        *,
+    };
+    use proptest::prelude::*;
+
+    fn at(mono_ns: u64) -> Now {
+        Now { mono_ns, utc_ns: 1_795_000_000_000_000_000 + mono_ns as i64, bound_ns: u64::MAX }
+    }
+
+    #[test]
+    fn a_round_trip_is_measured_without_the_time_at_the_reflector() {
+        let mut sender = PlainSender::new(0);
+        let (seq, request) = sender.next(&at(0));
+        assert_eq!((seq, request.len()), (0, 44));
+        let reply = reflect_plain(&request, 60, &at(4_000_000), &at(6_000_000)).unwrap();
+        let measured = sender.receive(&reply, &at(9_000_000)).unwrap();
+        assert!(measured.rtt_ns.abs_diff(7_000_000) <= 1, "{} ns", measured.rtt_ns);
+        assert_eq!((measured.seq, measured.peer_count, measured.ttl), (0, None, 60));
+        assert_eq!(sender.receive(&reply, &at(9_000_000)), Err(Dropped::Replayed));
+    }
+
+    #[test]
+    fn a_reflector_whose_clock_steps_does_not_shorten_the_round_trip() {
+        let mut sender = PlainSender::new(0);
+        for (arrived, left) in [(1_000, 3_600_000_000_000), (3_600_000_000_000, 1_000)] {
+            let (_, request) = sender.next(&at(0));
+            let reply = reflect_plain(&request, 60, &at(arrived), &at(left)).unwrap();
+            assert_eq!(sender.receive(&reply, &at(5_000_000)).unwrap().rtt_ns, 5_000_000);
+        }
+    }
+
+    #[test]
+    fn a_guessed_answer_is_unasked() {
+        let mut sender = PlainSender::new(3);
+        let (_, request) = sender.next(&at(0));
+        let reply = reflect_plain(&request, 60, &at(0), &at(0)).unwrap();
+        let guessed = |octet: usize| {
+            let mut guess = reply.clone();
+            guess[octet] ^= 1;
+            guess
+        };
+        assert_eq!(sender.receive(&guessed(27), &at(1)), Err(Dropped::Unasked), "another sequence number");
+        assert_eq!(sender.receive(&guessed(35), &at(1)), Err(Dropped::Unasked), "another timestamp");
+        assert_eq!(sender.receive(&guessed(15), &at(1)), Err(Dropped::UnknownSession));
+        let mut older_reflector = reply.clone();
+        older_reflector[14..16].fill(0);
+        assert!(sender.receive(&older_reflector, &at(1)).is_ok());
+    }
+
+    #[test]
+    fn tlvs_come_back_flagged() {
+        let (_, mut request) = PlainSender::new(0).next(&at(0));
+        push(&mut request, EXTRA_PADDING, &[9; 3]);
+        push(&mut request, 5, &[1]);
+        let reply = reflect_plain(&request, 60, &at(0), &at(0)).unwrap();
+        assert_eq!(reply[44..], [0, 1, 0, 3, 9, 9, 9, 0x80, 5, 0, 1, 1]);
+    }
+
+    proptest! {
+        #[test]
+        fn an_answer_is_as_long_as_its_request(noise in prop::collection::vec(any::<u8>(), 0..MAX_PACKET + 40)) {
+            let reply = reflect_plain(&noise, TTL_UNKNOWN, &at(0), &at(0));
+            prop_assert_eq!(reply.is_ok(), (44..=MAX_PACKET).contains(&noise.len()));
+            prop_assert!(reply.is_err() || reply.is_ok_and(|reply| reply.len() == noise.len()));
+            let mut sender = PlainSender::new(0);
+            let _ = sender.next(&at(0));
+            prop_assert!(sender.receive(&noise, &at(0)).is_err());
+        }
+    }
+}
