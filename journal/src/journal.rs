@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  append ─▶ buffer (64 KiB) ─flush─▶ file ─sync─▶ durable ─▶ readers
-//!               └ active segment full: flush, sync, seal, create the next, both durable
+//!               └ active segment full: flush, sync, seal; create the next, its name durable
 //! ```
 
 use crate::format::{HEADER, framed, push_record, segment_name};

@@ -36,6 +36,26 @@
 //! - **The size is bounded** by [`Settings::max_bytes`]; what is lost to the bound is counted in
 //!   [`Journal::dropped`].
 //! - **One writer**: a second one gets [`Error::Locked`]. [`Snapshot`] reads without lock, write or repair.
+//!
+//! ```
+//! use haidang_journal::{Item, Journal, OnFull, Position, Settings, memory::Memory};
+//!
+//! # fn main() -> Result<(), haidang_journal::Error> {
+//! let settings =
+//!     Settings { segment_bytes: 1 << 20, max_bytes: 1 << 26, on_full: OnFull::DropOldest, max_record: 1 << 16 };
+//! let (mut spool, _) = Journal::open(Memory::new(), settings)?;
+//! let appended = spool.append(b"a batch")?;
+//! spool.sync()?; // only now is it durable, and visible below
+//! for item in spool.read(spool.cursor("uplink").unwrap_or_default()) {
+//!     match item? {
+//!         Item::Record { position, bytes } => assert_eq!((position, &bytes[..]), (Position(0), &b"a batch"[..])),
+//!         Item::Gap(gap) => eprintln!("{} records are gone", gap.records()),
+//!     }
+//! }
+//! spool.set_cursor("uplink", appended.position.next())?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod disk;
 mod error;

@@ -4,7 +4,7 @@
 //! the last one is scanned, and opening costs at most one segment of reading. Damage in earlier ones is met,
 //! and reported, by whoever reads them.
 
-use crate::format::{Fault, Found, HEADER, Head, Span, VERSION, Window, segment_first, segment_name};
+use crate::format::{Fault, Found, HEADER, Head, Span, VERSION, Window, header, segment_first, segment_name};
 use crate::index::{Index, Segment};
 use crate::marks::Marks;
 use crate::{Disk, DiskFile, Error, Position};
@@ -115,13 +115,13 @@ impl Survey {
     }
 }
 
-/// Creates the segment that begins with `first`, durable with its header and its name.
+/// Creates the segment that begins with `first`; its name is durable. Its header becomes so with the first
+/// record, and needs no earlier sync: a segment without it holds nothing that was promised.
 pub(crate) fn create<D: Disk>(disk: &D, first: u64) -> Result<D::File, Error> {
     let name = segment_name(first);
     let made = || {
         let mut file = disk.open_cut(&name, 0)?;
-        file.append(&crate::format::header(first))?;
-        file.sync()?;
+        file.append(&header(first))?;
         disk.sync_names()?;
         Ok(file)
     };

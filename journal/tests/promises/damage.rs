@@ -93,6 +93,19 @@ fn a_flipped_length_costs_the_rest_of_its_segment_and_nothing_behind() {
 }
 
 #[test]
+fn records_under_the_name_of_another_segment_get_no_number() {
+    let mut files = log();
+    let names = segments(&files);
+    let first = |i: usize| names[i].trim_end_matches(".seg").parse::<u64>().unwrap();
+    let other = files[&names[0]].clone();
+    files.insert(names[1].clone(), other);
+    let (snapshot, _) = Snapshot::open(Memory::with(files)).unwrap();
+    let seen = Seen::all(snapshot.read(Position(0)), Position(COUNT));
+    seen.assert_true();
+    assert_eq!(seen.missing(), first(2) - first(1));
+}
+
+#[test]
 fn a_missing_segment_is_a_gap() {
     let mut files = log();
     let names = segments(&files);

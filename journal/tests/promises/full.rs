@@ -204,6 +204,26 @@ fn a_full_disk_at_the_turn_of_a_segment_loses_nothing() {
 }
 
 #[test]
+fn a_segment_once_given_up_takes_no_smaller_record_either() {
+    let disk = Memory::new();
+    let (mut journal, _) = Journal::open(disk.clone(), SMALL).unwrap();
+    journal.append(&[b'a'; 100]).unwrap();
+    journal.sync().unwrap();
+    disk.limit(Some(bytes_on(&disk)));
+    assert!(matches!(journal.append(&[b'b'; 30]), Err(Error::Disk { what: "create", .. })));
+    disk.limit(None);
+    let records = [vec![b'a'; 100], b"c".to_vec(), b"d".to_vec()];
+    for (position, record) in records.iter().enumerate().skip(1) {
+        assert_eq!(journal.append(record).unwrap().position, Position(position as u64));
+    }
+    journal.sync().unwrap();
+    drop(journal);
+    let (journal, _) = Journal::open(disk, SMALL).unwrap();
+    let seen = Seen::all(journal.read(Position(0)), Position(3));
+    assert_eq!(seen.records.into_iter().map(|(_, bytes)| bytes).collect::<Vec<_>>(), records);
+}
+
+#[test]
 fn after_a_failed_sync_nothing_is_believed_until_reopened() {
     let disk = Memory::new();
     let mut journal = written(disk.clone(), SMALL, 2);

@@ -7,6 +7,7 @@ mod full;
 mod kill;
 mod model;
 mod one_writer;
+mod overtaken;
 mod power;
 mod torn;
 

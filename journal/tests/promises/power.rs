@@ -62,6 +62,31 @@ fn judge(disk: Memory, told: Told) {
     Seen::all(journal.read(opened.next), Position(next + 1)).assert_true();
 }
 
+/// Records longer than the buffer, so that the system takes them long before they are synced.
+const WIDE: Settings =
+    Settings { segment_bytes: 1 << 20, max_bytes: 4 << 20, on_full: OnFull::Refuse, max_record: 70_000 };
+
+#[test]
+fn what_a_kill_left_unsynced_is_durable_once_it_was_opened() {
+    for seed in 0..SEEDS {
+        let disk = Memory::new();
+        let (mut journal, _) = Journal::open(disk.clone(), WIDE).unwrap();
+        for byte in 0..4 {
+            journal.append(&vec![byte; 70_000]).unwrap();
+        }
+        assert_eq!(journal.synced(), Position(0));
+        drop(journal);
+        let (journal, killed) = Journal::open(disk.clone(), WIDE).unwrap();
+        assert_eq!(killed.next, Position(3), "the last one was still in the buffer");
+        drop(journal);
+        let (journal, opened) = Journal::open(disk.power_loss(seed), WIDE).unwrap();
+        assert_eq!((opened.next, opened.repaired), (Position(3), None));
+        let seen = Seen::all(journal.read(Position(0)), Position(3));
+        let expected = (0..3).map(|byte| (u64::from(byte), vec![byte; 70_000]));
+        assert!(seen.records == expected.collect::<Vec<_>>());
+    }
+}
+
 fn operations_of_a_life() -> u64 {
     let disk = Memory::new();
     live(&disk, &mut Told::default()).unwrap();
