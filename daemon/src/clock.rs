@@ -12,6 +12,18 @@
 //! `mono_ns` and `steady_ns` differ only when a boot file gives the process a boot other than the
 //! machine's, and that file changes while the process runs. [`Clock::map`] relates `mono_ns` to UTC and
 //! says how wrong the relation may be. Tests use [`Clock::manual`]: it moves only when told.
+//!
+//! ```
+//! use haidang_daemon::clock::Clock;
+//! use std::time::Duration;
+//!
+//! let clock = Clock::manual(); // in a program: Clock::machine()? or Clock::with_boot_file(path)?
+//! let seen = clock.moment();
+//! clock.advance(Duration::from_secs(2));
+//! clock.step_wall(-500);
+//! assert_eq!(clock.mono_ns() - seen.mono_ns, 2_000_000_000);
+//! assert_eq!(clock.map().utc_ms(clock.mono_ns()), clock.utc_ms());
+//! ```
 
 mod boot;
 mod sync;

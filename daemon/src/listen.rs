@@ -145,7 +145,10 @@ impl TlsFiles {
         let key = key(&directory.join(&self.key))?;
         let pair = |error: rustls::Error| ListenError::Pair {
             path: directory.join(&self.certificate),
-            reason: error.to_string(),
+            reason: match error {
+                rustls::Error::InconsistentKeys(_) => "the key belongs to another certificate".into(),
+                other => other.to_string(),
+            },
         };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = rustls::ServerConfig::builder_with_provider(provider)
@@ -218,5 +221,33 @@ mod tests {
     async fn a_foreign_address_is_named_with_the_reason() {
         let error = bind_udp("192.0.2.1:0".parse().unwrap()).await.unwrap_err().to_string();
         assert_eq!(error, "listen on 192.0.2.1:0: no interface of this machine has that address");
+    }
+
+    fn fixtures() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+    }
+
+    fn secure(certificate: &str, key: &str) -> Listen {
+        let tls = Some(TlsFiles { certificate: certificate.into(), key: key.into() });
+        Listen { tls, ..Listen::on("127.0.0.1:0".parse().unwrap()) }
+    }
+
+    #[tokio::test]
+    async fn certificate_and_key_are_checked_before_anything_listens() {
+        for (certificate, key, wanted) in [
+            ("none.pem", "localhost.key", "tls certificate "),
+            ("localhost.key", "localhost.key", "holds no certificate"),
+            ("localhost.pem", "none.key", "tls key "),
+            ("localhost.pem", "localhost.pem", "tls key "),
+            ("localhost.pem", "other.key", "the key belongs to another certificate"),
+        ] {
+            let error = secure(certificate, key).bind(&fixtures()).await.err().unwrap().to_string();
+            assert!(error.contains(wanted), "{error}");
+            assert!(!error.contains("BEGIN"), "{error}");
+        }
+        assert_eq!(
+            secure("localhost.pem", "localhost.key").bind(&fixtures()).await.unwrap().scheme(),
+            "https"
+        );
     }
 }

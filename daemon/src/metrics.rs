@@ -3,6 +3,16 @@
 //! A [`Metrics`] is a shared registry of `prometheus-client`. Each part registers its own counters once and
 //! keeps the handles; a scrape encodes all of them together with the process's own (memory, CPU, open files,
 //! start), which are read from `/proc/self` at that moment and left out where `/proc` does not tell.
+//!
+//! ```
+//! use prometheus_client::metrics::counter::Counter;
+//!
+//! let metrics = haidang_daemon::metrics::Metrics::new();
+//! let sent = Counter::<u64>::default();
+//! metrics.register(|registry| registry.register("batches_sent", "Batches acknowledged", sent.clone()));
+//! sent.inc();
+//! assert!(metrics.text().is_ok_and(|text| text.contains("batches_sent_total 1")));
+//! ```
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -33,8 +43,7 @@ impl Metrics {
         Metrics(Arc::new(Mutex::new(registry)))
     }
 
-    /// Adds metrics: ``metrics.register(|r| r.register("batches_sent", "Batches acknowledged", counter.clone()))``.
-    /// Counters get their `_total` from the encoder; a help text gets its full stop there too.
+    /// Lets `add` register metrics. Counters get their `_total`, and help texts their full stop, when encoded.
     pub fn register<T>(&self, add: impl FnOnce(&mut Registry) -> T) -> T {
         add(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -8,6 +8,17 @@
 //!
 //! Directories are watched, not files: editors save by renaming a new file into place, and a mounted
 //! configuration map swaps its `..data` symlink, after both of which a watch on the file would see nothing.
+//! ```no_run
+//! # async fn example(stop: haidang_daemon::stop::Stop) -> std::io::Result<()> {
+//! # fn load() {}
+//! let mut reload = haidang_daemon::reload::Reload::start("/etc/haidang/agent.yml".as_ref())?;
+//! load();
+//! loop {
+//!     tokio::select! { () = reload.changed() => load(), () = stop.wait() => break }
+//! }
+//! # Ok(()) }
+//! ```
+//!
 //! When the system grants no watch (its inotify limit), SIGHUP and the look once a minute remain.
 
 use crate::yaml;

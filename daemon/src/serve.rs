@@ -14,6 +14,17 @@
 //! each request carries its [`Peer`] as an extension. Bodies are the service's to limit, since only it knows
 //! how large one may be and whether an answer may stream for hours; streams should end at the same `Stop`.
 //! [`Health`] is the whole service of an agent and part of the collector's.
+//!
+//! ```no_run
+//! # use haidang_daemon::{listen::Listen, metrics::Metrics, serve::{self, Counts, Health, Limits}, stop::Stop};
+//! # async fn example(listen: Listen, stop: Stop) -> Result<(), Box<dyn std::error::Error>> {
+//! let metrics = Metrics::new();
+//! let listener = listen.bind("/etc/haidang".as_ref()).await?;
+//! let counts = Counts::register(&metrics, "health");
+//! let health = Health::new(metrics, || Err("spool not open".into()));
+//! serve::run(listener, Limits::default(), counts, health, stop).await;
+//! # Ok(()) }
+//! ```
 
 mod health;
 

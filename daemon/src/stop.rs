@@ -95,7 +95,7 @@ mod tests {
     async fn sigterm_stops() {
         let stop = on_signals().unwrap();
         let me = std::process::id().to_string();
-        std::process::Command::new("kill").args(["-TERM", &me]).status().unwrap();
+        std::process::Command::new("sh").args(["-c", "kill -TERM $0", &me]).status().unwrap();
         stop.wait().await;
     }
 }

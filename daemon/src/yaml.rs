@@ -12,11 +12,30 @@
 //! `#[serde(deny_unknown_fields)]`. `Spanned` knows no position inside `flatten`, `untagged` and `tag = "…"`
 //! (serde buffers those); wrap the whole enum instead.
 //!
+//! ```
+//! use haidang_daemon::yaml::{self, Fault, Faults, Spanned};
+//! # use std::path::Path;
+//! #[derive(Debug, serde::Deserialize)]
+//! #[serde(deny_unknown_fields)]
+//! struct Site { commune: Spanned<String> }
+//!
+//! let file = Path::new("sites/a.yml");
+//! let mut faults = Faults::default();
+//! let site: Option<Site> = faults.keep(yaml::parse(file, "commune: 28248"));
+//! if let Some(site) = &site && site.commune.value != "28249" {
+//!     let message = yaml::unknown("commune", &site.commune.value, ["28249"]);
+//!     faults.push(Fault::at(file, site.commune.referenced, message));
+//! }
+//! let told = faults.or(site).unwrap_err().to_string();
+//! assert_eq!(told, "sites/a.yml:1:10: unknown commune `28248`; did you mean `28249`?");
+//! ```
+//!
 //! Limits: [`MAX_FILE_BYTES`], one document a file, 32 levels deep, 20 000 events repeated through aliases.
 //! Beyond them a file is refused, not cut. Booleans are `true` and `false` only: `no` is a word.
-//! Messages never repeat a value whose key sounds like a secret.
+//! Messages never repeat a value whose key, or a key above it, sounds like a secret.
 
 mod files;
+mod spot;
 mod words;
 
 pub use files::files;
@@ -92,9 +111,9 @@ impl Faults {
         Err(self)
     }
 
-    /// The faults.
-    pub fn iter(&self) -> std::slice::Iter<'_, Fault> {
-        self.0.iter()
+    /// The faults; in reading order once [`Faults::or`] gave them back.
+    pub fn all(&self) -> &[Fault] {
+        &self.0
     }
 }
 
@@ -143,7 +162,7 @@ pub fn text(path: &Path) -> Result<String, Fault> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        let line = before.split(|&byte| byte == b'\n').count() as u64;
         Fault { file: path.into(), line, column: 1, message: "is not UTF-8 text".into() }
     })
 }
@@ -154,8 +173,8 @@ pub fn parse<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, Fault> {
         return Err(Fault::whole(file, format!("is larger than {} MiB", MAX_FILE_BYTES >> 20)));
     }
     serde_saphyr::from_str_with_options(text, strict()).map_err(|error| {
-        let (place, message) = words::explain(&error, text);
-        Fault::at(file, place, message)
+        let (line, column, message) = words::explain(&error, text);
+        Fault { file: file.into(), line: line.max(1), column: column.max(1), message }
     })
 }
 
@@ -171,54 +190,4 @@ fn strict() -> Options {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use serde::Deserialize;
-
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Province {
-        #[allow(dead_code)]
-        name: String,
-        #[serde(default)]
-        lines: Vec<Line>,
-        #[serde(default)]
-        #[allow(dead_code)]
-        secret: Option<u32>,
-    }
-
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Line {
-        circuit: Spanned<String>,
-        #[serde(default)]
-        #[allow(dead_code)]
-        mbps: u32,
-        #[serde(default)]
-        #[allow(dead_code)]
-        primary: bool,
-        #[serde(default)]
-        #[allow(dead_code)]
-        carrier: Option<Carrier>,
-        #[serde(default)]
-        #[allow(dead_code)]
-        address: Option<std::net::IpAddr>,
-    }
-
-    #[derive(Debug, Deserialize)]
-    #[serde(rename_all = "snake_case")]
-    enum Carrier {
-        Vnpt,
-        Viettel,
-    }
-
-    fn fault(text: &str) -> String {
-        parse::<Province>(Path::new("p.yml"), text).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn a_misspelt_key_is_named_at_its_place() {
-        assert_eq!(fault("name: x\nlinse: []\n"), "p.yml:2:1: unknown key `linse`; did you mean `lines`?");
-    }
-}
+mod tests;

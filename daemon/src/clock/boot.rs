@@ -13,6 +13,8 @@ use std::time::SystemTime;
 const MACHINE_BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Least time between two looks at the boot file, nanoseconds.
 const LOOK_EVERY_NS: u64 = 1_000_000_000;
+/// How far a boot may seem to lie ahead: the file may be written while we are between reading the clock and it.
+const AHEAD_NS: u64 = 1_000_000_000;
 /// A boot file is three short members; more than this is some other file.
 const MAX_BOOT_FILE: u64 = 4096;
 
@@ -136,7 +138,7 @@ fn parse(path: &Path, monotonic_now: u64) -> Result<Present, BootError> {
     let fault = |reason: String| BootError::Content { path: path.into(), reason };
     let file: BootFile = serde_json::from_str(&read(path)?).map_err(|error| fault(error.to_string()))?;
     let id = parse_uuid(file.boot_id.trim()).ok_or_else(|| fault("boot_id is not a uuid".into()))?;
-    if file.monotonic_ns > monotonic_now {
+    if file.monotonic_ns > monotonic_now.saturating_add(AHEAD_NS) {
         return Err(fault(
             "monotonic_ns lies ahead of this machine's clock: it was written before a reboot".into(),
         ));
@@ -211,7 +213,7 @@ mod tests {
     fn refuses_a_boot_that_lies_ahead() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("boot.json");
-        write(&path, FIRST, 101);
+        write(&path, FIRST, 101 + AHEAD_NS);
         let error = Boot::from_file(&path, 100).unwrap_err().to_string();
         assert!(error.contains("lies ahead"), "{error}");
     }

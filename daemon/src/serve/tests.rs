@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::listen::Listen;
+use crate::listen::{Listen, TlsFiles};
 use crate::stop::{self, Stopper};
 use std::path::Path;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -16,7 +16,12 @@ struct Served {
 }
 
 async fn serve(limits: Limits) -> Served {
-    let listener = Listen::on("127.0.0.1:0".parse().unwrap()).bind(Path::new("")).await.unwrap();
+    serve_on(Listen::on("127.0.0.1:0".parse().unwrap()), limits).await
+}
+
+async fn serve_on(listen: Listen, limits: Limits) -> Served {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let listener = listen.bind(&fixtures).await.unwrap();
     let (address, metrics) = (listener.address(), Metrics::new());
     let (stopper, stop) = stop::pair();
     let counts = Counts::register(&metrics, "test");
@@ -102,4 +107,40 @@ async fn a_head_that_never_ends_does_not_hold_up_the_stop() {
     served.stopper.stop();
     (&mut served.task).await.unwrap();
     assert_eq!(served.count("open"), 0);
+}
+
+fn secure() -> Listen {
+    let tls = TlsFiles { certificate: "localhost.pem".into(), key: "localhost.key".into() };
+    Listen { tls: Some(tls), ..Listen::on("127.0.0.1:0".parse().unwrap()) }
+}
+
+/// A client that trusts the fixture's certificate and nothing else.
+fn client() -> tokio_rustls::TlsConnector {
+    use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/localhost.pem");
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(path).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    Arc::new(config.unwrap().with_root_certificates(roots).with_no_client_auth()).into()
+}
+
+#[tokio::test]
+async fn tls_is_served_to_who_trusts_the_certificate() {
+    let served = serve_on(secure(), Limits::default()).await;
+    let stream = TcpStream::connect(served.address).await.unwrap();
+    let mut stream = client().connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("ok\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_handshake_that_never_comes_is_cut_off() {
+    let served =
+        serve_on(secure(), Limits { handshake: Duration::from_millis(50), ..Limits::default() }).await;
+    let mut silent = TcpStream::connect(served.address).await.unwrap();
+    assert_eq!(read(&mut silent).await, "");
+    assert_eq!(served.count("failed_total"), 1);
 }

@@ -1,20 +1,18 @@
 //! What to say about a fault: the parser's error in the words of someone who edits the file.
 
+use super::spot::Spot;
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{Error, Location, MessageFormatter as _, UserMessageFormatter};
 use std::fmt::Write as _;
 
 /// Candidates listed in a message when none is near; more would hide the fault.
 const MAX_LISTED: usize = 12;
-/// Characters of a wrong value repeated in a message.
-const MAX_SHOWN: usize = 40;
-/// A key with one of these in it holds something that must not be repeated.
-const SECRETS: [&str; 7] = ["secret", "password", "passphrase", "token", "community", "credential", "psk"];
 
 /// The candidate nearest to `word` by edit distance (case ignored), when it is near enough to be meant.
 pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
-    // A third of the word may be wrong: one letter of three, two of six.
-    let most = (lower.chars().count() / 3).clamp(1, 4);
+    // A third of the word may be wrong: one letter of three, two of six; a shorter word must be right.
+    let most = (lower.chars().count() / 3).min(4);
     candidates
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
@@ -43,105 +41,135 @@ fn list(candidates: &[&str]) -> String {
     shown.join(", ")
 }
 
-/// Where and what: the place that the person has to edit, and the sentence.
-pub(super) fn explain(error: &Error, text: &str) -> (Location, String) {
-    let place = error.location().unwrap_or(Location::UNKNOWN);
-    let spot = Spot::find(text, place);
-    let message = match error {
-        Error::WithSnippet { error, .. } => return explain(error, text),
+/// What was found wrong, and where the person has to edit: line, column, sentence.
+pub(super) fn explain(error: &Error, text: &str) -> (u64, u64, String) {
+    match error {
+        Error::WithSnippet { error, .. } => explain(error, text),
         Error::AliasError { error, locations, .. } => {
-            let (_, message) = explain(error, text);
-            let defined = locations.defined_location.line();
-            return (
-                locations.reference_location,
-                format!("{message}, in what the alias repeats from line {defined}"),
-            );
+            let (_, _, mut message) = explain(error, text);
+            let (used, defined) = (locations.reference_location, locations.defined_location.line());
+            _ = write!(message, "; the alias repeats line {defined}");
+            (used.line(), used.column(), message)
         }
+        _ => {
+            let place = error.location().unwrap_or(Location::UNKNOWN);
+            let spot = Spot::find(text, place);
+            // A missing value is noticed only at what follows it; the value before is what has to change.
+            let early = matches!(error, Error::Unexpected { .. }) && !spot.exact && spot.line > 0;
+            let (line, column) =
+                if early { (spot.line, spot.column) } else { (place.line(), place.column()) };
+            (line, column, sentence(error, &spot))
+        }
+    }
+}
+
+fn sentence(error: &Error, spot: &Spot) -> String {
+    match error {
         Error::SerdeUnknownField { field, expected, .. } => unknown("key", field, expected.iter().copied()),
-        Error::SerdeUnknownVariant { variant, expected, .. } => {
-            spot.with_key(&unknown("value", variant, expected.iter().copied()))
-        }
+        Error::SerdeUnknownVariant { variant, expected, .. } => choice(spot, variant, expected),
         Error::SerdeMissingField { field, .. } => format!("missing key `{field}`"),
         Error::DuplicateMappingKey { key: Some(key), .. } => format!("duplicate key `{key}`"),
-        Error::InvalidScalar { ty, .. } => spot.expected(ty),
-        Error::InvalidBooleanStrict { .. } => spot.expected("true or false"),
-        Error::Unexpected { expected, .. } => spot.expected(expected),
-        Error::NullIntoString { .. } => spot.with_key("expected text, found nothing"),
+        Error::InvalidScalar { ty, .. } => wrong(spot, ty),
+        Error::InvalidBooleanStrict { .. } => wrong(spot, "true or false"),
+        Error::Unexpected { expected, .. } => wrong(spot, expected),
+        Error::NullIntoString { .. } => wrong(spot, "text"),
         Error::SerdeInvalidType { unexpected, expected, .. }
-        | Error::SerdeInvalidValue { unexpected, expected, .. } => spot.mismatch(expected, unexpected),
+        | Error::SerdeInvalidValue { unexpected, expected, .. } => mismatch(spot, expected, unexpected),
         Error::SerdeInvalidLength { len, expected, .. } => {
             spot.with_key(&format!("expected {expected}, found {len} elements"))
         }
-        Error::MultipleDocuments { .. } => "a second document begins; one file holds one document".into(),
+        Error::Message { .. } if spot.is_secret() => spot.with_key("is not valid"),
+        Error::Message { msg, .. } => spot.with_key(msg),
+        other => structure(other),
+    }
+}
+
+/// Faults of the text as YAML, before any key means something.
+fn structure(error: &Error) -> String {
+    match error {
+        Error::Eof { .. } => "the file is empty or ends too early".into(),
+        Error::MultipleDocuments { .. } | Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
+            "a second document begins; one file holds one document".into()
+        }
         Error::UnknownAnchor { .. } => "alias of an anchor that does not exist".into(),
-        Error::Message { msg, .. } => spot.custom(msg),
-        other => UserMessageFormatter::default().format_message(other).into_owned(),
-    };
-    (place, message)
-}
-
-/// The value at fault as it stands in the text, and the key it belongs to.
-struct Spot<'a> {
-    key: Option<&'a str>,
-    value: &'a str,
-}
-
-impl<'a> Spot<'a> {
-    fn find(text: &'a str, place: Location) -> Spot<'a> {
-        let value = place
-            .span()
-            .byte_offset()
-            .zip(place.span().byte_len())
-            .and_then(|(from, length)| text.get(from as usize..(from + length) as usize))
-            .unwrap_or_default();
-        let key = place.span().byte_offset().and_then(|from| text.get(..from as usize)).and_then(key_before);
-        Spot { key, value: value.lines().next().unwrap_or_default().trim() }
-    }
-
-    fn is_secret(&self) -> bool {
-        let key = self.key.unwrap_or_default().to_lowercase();
-        SECRETS.iter().any(|secret| key.contains(secret))
-    }
-
-    fn with_key(&self, message: &str) -> String {
-        match self.key {
-            Some(key) => format!("`{key}`: {message}"),
-            None => message.into(),
+        Error::ExpectedMappingEndAfterEnumVariantValue { .. } => "only one choice can stand here".into(),
+        Error::AliasReplayLimitExceeded { max_total_replayed_events, .. } => {
+            format!("refused: aliases repeat more than {max_total_replayed_events} values")
         }
-    }
-
-    fn expected(&self, expected: &str) -> String {
-        if self.is_secret() || self.value.is_empty() {
-            return self.with_key(&format!("expected {expected}"));
-        }
-        let mut shown: String = self.value.chars().take(MAX_SHOWN).collect();
-        if shown.len() < self.value.len() {
-            shown.push('…');
-        }
-        self.with_key(&format!("expected {expected}, found `{shown}`"))
-    }
-
-    fn mismatch(&self, expected: &str, unexpected: &str) -> String {
-        if self.is_secret() {
-            return self.with_key(&format!("expected {expected}"));
-        }
-        self.with_key(&format!("expected {expected}, found {unexpected}"))
-    }
-
-    /// A message from a type's own `Deserialize`, which may quote the value.
-    fn custom(&self, message: &str) -> String {
-        if self.is_secret() {
-            return self.with_key("is not valid");
-        }
-        self.with_key(message)
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => "refused: nested too deeply".into(),
+        other => UserMessageFormatter.format_message(other).into_owned(),
     }
 }
 
-/// The key that the text before a value ends in: `circuit` of `- {mbps: 4, circuit: `. For an element of a
-/// sequence, the key of the sequence is the last line above that is less indented and ends in a colon.
-fn key_before(before: &str) -> Option<&str> {
-    let before = before.trim_end_matches([' ', '\n', '\r', '"', '\'']);
-    let key = before.strip_suffix(':').or_else(|| before.strip_suffix(": -"))?;
-    let from = key.rfind(['\n', ',', '{', '[', ' ']).map_or(0, |at| at + 1);
-    Some(key[from..].trim_matches(['"', '\''])).filter(|key| !key.is_empty())
+fn choice(spot: &Spot, word: &str, expected: &[&'static str]) -> String {
+    if spot.is_secret() {
+        return spot.with_key(&format!("expected {}", list(expected)));
+    }
+    let message = unknown("value", word, expected.iter().copied());
+    if spot.is_key { message } else { spot.with_key(&message) }
+}
+
+fn wrong(spot: &Spot, expected: &str) -> String {
+    spot.with_key(&format!("expected {}{}", kind(expected), spot.found()))
+}
+
+/// Serde names what it found as `string "hunter2"`. The value is repeated only where its key is known for
+/// certain, which it is not inside what serde buffers; elsewhere only its kind is.
+fn mismatch(spot: &Spot, expected: &str, unexpected: &str) -> String {
+    if spot.is_value() {
+        return wrong(spot, expected);
+    }
+    let found = unexpected.split(['"', '`', '\'']).next().unwrap_or_default().trim();
+    spot.with_key(&format!("expected {}, found {found}", kind(expected)))
+}
+
+/// A type in the words of someone who writes YAML, not Rust.
+fn kind(expected: &str) -> &str {
+    match expected {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "u128" | "usize" => "a whole number of 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number",
+        "f32" | "f64" | "floating point" => "a number",
+        "boolean" | "a boolean" => "true or false",
+        "scalar" => "a single value",
+        "string scalar" | "a string" => "text",
+        "sequence start" | "a sequence" => "a list",
+        "mapping start" | "a map" => "a mapping (`key: value`)",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suggests_what_is_near_and_nothing_else() {
+        let keys = ["circuit", "carrier", "mbps", "c"];
+        for (word, near) in [
+            ("circut", Some("circuit")),
+            ("Carrier", Some("carrier")),
+            ("carreir", Some("carrier")),
+            ("mbsp", Some("mbps")),
+            ("x", None),
+            ("speed", None),
+            ("", None),
+        ] {
+            assert_eq!(suggest(word, keys), near, "{word}");
+        }
+    }
+
+    #[test]
+    fn without_a_near_word_some_are_listed() {
+        assert_eq!(
+            unknown("key", "speed", ["mbps", "hours"]),
+            "unknown key `speed`; expected `mbps`, `hours`"
+        );
+        let many: Vec<String> = (0..100).map(|n| format!("site-{n:03}")).collect();
+        let message = unknown("site", "Cao Lãnh", many.iter().map(String::as_str));
+        assert!(message.ends_with("`site-011`, or 88 more"), "{message}");
+        assert_eq!(unknown("site", "x", []), "unknown site `x`");
+    }
 }
