@@ -347,6 +347,14 @@ mod tests {
     }
 
     #[test]
+    fn the_fullest_batch_fits_if_it_compresses() {
+        let mut one = batch().outcomes[0].clone();
+        one.samples = vec![one.samples[2].clone(); limit::MAX_SAMPLES / limit::MAX_OUTCOMES];
+        let full = Batch { outcomes: vec![one; limit::MAX_OUTCOMES], ..batch() };
+        assert_eq!(sealed(&full).open(), Ok(full));
+    }
+
+    #[test]
     fn what_a_gateway_sends_in_a_minute_is_small() {
         let one = batch();
         let outcomes = (0..300u64).map(|run| {

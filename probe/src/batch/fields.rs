@@ -67,9 +67,9 @@ pub(super) fn check_lengths(payload: &[u8]) -> Result<(), Refusal> {
         match field.number {
             1 => boots += 1,
             2 => clocks += 1,
-            3 => count_columns(&field, 1, &mut outcomes)?,
-            4 => count_columns(&field, 5, &mut samples)?,
-            5 => count_columns(&field, 0, &mut events)?,
+            3 => count_columns(&field, Some((1, 4)), &mut outcomes)?,
+            4 => count_columns(&field, Some((5, 8)), &mut samples)?,
+            5 => count_columns(&field, None, &mut events)?,
             8 => parts += 1,
             _ => {}
         }
@@ -82,15 +82,19 @@ pub(super) fn check_lengths(payload: &[u8]) -> Result<(), Refusal> {
     within(longest(events), "events", limit::MAX_EVENTS)
 }
 
-/// Adds the elements of a message's columns. All columns are varints but the one numbered `fixed`, whose
-/// elements have at least four octets each.
-fn count_columns(message: &Field, fixed: u64, columns: &mut [usize; COLUMNS]) -> Result<(), Refusal> {
+/// Adds the elements of a message's columns. All are varints but the one that `fixed` numbers, whose elements have
+/// so many octets.
+fn count_columns(
+    message: &Field,
+    fixed: Option<(u64, usize)>,
+    columns: &mut [usize; COLUMNS],
+) -> Result<(), Refusal> {
     for column in fields(message.octets) {
         let column = column?;
-        let elements = match column.packed {
-            false => 1,
-            true if column.number == fixed => column.octets.len() / 4,
-            true => column.octets.iter().filter(|&octet| octet & 0x80 == 0).count(),
+        let elements = match fixed {
+            _ if !column.packed => 1,
+            Some((number, octets)) if number == column.number => column.octets.len().div_ceil(octets),
+            _ => column.octets.iter().filter(|&octet| octet & 0x80 == 0).count(),
         };
         if let Some(total) = usize::try_from(column.number).ok().and_then(|number| columns.get_mut(number)) {
             *total += elements;
@@ -116,12 +120,23 @@ mod tests {
     fn columns_may_be_as_long_as_the_limit_and_no_longer() {
         let samples = |count: usize| wire::Payload {
             samples: Some(wire::Samples {
-                reals: vec![0.5; count / 2],
+                reals: vec![0.5; count],
                 metric: vec![300; count],
                 ..Default::default()
             }),
             ..Default::default()
         };
+        let outcomes = |count: usize| wire::Payload {
+            outcomes: Some(wire::Outcomes {
+                checks: vec![7; count],
+                result: vec![-1; count],
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        assert_eq!(refused(&outcomes(limit::MAX_OUTCOMES)), Ok(()));
+        let oversized = Refusal::Oversized("outcomes", limit::MAX_OUTCOMES);
+        assert_eq!(refused(&outcomes(limit::MAX_OUTCOMES + 1)), Err(oversized));
         assert_eq!(refused(&samples(limit::MAX_SAMPLES)), Ok(()));
         let oversized = Refusal::Oversized("samples", limit::MAX_SAMPLES);
         assert_eq!(refused(&samples(limit::MAX_SAMPLES + 1)), Err(oversized));

@@ -6,6 +6,7 @@ use super::{
     life::{self, Life, PACKET, Role},
     packet, tlv,
 };
+use crate::key::hex;
 use proptest::{prelude::*, sample::Index};
 
 const UP: u16 = 10;
@@ -63,6 +64,22 @@ fn acquainted() -> (Sender, Reflector) {
     exchange(&mut sender, &mut reflector, 0);
     exchange(&mut sender, &mut reflector, 1);
     (sender, reflector)
+}
+
+#[test]
+fn a_request_has_these_octets() {
+    // Computed with Python's hmac module from the figures of RFC 8762 and RFC 8972.
+    let octets = [
+        "00000000000000000000000000000000",
+        "eea80540000000008f84000a",
+        "00000000000000000000000000000000000000000000000000000000000000000000",
+        "00000000000000000000000000000000000000000000000000000000000000000000",
+        "f2f6f09eaa96502633ea023505485186",
+        "80f4001401010000000000000000004d0000000000000000",
+        "800800105f7ec55b51670680567a5d20bafe5135",
+    ];
+    let (_, request) = sender(77).next(&at(0));
+    assert_eq!(hex(&request), octets.concat());
 }
 
 #[test]
@@ -187,7 +204,9 @@ fn an_answer_counts_once_and_only_for_the_start_that_asked() {
     let (_, request) = sender.next(&at(2 * SECOND));
     let reply = reply_of(reflect(&mut reflector, &request, 2).unwrap());
     let mut other = self::sender(78);
-    let _ = other.next(&at(0));
+    for second in 0..=2 {
+        let _ = other.next(&at(second * SECOND));
+    }
     assert_eq!(other.receive(&reply, &at(3 * SECOND)), Err(Dropped::Unasked));
     assert!(sender.receive(&reply, &at(3 * SECOND)).is_ok());
     assert_eq!(sender.receive(&reply, &at(3 * SECOND)), Err(Dropped::Replayed));
