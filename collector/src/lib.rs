@@ -5,6 +5,7 @@
 
 pub mod topology;
 pub mod incident;
+pub mod config;
 pub mod entry;
 pub mod watch;
 pub mod fold;

@@ -245,6 +245,16 @@ impl Topology {
         self.sites.iter().find(|(_, site)| site.kind == SiteKind::Core).map(|(id, _)| id)
     }
 
+    /// The sites of communes, in order of id: all but the centre.
+    pub fn offices(&self) -> impl Iterator<Item = (&Id, &Site)> {
+        self.sites.iter().filter(|(_, site)| site.kind == SiteKind::Office)
+    }
+
+    /// The lines of `site`, in order of id.
+    pub fn lines_of<'t>(&'t self, site: &'t str) -> impl Iterator<Item = (&'t Id, &'t Line)> {
+        self.lines.iter().filter(move |(_, line)| line.site == site)
+    }
+
     /// Everything the core agent asks about lines, hand-offs and carriers, in order of id.
     pub fn core_checks(&self) -> Vec<Check> {
         let lines = self.lines.values().filter_map(|line| line.gateway.as_ref());

@@ -1,0 +1,146 @@
+//! The collector's own settings: where it listens, how much it keeps, and the defaults of sites.
+
+use super::{
+    draft::{Draft, Kind},
+    fields::Fields,
+    tree::Tree,
+    value,
+};
+use haidang_daemon::listen::{Listen, TlsFiles};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Port of the console.
+const CONSOLE_PORT: u16 = 8080;
+/// Port agents post their batches to.
+const AGENTS_PORT: u16 = 8443;
+/// Port of both STAMP ends.
+const STAMP_PORT: u16 = 8862;
+/// Bytes of journal kept when a file does not say: 8 GiB.
+const JOURNAL_MAX_BYTES: u64 = 8 << 30;
+
+/// What the collector as a program needs to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where the console and its API are served.
+    pub console: Listen,
+    /// Where agents post their batches.
+    pub agents: Listen,
+    /// Where both STAMP ends stand, UDP.
+    pub stamp: SocketAddr,
+    /// How much of the journal is kept.
+    pub journal: Journal,
+}
+
+/// Limits of the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Journal {
+    /// Bytes on disk at which the oldest segment goes.
+    pub max_bytes: u64,
+}
+
+/// Who may speak plain text unasked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Plain {
+    /// Nobody beyond this machine.
+    OnLoopback,
+    /// Nobody.
+    WhenSaid,
+}
+
+impl Draft {
+    /// `collector: {console: …, agents: …, stamp: …, journal: …}`.
+    pub(super) fn collector(&mut self, file: &Arc<Path>, tree: &Tree) {
+        self.claim(Kind::Section, "collector", tree.place(file));
+        let Some(mut fields) = self.fields(file, tree, "the collector") else { return };
+        let settings = Settings {
+            console: self.listen(file, &mut fields, "console", CONSOLE_PORT, Plain::OnLoopback),
+            agents: self.listen(file, &mut fields, "agents", AGENTS_PORT, Plain::WhenSaid),
+            stamp: self.stamp(&mut fields),
+            journal: self.journal(&mut fields),
+        };
+        self.faults(fields.done());
+        self.settings = Some(settings);
+    }
+
+    /// `defaults: {gate: 10s}`.
+    pub(super) fn defaults(&mut self, file: &Arc<Path>, tree: &Tree) {
+        self.claim(Kind::Section, "defaults", tree.place(file));
+        let Some(mut fields) = self.fields(file, tree, "the defaults") else { return };
+        self.gate_s = fields.optional("gate", value::gate);
+        self.faults(fields.done());
+    }
+
+    fn listen(
+        &mut self,
+        file: &Arc<Path>,
+        fields: &mut Fields<'_>,
+        key: &'static str,
+        port: u16,
+        rule: Plain,
+    ) -> Listen {
+        let default = Listen { address: loopback(port), tls: None, plain: false };
+        let Some(mut inner) = fields.table(key) else {
+            if rule == Plain::WhenSaid && fields.any(key).is_none() {
+                let message =
+                    format!("missing key `{key}`; write `{key}: {{plain: true}}` to begin on this machine");
+                fields.fault(fields.place().fault(message));
+            }
+            return default;
+        };
+        let address = inner.optional("listen", value::socket).unwrap_or(default.address);
+        let tls = self.tls(file, &mut inner);
+        let plain = inner.optional("plain", value::truth).unwrap_or(false);
+        let wrong = match (&tls, plain) {
+            (Some(_), true) => Some("has both `tls` and `plain: true`; leave one out".to_owned()),
+            (None, false) if rule == Plain::WhenSaid => Some(
+                "needs `tls: {cert: …, key: …}`, or `plain: true` where nothing secret passes".to_owned(),
+            ),
+            (None, false) if !address.ip().is_loopback() => Some(format!(
+                "{address} is open to others; write `tls: {{cert: …, key: …}}`, or `plain: true` if something else encrypts"
+            )),
+            _ => None,
+        };
+        // A table that is there in part has its own fault already.
+        if let Some(wrong) = wrong
+            && (inner.any("tls").is_none() || tls.is_some())
+        {
+            inner.fault(fields.place_of(key).fault(format!("`{key}`: {wrong}")));
+        }
+        self.faults(inner.done());
+        Listen { address, tls, plain }
+    }
+
+    /// Paths are relative to the directory of the configuration.
+    fn tls(&mut self, file: &Arc<Path>, fields: &mut Fields<'_>) -> Option<TlsFiles> {
+        let mut inner = fields.table("tls")?;
+        let certificate = inner.must("cert", value::text);
+        let key = inner.must("key", value::text);
+        self.faults(inner.done());
+        let directory = file.parent().unwrap_or(Path::new(""));
+        Some(TlsFiles { certificate: directory.join(certificate?), key: directory.join(PathBuf::from(key?)) })
+    }
+
+    fn stamp(&mut self, fields: &mut Fields<'_>) -> SocketAddr {
+        let Some(mut inner) = fields.table("stamp") else { return loopback(STAMP_PORT) };
+        let address = inner.optional("listen", value::socket).unwrap_or(loopback(STAMP_PORT));
+        self.faults(inner.done());
+        address
+    }
+
+    fn journal(&mut self, fields: &mut Fields<'_>) -> Journal {
+        let Some(mut inner) = fields.table("journal") else {
+            return Journal { max_bytes: JOURNAL_MAX_BYTES };
+        };
+        let max_bytes = inner.optional("max_bytes", value::bytes).unwrap_or(JOURNAL_MAX_BYTES);
+        self.faults(inner.done());
+        Journal { max_bytes }
+    }
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
