@@ -33,6 +33,7 @@
 //! - **A torn tail is cut and reported** ([`Opened::repaired`]); appending goes on behind the last whole record.
 //! - **Damage is never silent.** A record that fails its checksum becomes a [`Gap`] with file and offset. If
 //!   its length still leads to a whole successor, only that record is lost, else the rest of its segment.
+//!   (A damaged segment header costs no record and is not reported: each record proves itself.)
 //! - **The size is bounded** by [`Settings::max_bytes`]; what is lost to the bound is counted in
 //!   [`Journal::dropped`].
 //! - **One writer**: a second one gets [`Error::Locked`]. [`Snapshot`] reads without lock, write or repair.

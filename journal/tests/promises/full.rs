@@ -1,15 +1,10 @@
 //! The bound, the policies, the cursors, and a disk that is full or fails.
 
-use crate::{SMALL, Seen, payload, segments, written};
+use crate::{SMALL, Seen, bytes_on, payload, written};
 use haidang_journal::memory::Memory;
 use haidang_journal::{Error, Item, Journal, Loss, OnFull, Position, Settings};
 
 const TIGHT: Settings = Settings { max_bytes: 480, on_full: OnFull::DropOldest, ..SMALL };
-
-fn bytes_on(disk: &Memory) -> usize {
-    let contents = disk.contents();
-    segments(&contents).iter().map(|name| contents[name].len()).sum()
-}
 
 #[test]
 fn drops_the_oldest_counts_them_and_never_passes_the_bound() {

@@ -42,6 +42,12 @@ pub fn segments(files: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
     files.keys().filter(|name| name.strip_suffix(".seg").is_some()).cloned().collect()
 }
 
+/// Bytes of all segments on the disk.
+pub fn bytes_on(disk: &Memory) -> usize {
+    let contents = disk.contents();
+    segments(&contents).iter().map(|name| contents[name].len()).sum()
+}
+
 /// What a reader yields until its end for now, apart.
 #[derive(Debug, Default, PartialEq)]
 pub struct Seen {

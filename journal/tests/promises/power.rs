@@ -1,6 +1,6 @@
 //! The power goes off in the middle of every single operation on the disk.
 
-use crate::{SMALL, Seen, payload};
+use crate::{SMALL, Seen, bytes_on, payload};
 use haidang_journal::memory::Memory;
 use haidang_journal::{Error, Journal, OnFull, Position, Settings};
 
@@ -44,8 +44,9 @@ fn live(disk: &Memory, told: &mut Told) -> Result<(), Error> {
 }
 
 /// Opens what is left and holds it against what was told.
-fn judge(disk: Memory, told: Told) {
-    let (mut journal, opened) = Journal::open(disk, TIGHT).unwrap();
+fn judge(disk: &Memory, told: Told) {
+    let (mut journal, opened) = Journal::open(disk.clone(), TIGHT).unwrap();
+    assert_eq!(journal.bytes(), bytes_on(disk) as u64, "nothing dropped is left behind");
     assert!(opened.next.0 >= told.synced && opened.next.0 <= told.appended, "{opened:?} {told:?}");
     assert!(opened.first.0 >= told.first, "{opened:?} {told:?}");
     assert!(journal.dropped() >= told.dropped && journal.dropped() <= opened.first.0, "{told:?}");
@@ -102,7 +103,7 @@ fn nothing_synced_is_lost_whenever_the_power_goes_off() {
             let (disk, mut told) = (Memory::new(), Told::default());
             disk.lose_power_after(fuse);
             live(&disk, &mut told).unwrap_err();
-            judge(disk.power_loss(seed), told);
+            judge(&disk.power_loss(seed), told);
         }
     }
 }
@@ -118,7 +119,7 @@ fn a_repair_cut_short_is_repaired_by_the_next_opening() {
             let disk = disk.power_loss(fuse);
             disk.lose_power_after(again);
             interrupted += u64::from(Journal::open(disk.clone(), TIGHT).is_err());
-            judge(disk.power_loss(again), told);
+            judge(&disk.power_loss(again), told);
         }
     }
     assert!(interrupted > 200, "{interrupted}");
