@@ -228,7 +228,6 @@ fn lock(manual: &Mutex<Manual>) -> std::sync::MutexGuard<'_, Manual> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

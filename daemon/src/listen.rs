@@ -183,7 +183,6 @@ fn key(path: &Path) -> Result<PrivateKeyDer<'static>, ListenError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn listen(address: &str, tls: bool, plain: bool) -> Listen {

@@ -115,7 +115,6 @@ fn gauge(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
     use prometheus_client::metrics::counter::Counter;
 

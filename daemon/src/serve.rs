@@ -40,6 +40,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use std::error::Error;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -131,6 +132,12 @@ where
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
+            // The peer gave up between its connection and our accept: nothing is wrong here.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) =>
+            {
+                continue;
+            }
             Err(error) => {
                 tracing::warn!(%error, address = %listener.address(), "accept failed");
                 tokio::time::sleep(ACCEPT_PAUSE).await;

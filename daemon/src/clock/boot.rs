@@ -170,7 +170,6 @@ fn parse_uuid(text: &str) -> Option<BootId> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     const FIRST: &str = "00112233-4455-6677-8899-aabbccddeeff";

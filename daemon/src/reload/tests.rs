@@ -1,6 +1,5 @@
 //! Real files, real events: each way in which people and machines replace a configuration.
 
-#![allow(clippy::unwrap_used)]
 use super::*;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -92,6 +91,22 @@ async fn the_target_of_a_symlink_is_heard() {
     let mut reload = Reload::start(&dir.path().join("agent.yml")).unwrap();
     fs::write(&target, "a: 2").unwrap();
     assert!(hears(&mut reload).await);
+}
+
+#[tokio::test]
+async fn sighup_is_heard_where_the_system_grants_no_watch() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("agent.yml");
+    fs::write(&file, "a: 1").unwrap();
+    let (_nudge, nudges) = mpsc::channel(1);
+    let (changes, receiver) = watch::channel(0);
+    let unwatched = Watched { path: file.clone(), watcher: None, directories: BTreeSet::new() };
+    let hangup = signal(SignalKind::hangup()).unwrap();
+    tokio::spawn(look(unwatched, Content::of(&file), nudges, hangup, changes));
+    fs::write(&file, "a: 2").unwrap();
+    let me = std::process::id().to_string();
+    std::process::Command::new("sh").args(["-c", "kill -HUP $0", &me]).status().unwrap();
+    assert!(hears(&mut Reload(receiver)).await);
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! The limits of [`run`](super::run), over real sockets.
 
-#![allow(clippy::unwrap_used)]
 use super::*;
 use crate::listen::{Listen, TlsFiles};
 use crate::stop::{self, Stopper};

@@ -18,6 +18,7 @@ struct Province {
     secrets: BTreeMap<String, u32>,
     check: Option<Check>,
     uplink: Option<Uplink>,
+    every: Option<Every>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -54,6 +55,14 @@ enum Check {
 #[allow(dead_code)]
 enum Uplink {
     Psk { key: u32 },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+#[allow(dead_code)]
+enum Every {
+    Seconds(u32),
+    Range { from: u32, to: u32 },
 }
 
 fn fault(text: &str) -> String {
@@ -111,6 +120,7 @@ fn a_wrong_value_is_shown_with_its_key_and_what_was_expected() {
         ("name: x\nlines:\n  circuit: A", "3:3: `lines`: expected a list, found a mapping"),
         ("name: x\nlines:\n-", "3:2: `lines`: expected a mapping (`key: value`), found nothing"),
         ("name: x\ncheck: icmp\n", "2:8: `check`: expected a mapping (`key: value`), found `icmp`"),
+        ("name: x\nevery: often", "2:8: `every`: has none of the shapes that can stand here"),
         ("name: [x]", "1:7: `name`: expected text, found a list"),
         ("name: null", "1:7: `name`: expected text, found nothing"),
         ("- name", "1:1: expected a mapping (`key: value`), found a list"),

@@ -79,6 +79,9 @@ fn sentence(error: &Error, spot: &Spot) -> String {
             spot.with_key(&format!("expected {expected}, found {len} elements"))
         }
         Error::Message { .. } if spot.is_secret() => spot.with_key("is not valid"),
+        Error::Message { msg, .. } if msg.starts_with("data did not match any variant of untagged enum") => {
+            spot.with_key("has none of the shapes that can stand here")
+        }
         Error::Message { msg, .. } => spot.with_key(msg),
         other => structure(other),
     }
