@@ -10,4 +10,5 @@ pub mod entry;
 pub mod watch;
 pub mod fold;
 pub mod store;
+pub mod registry;
 pub mod access;
