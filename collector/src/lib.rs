@@ -12,3 +12,4 @@ pub mod fold;
 pub mod store;
 pub mod registry;
 pub mod access;
+pub mod api;
