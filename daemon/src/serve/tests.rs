@@ -7,6 +7,9 @@ use std::path::Path;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinHandle;
 
+/// Longer than any limit a test sets; only a server that keeps none lets it pass.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 struct Served {
     address: SocketAddr,
     metrics: Metrics,
@@ -47,7 +50,8 @@ impl Served {
 async fn read(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     // A reset counts as closed: the server may leave bytes unread when it has had enough.
-    let _ = stream.read_to_end(&mut answer).await;
+    let closed = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+    assert!(closed.is_ok(), "the server did not close");
     String::from_utf8(answer).unwrap()
 }
 
