@@ -11,5 +11,6 @@ pub mod watch;
 pub mod fold;
 pub mod store;
 pub mod registry;
+pub mod liveness;
 pub mod access;
 pub mod api;

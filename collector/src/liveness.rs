@@ -1,0 +1,282 @@
+//! The collector's STAMP socket: both ends of every uplink, and the clock of the fold.
+//!
+//! One thread owns the socket. Each 100 ms of UTC it gives the fold a [`Tick`](crate::entry::Tick), also an
+//! empty one. When it is late (the machine slept, the fold's queue is full) ticks are missing, which the fold
+//! reads as blindness. Nothing is answered that is not authentic, and no answer is longer than its request.
+
+mod ends;
+mod time;
+
+use crate::entry::Entry;
+use crate::fold::Fold;
+use crate::registry::Roster;
+use ends::{Ends, Taken};
+use haidang_daemon::clock::Clock;
+use haidang_daemon::metrics::Metrics;
+use haidang_probe::liveness::{Dropped, MAX_PACKET, Now};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::{counter::Counter, family::Family};
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use time::Time;
+
+/// Orders that may wait for the thread; one more train is dropped and counted, and the fold asks again.
+const ORDERS: usize = 4096;
+/// Longest the thread sleeps, so that it hears orders; also the fineness of its ticks.
+const NAP: Duration = Duration::from_millis(5);
+/// How long a new list of uplinks may wait for room among the orders.
+const ROSTER_RETRY: Duration = Duration::from_millis(20);
+
+/// What the thread is told.
+enum Order {
+    Serve(Box<Roster>),
+    Train { ssid: u16, until: i64 },
+    Stop,
+}
+
+/// Speaks to the thread.
+#[derive(Clone)]
+pub struct Liveness {
+    orders: SyncSender<Order>,
+    counts: Counts,
+}
+
+/// A socket whose thread has yet to start: trains asked for meanwhile are kept.
+pub struct Bound {
+    socket: UdpSocket,
+    orders: Receiver<Order>,
+    counts: Counts,
+}
+
+/// The running thread.
+pub struct Running {
+    liveness: Liveness,
+    join: JoinHandle<()>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+/// What the thread counts.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    up: Counter,
+    down_sent: Counter,
+    down: Counter,
+    challenges: Counter,
+    dropped: Family<Reason, Counter>,
+    unsent: Counter,
+    waited: Counter,
+    trains_dropped: Counter,
+    ticks: Counter,
+    ticks_refused: Counter,
+}
+
+impl Counts {
+    fn register(metrics: &Metrics) -> Counts {
+        let counts = Counts::default();
+        for dropped in Dropped::ALL {
+            drop(counts.dropped.get_or_create(&Reason { reason: dropped.name() }));
+        }
+        let all = [
+            ("stamp_up_heard", "Authentic up packets counted", &counts.up),
+            ("stamp_down_sent", "Down packets sent", &counts.down_sent),
+            ("stamp_down_heard", "Authentic answers to down packets", &counts.down),
+            ("stamp_challenges", "Authentic up packets answered with a challenge", &counts.challenges),
+            ("stamp_unsent", "Packets the system did not take", &counts.unsent),
+            ("stamp_train_waited", "Train packets that waited for their limit", &counts.waited),
+            (
+                "stamp_trains_dropped",
+                "Trains not begun because too many orders waited",
+                &counts.trains_dropped,
+            ),
+            ("ticks", "Ticks given to the fold", &counts.ticks),
+            ("ticks_refused", "Ticks the fold did not take", &counts.ticks_refused),
+        ];
+        metrics.register(|registry| {
+            for (name, help, counter) in all {
+                registry.register(name, help, counter.clone());
+            }
+            registry.register("stamp_dropped", "Datagrams not counted, by reason", counts.dropped.clone());
+        });
+        counts
+    }
+
+    fn drop(&self, dropped: Dropped) {
+        self.dropped.get_or_create(&Reason { reason: dropped.name() }).inc();
+    }
+}
+
+/// Binds the socket. The thread starts with [`Bound::start`], once there is a fold to give ticks to.
+pub fn bind(address: SocketAddr, metrics: &Metrics) -> io::Result<(Liveness, Bound)> {
+    let socket = UdpSocket::bind(address)?;
+    let counts = Counts::register(metrics);
+    let (sender, orders) = sync_channel(ORDERS);
+    Ok((Liveness { orders: sender, counts: counts.clone() }, Bound { socket, orders, counts }))
+}
+
+impl Liveness {
+    /// Asks for a train until `until` (UTC ms); never waits.
+    pub fn train(&self, ssid: u16, until: i64) {
+        if self.orders.try_send(Order::Train { ssid, until }).is_err() {
+            self.counts.trains_dropped.inc();
+        }
+    }
+
+    /// Serves these uplinks from now on.
+    pub async fn serve(&self, roster: Roster) {
+        self.order(Order::Serve(Box::new(roster))).await;
+    }
+
+    async fn order(&self, mut order: Order) {
+        while let Err(std::sync::mpsc::TrySendError::Full(back)) = self.orders.try_send(order) {
+            order = back;
+            tokio::time::sleep(ROSTER_RETRY).await;
+        }
+    }
+}
+
+impl Bound {
+    /// The address bound.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Starts the thread.
+    pub fn start(self, liveness: Liveness, clock: Clock, fold: Fold) -> io::Result<Running> {
+        let mut cookie_secret = [0; 32];
+        getrandom::fill(&mut cookie_secret).map_err(io::Error::other)?;
+        let last_tick = fold.read(|watch| watch.now());
+        let socket = Socket {
+            socket: self.socket,
+            fold,
+            counts: self.counts,
+            ends: Ends::new(&cookie_secret, last_tick),
+            time: Time::new(clock, last_tick),
+        };
+        let orders = self.orders;
+        let thread = std::thread::Builder::new().name("liveness".into());
+        Ok(Running { liveness, join: thread.spawn(move || socket.run(&orders))? })
+    }
+}
+
+impl Running {
+    /// Ends the thread.
+    pub async fn stop(self) {
+        self.liveness.order(Order::Stop).await;
+        // It looks at its orders each NAP.
+        let _ = self.join.join();
+    }
+}
+
+/// The thread's own.
+struct Socket {
+    socket: UdpSocket,
+    fold: Fold,
+    counts: Counts,
+    ends: Ends,
+    time: Time,
+}
+
+impl Socket {
+    fn run(mut self, orders: &Receiver<Order>) {
+        let mut datagram = [0; MAX_PACKET + 1];
+        loop {
+            let now = self.time.now();
+            if !self.obey(orders, &now) {
+                return;
+            }
+            self.send(&now);
+            self.tick(&now);
+            let nap =
+                self.ends.next_due().map_or(NAP, |due| Duration::from_nanos(due.saturating_sub(now.mono_ns)));
+            // Zero would mean for ever.
+            let nap = nap.clamp(Duration::from_micros(100), NAP);
+            if self.socket.set_read_timeout(Some(nap)).is_err() {
+                std::thread::sleep(nap);
+            }
+            if let Ok((length, from)) = self.socket.recv_from(&mut datagram) {
+                self.take(datagram.get(..length).unwrap_or_default(), from);
+            }
+        }
+    }
+
+    /// Follows what it was told; false when it is to stop.
+    fn obey(&mut self, orders: &Receiver<Order>, now: &Now) -> bool {
+        loop {
+            match orders.try_recv() {
+                Ok(Order::Serve(roster)) => {
+                    tracing::info!(uplinks = roster.uplinks.len(), "serving liveness");
+                    self.ends.serve(&roster, || {
+                        let mut start = [0; 8];
+                        // Without randomness a start id is merely guessable; the cookie still is not.
+                        let _ = getrandom::fill(&mut start);
+                        u64::from_be_bytes(start)
+                    });
+                }
+                Ok(Order::Train { ssid, until }) => {
+                    let ahead = until.saturating_sub(now.utc_ns / 1_000_000).max(0) as u64;
+                    self.ends.train(ssid, now.mono_ns.saturating_add(ahead.saturating_mul(1_000_000)), now);
+                }
+                Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return false,
+                Err(TryRecvError::Empty) => return true,
+            }
+        }
+    }
+
+    fn send(&mut self, now: &Now) {
+        let (socket, counts) = (&self.socket, &self.counts);
+        let waited = self.ends.send(now, |packet, to| {
+            let sent = socket.send_to(packet, to).is_ok();
+            if sent {
+                counts.down_sent.inc()
+            } else {
+                counts.unsent.inc()
+            };
+            sent
+        });
+        self.counts.waited.inc_by(waited);
+    }
+
+    fn tick(&mut self, now: &Now) {
+        let Some(tick) = self.ends.tick(now.utc_ns.div_euclid(1_000_000)) else { return };
+        for entry in self.ends.proofs().into_iter().chain([Entry::Tick(tick)]) {
+            if self.fold.submit(entry).is_err() {
+                self.counts.ticks_refused.inc();
+            }
+        }
+        self.counts.ticks.inc();
+    }
+
+    fn take(&mut self, datagram: &[u8], from: SocketAddr) {
+        let now = self.time.now();
+        let answer = match self.ends.receive(datagram, from, &now) {
+            Ok(Taken::Down) => {
+                self.counts.down.inc();
+                return;
+            }
+            Ok(Taken::Up(answer)) => {
+                self.counts.up.inc();
+                answer
+            }
+            Ok(Taken::Challenge(answer)) => {
+                self.counts.challenges.inc();
+                self.counts.drop(Dropped::StaleCookie);
+                answer
+            }
+            Err(dropped) => {
+                tracing::trace!(%from, reason = dropped.name(), "datagram dropped");
+                self.counts.drop(dropped);
+                return;
+            }
+        };
+        if self.socket.send_to(&answer, from).is_err() {
+            self.counts.unsent.inc();
+        }
+    }
+}

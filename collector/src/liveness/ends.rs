@@ -1,0 +1,305 @@
+//! Both STAMP ends of every uplink, without socket or clock.
+//!
+//! ```text
+//!   agent ── up n ──▶ reflector ──▶ Tick.up          down n+1: half a second after each up packet, then 1/s
+//!         ◀─ answer ─┘                               to where the last authentic up packet came from,
+//!   agent ◀─ down n+1 ── sender ──▶ Tick.sent        until QUIET of silence; in a train 10/s
+//!         ── answer ──▶ sender ───▶ Tick.down
+//! ```
+//!
+//! An address is learnt from counted packets only, so nobody can turn our packets on a third party with a
+//! recording. Each down session sends at most one packet a turn.
+
+use crate::entry::{DownHeard, DownSent, Entry, TICK_MS, Tick, UpHeard};
+use crate::registry::{Roster, Uplink};
+use haidang_probe::liveness::{
+    Dropped, Key, MAX_PACKET, Mode, Now, Reflected, Reflector, Sender, TTL_UNKNOWN, down_session, ssid_of,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+const MS: u64 = 1_000_000;
+/// Interval of a down session.
+const EVERY_NS: u64 = 1_000 * MS;
+/// From an up packet to the down packet after it.
+const HALF_NS: u64 = 500 * MS;
+/// Up packets nearer than this to the last one do not move the down session, or a quick sender would hold it up.
+const ALIGN_NS: u64 = 900 * MS;
+/// Interval of a train.
+const TRAIN_NS: u64 = 100 * MS;
+/// Silence of an up session after which its down session stops.
+pub const QUIET_NS: u64 = 600_000 * MS;
+/// Packets a second that all trains together may send; one more waits for its next turn, and is counted.
+pub const TRAIN_PPS: u64 = 5_000;
+
+/// The ends. Times are those of the [`Now`] given.
+pub struct Ends {
+    reflector: Reflector,
+    uplinks: BTreeMap<u16, End>,
+    /// When which uplink's down session is due, monotonic ns.
+    due: BTreeSet<(u64, u16)>,
+    tokens: Bucket,
+    seen: Seen,
+    proofs: Vec<Entry>,
+    last_tick: i64,
+}
+
+/// One uplink, by its up session.
+struct End {
+    uplink: Uplink,
+    down: Sender,
+    /// Where the last counted up packet came from, and when.
+    peer: Option<(SocketAddr, u64)>,
+    aligned: Option<u64>,
+    due: Option<u64>,
+    /// A train runs until then, monotonic ns.
+    train: Option<u64>,
+    proved: Option<bool>,
+    /// The reflector's last count of our packets.
+    peer_count: u32,
+}
+
+/// What was seen since the last tick, with UTC ms.
+#[derive(Default)]
+struct Seen {
+    up: Vec<(i64, UpHeard)>,
+    sent: Vec<(i64, DownSent)>,
+    down: Vec<(i64, DownHeard)>,
+}
+
+/// What became of a datagram.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// An up packet counted; send the answer back.
+    Up(Vec<u8>),
+    /// An answer to a down packet counted.
+    Down,
+    /// Not counted, but authentic: send the challenge back.
+    Challenge(Vec<u8>),
+}
+
+impl Ends {
+    /// Ends without sessions. `cookie_secret` is drawn at random, anew at each start; no tick is given up to
+    /// `last_tick`.
+    pub fn new(cookie_secret: &[u8; 32], last_tick: i64) -> Ends {
+        Ends {
+            reflector: Reflector::new(cookie_secret),
+            uplinks: BTreeMap::new(),
+            due: BTreeSet::new(),
+            tokens: Bucket { tokens: TRAIN_PPS, since: 0 },
+            seen: Seen::default(),
+            proofs: Vec::new(),
+            last_tick,
+        }
+    }
+
+    /// Serves these uplinks from now on. Those whose key stays keep their sessions. `start` draws start ids.
+    pub fn serve(&mut self, roster: &Roster, mut start: impl FnMut() -> u64) {
+        let gone: Vec<u16> =
+            self.uplinks.keys().filter(|ssid| !roster.uplinks.contains_key(ssid)).copied().collect();
+        for ssid in gone {
+            self.reflector.forbid(ssid);
+            self.forget(ssid);
+        }
+        for (&ssid, uplink) in &roster.uplinks {
+            if let Some(end) = self.uplinks.get_mut(&ssid).filter(|end| end.uplink.key == uplink.key) {
+                if end.uplink != *uplink {
+                    (end.uplink, end.proved) = (uplink.clone(), None);
+                }
+                continue;
+            }
+            self.forget(ssid);
+            let key = Key::new(&uplink.key);
+            self.reflector.allow(ssid, key.clone());
+            let down = Sender::new(down_session(ssid), key, start());
+            self.uplinks.insert(ssid, End::new(uplink.clone(), down));
+        }
+    }
+
+    /// Takes a datagram that arrived at `now`, and says what to send back to where it came from.
+    pub fn receive(&mut self, datagram: &[u8], from: SocketAddr, now: &Now) -> Result<Taken, Dropped> {
+        if datagram.len() > MAX_PACKET {
+            return Err(Dropped::Oversized);
+        }
+        if !self.reflector.serves(datagram) {
+            return self.answered(datagram, now);
+        }
+        match self.reflector.receive(datagram, TTL_UNKNOWN, now, now)? {
+            Reflected::Challenged { reply, .. } => Ok(Taken::Challenge(reply)),
+            Reflected::Heard { reply, heard } => {
+                let up = UpHeard { ssid: heard.ssid, seq: heard.seq as u8, before_ms: 0 };
+                self.seen.up.push((utc_ms(now), up));
+                self.heard(heard.ssid, from, now);
+                Ok(Taken::Up(reply))
+            }
+        }
+    }
+
+    /// Sends the down session of this uplink fast until `until` (monotonic ns) or its next answer.
+    pub fn train(&mut self, ssid: u16, until: u64, now: &Now) {
+        let Some(end) = self.uplinks.get_mut(&ssid).filter(|end| end.peer.is_some()) else { return };
+        if end.train.is_none_or(|running| running < now.mono_ns) {
+            reschedule(&mut self.due, ssid, end, Some(now.mono_ns));
+        }
+        end.train = Some(until);
+    }
+
+    /// When [`Ends::send`] has something to do next, monotonic ns.
+    pub fn next_due(&self) -> Option<u64> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// Sends what is due by giving it to `send`, which says whether the system took it. Gives how many packets
+    /// of trains had to wait for [`TRAIN_PPS`].
+    pub fn send(&mut self, now: &Now, mut send: impl FnMut(&[u8], SocketAddr) -> bool) -> u64 {
+        let mut waited = 0;
+        while let Some(&(due, ssid)) = self.due.first().filter(|(due, _)| *due <= now.mono_ns) {
+            let Some(end) = self.uplinks.get_mut(&ssid) else {
+                self.due.remove(&(due, ssid));
+                continue;
+            };
+            let in_train = end.train.is_some_and(|until| now.mono_ns < until);
+            let every = if in_train { TRAIN_NS } else { EVERY_NS };
+            let to = end.peer.filter(|(_, heard)| now.mono_ns - heard < QUIET_NS);
+            let next = to.map(|_| (due + every).max(now.mono_ns + every / 2));
+            reschedule(&mut self.due, ssid, end, next);
+            let Some((to, _)) = to else { continue };
+            if in_train && !self.tokens.take(now.mono_ns) {
+                waited += 1;
+                continue;
+            }
+            let (seq, packet) = end.down.next(now);
+            if send(&packet, to) {
+                let sent = DownSent { ssid, seq: seq as u8, before_ms: 0 };
+                self.seen.sent.push((utc_ms(now), sent));
+            }
+        }
+        waited
+    }
+
+    /// The tick that ended by `utc_ms`, if one did since the last. Later ones than one a tick are missing on
+    /// purpose: nobody was looking.
+    pub fn tick(&mut self, utc_ms: i64) -> Option<Tick> {
+        let at = utc_ms.div_euclid(TICK_MS) * TICK_MS;
+        if at <= self.last_tick {
+            return None;
+        }
+        self.last_tick = at;
+        let Seen { up, sent, down } = &mut self.seen;
+        Some(Tick {
+            at,
+            up: ended(up, at, |heard| (&mut heard.before_ms, heard.ssid)),
+            sent: ended(sent, at, |sent| (&mut sent.before_ms, sent.ssid)),
+            down: ended(down, at, |heard| (&mut heard.before_ms, heard.ssid)),
+        })
+    }
+
+    /// Proofs that changed since the last call, as entries.
+    pub fn proofs(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.proofs)
+    }
+
+    /// An up packet of this uplink was counted.
+    fn heard(&mut self, ssid: u16, from: SocketAddr, now: &Now) {
+        let Some(end) = self.uplinks.get_mut(&ssid) else { return };
+        end.peer = Some((from, now.mono_ns));
+        let in_train = end.train.is_some_and(|until| now.mono_ns < until);
+        if !in_train && end.aligned.is_none_or(|aligned| now.mono_ns - aligned >= ALIGN_NS) {
+            end.aligned = Some(now.mono_ns);
+            reschedule(&mut self.due, ssid, end, Some(now.mono_ns + HALF_NS));
+        }
+        let proved = end.uplink.proves(from.ip());
+        if end.proved.replace(proved) != Some(proved) {
+            self.proofs.push(Entry::Proof { at: utc_ms(now), ssid, proved });
+        }
+    }
+
+    /// Perhaps an answer to a down packet.
+    fn answered(&mut self, datagram: &[u8], now: &Now) -> Result<Taken, Dropped> {
+        let session = ssid_of(datagram, Mode::Authenticated).ok_or(Dropped::Garbage)?;
+        let ssid = session.checked_sub(1).ok_or(Dropped::UnknownSession)?;
+        let end = self.uplinks.get_mut(&ssid).ok_or(Dropped::UnknownSession)?;
+        let reply = end.down.receive(datagram, now)?;
+        // A challenge answers a request just sent: it is life, though the agent counted nothing.
+        end.peer_count = reply.peer_count.unwrap_or(end.peer_count);
+        if end.train.take().is_some() {
+            reschedule(&mut self.due, ssid, end, Some(now.mono_ns + EVERY_NS));
+        }
+        let down = DownHeard {
+            ssid,
+            seq: reply.seq as u8,
+            before_ms: 0,
+            rtt_tenths: u32::try_from(reply.rtt_ns / (MS / 10)).unwrap_or(u32::MAX),
+            peer: end.peer_count as u8,
+        };
+        self.seen.down.push((utc_ms(now), down));
+        Ok(Taken::Down)
+    }
+
+    fn forget(&mut self, ssid: u16) {
+        if let Some(End { due: Some(due), .. }) = self.uplinks.remove(&ssid) {
+            self.due.remove(&(due, ssid));
+        }
+    }
+}
+
+impl End {
+    fn new(uplink: Uplink, down: Sender) -> End {
+        let (peer, aligned, due) = (None, None, None);
+        End { uplink, down, peer, aligned, due, train: None, proved: None, peer_count: 0 }
+    }
+}
+
+impl Uplink {
+    fn proves(&self, from: IpAddr) -> bool {
+        self.seen_from.iter().any(|address| address.to_canonical() == from.to_canonical())
+    }
+}
+
+/// Moves an uplink within the queue of what is due.
+fn reschedule(queue: &mut BTreeSet<(u64, u16)>, ssid: u16, end: &mut End, due: Option<u64>) {
+    if let Some(before) = std::mem::replace(&mut end.due, due) {
+        queue.remove(&(before, ssid));
+    }
+    queue.extend(due.map(|due| (due, ssid)));
+}
+
+/// [`TRAIN_PPS`] tokens a second, saved up to one second's.
+struct Bucket {
+    tokens: u64,
+    since: u64,
+}
+
+impl Bucket {
+    fn take(&mut self, now_ns: u64) -> bool {
+        let earned = (now_ns.saturating_sub(self.since)).saturating_mul(TRAIN_PPS) / (1_000 * MS);
+        if earned > 0 {
+            self.tokens = self.tokens.saturating_add(earned).min(TRAIN_PPS);
+            self.since = now_ns;
+        }
+        let taken = self.tokens > 0;
+        self.tokens -= u64::from(taken);
+        taken
+    }
+}
+
+fn utc_ms(now: &Now) -> i64 {
+    now.utc_ns.div_euclid(MS as i64)
+}
+
+/// Takes out what was seen by the end of the tick, by session and then arrival, its place in the tick written
+/// into it; `part` says where, and which session.
+fn ended<T: Copy>(seen: &mut Vec<(i64, T)>, tick: i64, part: impl Fn(&mut T) -> (&mut u8, u16)) -> Vec<T> {
+    let split = seen.partition_point(|(at, _)| *at <= tick);
+    let mut ended: Vec<(u16, T)> = Vec::with_capacity(split);
+    for (at, mut one) in seen.drain(..split) {
+        let (before_ms, ssid) = part(&mut one);
+        *before_ms = (tick - at).clamp(0, i64::from(u8::MAX)) as u8;
+        ended.push((ssid, one));
+    }
+    ended.sort_by_key(|(ssid, _)| *ssid);
+    ended.into_iter().map(|(_, one)| one).collect()
+}
+
+#[cfg(test)]
+mod tests;
