@@ -5,6 +5,10 @@
 //!    └────────recovered before the gate────────▶ closed (opened = null, never notified)
 //! ```
 
+pub mod cause;
+pub mod ledger;
+
+pub use crate::detect::witness::Witness;
 use crate::topology::Id;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +49,7 @@ pub enum Kind {
     LineDown,
     Unreachable,
     CarrierDown,
+    RouterDown,
     HandOff,
     RedundancyLost,
     AgentDead,
@@ -135,21 +140,6 @@ pub struct Moment {
     pub text: Option<String>,
     /// Who, where it was a person.
     pub by: Option<String>,
-}
-
-/// A piece of evidence, for people: which stream, silent or answering, since when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Witness {
-    /// UTC, ms.
-    pub at: i64,
-    /// `up`, `down`, `core-agent`.
-    pub stream: String,
-    /// The line it rides on.
-    pub line: Option<Id>,
-    /// `silence` or `answer`.
-    pub kind: String,
-    /// Of what: an id of the record, never an address.
-    pub of: Id,
 }
 
 /// Trouble with one root. Times are UTC ms.

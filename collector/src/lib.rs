@@ -4,9 +4,10 @@
 //! in the fold ([`watch`]); sockets and disks are thin.
 
 pub mod topology;
+pub mod entry;
+pub mod detect;
 pub mod incident;
 pub mod config;
-pub mod entry;
 pub mod watch;
 pub mod fold;
 pub mod store;

@@ -1,13 +1,42 @@
 //! The fold: journal entries in, verdicts and incidents out. Nothing decides outside it.
+//!
+//! ```text
+//! entry ─▶ evidence ─▶ detect ─▶ ledger ─▶ verdicts ─▶ transcript (SHA-256 chain)
+//!   └──────── the same for live, restart and replay ──────────┘
+//! ```
+//!
+//! Its whole state is a function of the entries folded so far, so a checkpoint of it and the tail of the
+//! journal give the same verdicts as the journal from its start; `replay` compares the transcripts.
+
+pub mod checks;
+pub mod lines;
+pub mod show;
 
 use crate::{
-    entry::{Checkpoint, Entry},
-    incident::{Incident, Severity},
+    detect::{Detector, graph::Graph, graph::StreamId},
+    entry::{Act, Checkpoint, Entry, Received, Tick},
+    incident::{
+        Incident,
+        ledger::{Ledger, View},
+    },
     topology::{Id, Topology},
 };
-use haidang_probe::batch::{Envelope, Ranges};
+use checks::Checks;
+use haidang_probe::{
+    batch::{Batch, Envelope, Ranges},
+    key,
+};
+use lines::{LineSample, Lines};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Version of the fold: a checkpoint of another one is not restored.
+const FOLD: u32 = 1;
+/// Longest checkpoint accepted, decompressed.
+const CHECKPOINT_BYTES: usize = 256 << 20;
+/// Verdicts of sites are looked at when something changed, and else this often, ms.
+const LOOK: i64 = 1_000;
 
 /// State of a site or a line, as shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,7 +66,8 @@ pub struct Since {
 /// Something about the set-up that somebody should mend; not an incident.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Finding {
-    /// `never-answered`, `not-permitted`, `record-doubtful`, `unproved-uplink`, `check-failing`.
+    /// `never-answered`, `agent-never-heard`, `not-permitted`, `check-failing`, `unproved-uplink`,
+    /// `record-doubtful`.
     pub kind: String,
     /// What it is about: an id of the record, or `site/check name`.
     pub subject: String,
@@ -45,8 +75,8 @@ pub struct Finding {
     pub since: i64,
 }
 
-/// What the shell must do; drained after each entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the shell must do, or may tell, after an entry.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Send the down session of this uplink at 10/s until then (UTC ms).
     Train {
@@ -55,21 +85,37 @@ pub enum Effect {
         /// UTC ms.
         until: i64,
     },
-    /// Sites or lines changed state.
+    /// Sites changed state, or lines of theirs.
     Sites(Vec<Id>),
     /// An incident was revised.
     Incident(String),
     /// The findings changed.
     Findings,
+    /// Ten seconds of liveness of the lines, for the store.
+    Lines(Vec<LineSample>),
+    /// One line of the transcript, JSON.
+    Verdict(String),
 }
 
 /// The fold's state.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Watch {
+    seq: u64,
+    started: i64,
     topology: Topology,
-    incidents: BTreeMap<String, Incident>,
-    heard: BTreeMap<(Id, u64), Ranges>,
-    now: i64,
+    #[serde(skip)]
+    graph: Graph,
+    detector: Detector,
+    ledger: Ledger,
+    checks: Checks,
+    lines: Lines,
+    sites: Vec<Since>,
+    line_verdicts: Vec<Since>,
+    looked: i64,
+    findings: Vec<Finding>,
+    received: BTreeMap<(Id, u64), Ranges>,
+    verdicts: u64,
+    digest: [u8; 32],
 }
 
 impl Watch {
@@ -80,40 +126,31 @@ impl Watch {
 
     /// Folds one entry. `position` is its place in the journal.
     pub fn apply(&mut self, position: u64, entry: &Entry) -> Vec<Effect> {
-        let _ = position;
+        self.seq = position;
+        let mut effects = Vec::new();
         match entry {
-            Entry::Config { topology, .. } => self.topology = (**topology).clone(),
-            Entry::Tick(tick) => self.now = tick.at,
-            Entry::Batch(received) => {
-                if let Ok(envelope) = Envelope::decode(&received.envelope) {
-                    let numbers = self.heard.entry((received.agent.clone(), envelope.spool_id)).or_default();
-                    // Ingest refuses what would not fit.
-                    let _ = numbers.insert(envelope.seq);
-                }
+            Entry::Start { at } => {
+                self.started = *at;
+                self.detector.start(*at);
             }
-            _ => {}
+            Entry::Config { topology, .. } => self.configure(topology, &mut effects),
+            Entry::Tick(tick) => self.tick(tick, &mut effects),
+            Entry::Batch(received) => self.batch(received),
+            Entry::Act(act) => self.act(act, &mut effects),
+            Entry::Proof { ssid, proved, .. } => self.detector.prove(*ssid, *proved),
+            Entry::Checkpoint(_) => {}
         }
-        Vec::new()
+        effects
     }
 
     /// Position of the last entry folded.
     pub fn seq(&self) -> u64 {
-        0
+        self.seq
     }
 
     /// Time of the fold: UTC ms of the last tick.
     pub fn now(&self) -> i64 {
-        self.now
-    }
-
-    /// The numbers received of a spool.
-    pub fn heard(&self, agent: &str, spool_id: u64) -> Option<&Ranges> {
-        self.heard.get(&(agent.to_owned(), spool_id))
-    }
-
-    /// The fold a checkpoint holds; none when another version wrote it.
-    pub fn restore(_checkpoint: &Checkpoint) -> Option<Watch> {
-        None
+        self.detector.now()
     }
 
     /// The record judged by.
@@ -122,33 +159,183 @@ impl Watch {
     }
 
     /// A site's state.
-    pub fn site(&self, _id: &str) -> Since {
-        Since { verdict: Verdict::Unknown, since: 0, established: false }
+    pub fn site(&self, id: &str) -> Since {
+        self.graph.site(id).and_then(|site| self.sites.get(site).copied()).unwrap_or(Since::UNKNOWN)
     }
 
     /// A line's state.
-    pub fn line(&self, _id: &str) -> Since {
-        Since { verdict: Verdict::Unknown, since: 0, established: false }
+    pub fn line(&self, id: &str) -> Since {
+        self.graph.line(id).and_then(|line| self.line_verdicts.get(line).copied()).unwrap_or(Since::UNKNOWN)
     }
 
     /// All incidents kept, by id.
-    pub fn incidents(&self) -> &BTreeMap<String, Incident> {
-        &self.incidents
+    pub fn incidents(&self) -> &BTreeMap<Id, Incident> {
+        self.ledger.incidents()
     }
 
     /// Set-up findings, in order.
     pub fn findings(&self) -> Vec<Finding> {
-        let _ = Severity::Info;
-        Vec::new()
+        self.findings.clone()
     }
 
-    /// A checkpoint entry of this state.
-    pub fn checkpoint(&self) -> Entry {
-        Entry::Start { at: 0 }
+    /// Sequence numbers received of an agent's spool.
+    pub fn heard(&self, agent: &str, spool_id: u64) -> Option<&Ranges> {
+        self.received.get(&(agent.to_owned(), spool_id))
     }
 
     /// How many verdicts were given, and the SHA-256 chain over them.
     pub fn transcript(&self) -> (u64, [u8; 32]) {
-        (0, [0; 32])
+        (self.verdicts, self.digest)
     }
+
+    /// A checkpoint entry of this state.
+    pub fn checkpoint(&self) -> Entry {
+        let state = postcard::to_allocvec(self).unwrap_or_default();
+        let state = zstd::bulk::compress(&state, 3).unwrap_or_default();
+        Entry::Checkpoint(Checkpoint {
+            at: self.now(),
+            fold: FOLD,
+            verdicts: self.verdicts,
+            digest: self.digest,
+            state,
+        })
+    }
+
+    /// The fold as it stood at a checkpoint; `None` if another version of the fold wrote it, or it is damaged.
+    pub fn restore(checkpoint: &Checkpoint) -> Option<Watch> {
+        if checkpoint.fold != FOLD {
+            return None;
+        }
+        let state = zstd::bulk::decompress(&checkpoint.state, CHECKPOINT_BYTES).ok()?;
+        let mut watch: Watch = postcard::from_bytes(&state).ok()?;
+        watch.graph = Graph::of(&watch.topology);
+        Some(watch)
+    }
+
+    fn configure(&mut self, topology: &Topology, effects: &mut Vec<Effect>) {
+        let graph = Graph::of(topology);
+        self.detector = self.detector.moved(&self.graph, &graph);
+        let kept = |id: &str| self.site(id);
+        let sites: Vec<Since> = graph.sites.iter().map(|site| kept(&site.id)).collect();
+        let lines: Vec<Since> = graph.lines.iter().map(|line| self.line(&line.id)).collect();
+        (self.sites, self.line_verdicts) = (sites, lines);
+        self.checks.keep(topology);
+        self.lines = Lines::default();
+        self.topology = topology.clone();
+        self.graph = graph;
+        effects.push(Effect::Sites(self.topology.sites.keys().cloned().collect()));
+    }
+
+    fn tick(&mut self, tick: &Tick, effects: &mut Vec<Effect>) {
+        if self.detector.hear(&self.graph, tick) {
+            self.record(&serde_json::json!({"at": tick.at, "blind": true}), effects);
+        }
+        let changes = self.detector.judge(&self.graph);
+        for (ssid, until) in self.detector.trains(&self.graph) {
+            effects.push(Effect::Train { ssid, until });
+        }
+        let view = View { topology: &self.topology, graph: &self.graph, detector: &self.detector };
+        let revised = self.ledger.tick(&view, &changes);
+        let due = tick.at - self.looked >= LOOK;
+        if due || !changes.is_empty() || !revised.is_empty() {
+            self.looked = tick.at;
+            self.look(effects);
+        }
+        revised.iter().for_each(|id| self.tell(id, effects));
+        if let Some(samples) = self.lines.tick(&self.graph, tick) {
+            effects.push(Effect::Lines(samples));
+        }
+    }
+
+    /// Verdicts and findings follow from what the detector shows.
+    fn look(&mut self, effects: &mut Vec<Effect>) {
+        let (sites, lines) = show::verdicts(&self.graph, &self.detector);
+        let now = self.now();
+        let mut changed = BTreeSet::new();
+        for (number, shown) in lines.into_iter().enumerate() {
+            if show::turn(&mut self.line_verdicts[number], shown, now) {
+                changed.insert(self.graph.lines[number].site);
+            }
+        }
+        for (number, shown) in sites.into_iter().enumerate() {
+            if show::turn(&mut self.sites[number], shown, now) {
+                changed.insert(number);
+                let site = &self.graph.sites[number].id;
+                let verdict = serde_json::json!({"at": now, "site": site, "verdict": shown.verdict});
+                self.record(&verdict, effects);
+            }
+        }
+        if !changed.is_empty() {
+            effects
+                .push(Effect::Sites(changed.iter().map(|site| self.graph.sites[*site].id.clone()).collect()));
+        }
+        let mut findings = show::findings(&self.graph, &self.detector, &self.topology, self.started);
+        findings.extend(self.checks.findings(&self.topology, now));
+        show::keep_since(&mut findings, &self.findings);
+        if findings != self.findings {
+            self.findings = findings;
+            effects.push(Effect::Findings);
+        }
+    }
+
+    fn batch(&mut self, received: &Received) {
+        // Ingest accepted it: it decodes. A record damaged since then is skipped by the journal itself.
+        let Ok(envelope) = Envelope::decode(&received.envelope) else { return };
+        let ranges = self.received.entry((received.agent.clone(), envelope.spool_id)).or_default();
+        if !matches!(ranges.insert(envelope.seq), Ok(true)) {
+            return;
+        }
+        let Ok(batch) = envelope.open() else { return };
+        self.outcomes(received, &batch);
+    }
+
+    fn outcomes(&mut self, received: &Received, batch: &Batch) {
+        let core = self.topology.core() == Some(&received.agent);
+        let mut outcomes: Vec<_> = batch
+            .outcomes
+            .iter()
+            .filter_map(|outcome| {
+                let clock = batch.clocks.iter().find(|clock| clock.boot == outcome.sent.boot)?;
+                Some((clock.utc_ms(outcome.sent.mono_ns).min(received.at), outcome))
+            })
+            .collect();
+        outcomes.sort_by_key(|(sent, outcome)| (*sent, outcome.check));
+        for (sent, outcome) in outcomes {
+            let stream = StreamId::Asked(outcome.check);
+            if core && self.graph.streams.contains_key(&stream) {
+                let tells = outcome.result.as_ref().err().is_none_or(|failure| failure.tells_of_target());
+                if tells {
+                    self.detector.asked(&self.graph, stream, sent, outcome.result.is_ok());
+                }
+            }
+            self.checks.heard(&received.agent, outcome, sent);
+        }
+    }
+
+    fn act(&mut self, act: &Act, effects: &mut Vec<Effect>) {
+        if let Some(id) = self.ledger.act(act) {
+            self.tell(&id, effects);
+        }
+    }
+
+    fn tell(&mut self, id: &str, effects: &mut Vec<Effect>) {
+        if let Some(incident) = self.ledger.incidents().get(id) {
+            let line = serde_json::json!({"at": self.now(), "incident": incident});
+            self.record(&line, effects);
+            effects.push(Effect::Incident(id.to_owned()));
+        }
+    }
+
+    fn record(&mut self, verdict: &serde_json::Value, effects: &mut Vec<Effect>) {
+        let line = verdict.to_string();
+        self.verdicts += 1;
+        self.digest = Sha256::new().chain_update(self.digest).chain_update(&line).finalize().into();
+        tracing::debug!(verdict = line, digest = key::hex(&self.digest[..4]));
+        effects.push(Effect::Verdict(line));
+    }
+}
+
+impl Since {
+    /// Nothing is known.
+    pub const UNKNOWN: Since = Since { verdict: Verdict::Unknown, since: 0, established: false };
 }

@@ -61,14 +61,14 @@ probe_kinds! {
 #[serde(deny_unknown_fields)]
 pub struct Check {
     /// Identity; derived from the name when the file gives none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub id: Option<CheckId>,
     /// Name within the agent, for people.
     pub name: String,
     /// How to ask.
     pub probe: ProbeKind,
     /// Who is asked, in the probe's own form: an address, `host:port`, a URL, an interface.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     pub target: String,
     /// Interval between runs.
     #[serde(default = "default_every")]

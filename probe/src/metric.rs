@@ -56,5 +56,5 @@ metrics! {
     40 Uptime "uptime_seconds" Gauge "seconds since the machine booted";
     60 LivenessRtt "liveness_rtt_seconds" Gauge "median round trip of the line's liveness packets";
     61 LivenessLossUp "liveness_loss_up_ratio" Gauge "share of liveness packets lost from site to centre";
-    62 LivenessLossDown "liveness_loss_down_ratio" Gauge "share of liveness packets lost from centre to site";
+    62 LivenessLoss "liveness_loss_ratio" Gauge "share of liveness packets lost there and back, asked by the centre";
 }

@@ -1,0 +1,333 @@
+//! The law of detection: who is silent, since when, and what one thing explains it.
+//!
+//! Pure: a function of evidence and the fold's time. Each tick goes through the same steps:
+//!
+//! ```text
+//! evidence ─▶ streams ─▶ lines: silent? ─▶ roots: widest thing not proved alive ─▶ faults
+//!               │ misses weigh                 ▲ a reply sent later exonerates        │
+//!               └ replies exonerate ───────────┘                     members return ◀─┘
+//! ```
+//!
+//! Figures are from the simulator study in the design notes; they are named here and nowhere else.
+
+pub mod graph;
+pub mod stream;
+pub mod fault;
+pub mod root;
+pub mod settle;
+pub mod witness;
+
+use crate::entry::Tick;
+use fault::{Change, Fault, FaultId};
+use graph::{Graph, StreamId};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use stream::{Silence, Stream};
+
+/// Sum of weights, nats, that makes a silence a verdict: one false alarm per province-month at most.
+pub const LAMBDA: f64 = 21.0;
+/// Shortest silence judged, ms; a node with three silent lines needs less.
+pub const S_MIN: i64 = 1_500;
+/// As [`S_MIN`], for a node with at least three silent lines.
+pub const S_MIN_WIDE: i64 = 1_000;
+/// Longest silence left unjudged on a line whose loss makes each miss weigh little, with [`CAP_MISSES`].
+pub const S_CAP: i64 = 2_100;
+/// Misses, from two streams, that [`S_CAP`] needs.
+pub const CAP_MISSES: usize = 20;
+/// How long a verdict waits for siblings that are in doubt too.
+pub const COALESCE: i64 = 300;
+/// What lies above is exonerated by a reply sent this long after the silence began: longer than any stray
+/// miss stands alone.
+pub const CLEAR: i64 = 1_000;
+/// Longest wait for what lies above to show that it lives.
+pub const WAIT: i64 = 3_000;
+/// Lines that fall silent within this of each other may share a root.
+pub const SAME_CAUSE: i64 = 2_000;
+/// A site's lines that fall silent within this of each other failed together.
+pub const SAME_SITE: i64 = 5_000;
+/// Silence of an agent whose gateway answers, before it is called dead.
+pub const AGENT_DEAD: i64 = 5_000;
+/// The core agent's questions tell nothing once no outcome came for this long.
+pub const STALE: i64 = 15_000;
+/// Replies in a row, and over how long, that make a silent line live again.
+pub const RETURN_REPLIES: u32 = 5;
+/// See [`RETURN_REPLIES`].
+pub const RETURN_OVER: i64 = 2_000;
+/// After a root is cleared, members still silent for this long have a fault of their own.
+pub const HOLD_DOWN: i64 = 10_000;
+/// A fault is over when all its members lived for this long.
+pub const OVER: i64 = 30_000;
+/// After a start, paths last known up owe nothing for this long, or until their first packet.
+pub const START_GRACE: i64 = 60_000;
+/// A gap between ticks beyond this means that we were blind.
+pub const BLIND: i64 = 1_000;
+/// After a gap, streams owe nothing for this long.
+pub const BLIND_GRACE: i64 = 2_000;
+/// Outcomes older than this when they come do not make misses: late evidence never pages.
+pub const LATE: i64 = 5_000;
+/// Interval of liveness packets, ms.
+pub const EVERY: i64 = 1_000;
+/// Length of a confirm train, ms.
+pub const TRAIN: i64 = 3_000;
+
+/// What a line shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Shows {
+    /// It never answered, or nothing able to tell is heard.
+    Unknown,
+    /// It answers.
+    Alive,
+    /// It is judged silent; since the first missed send.
+    Silent(i64),
+}
+
+/// The detector's state. Vectors are aligned with the [`Graph`] of the current record.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Detector {
+    now: i64,
+    streams: Vec<Stream>,
+    /// Per node: send time of the latest reply through it.
+    ok: Vec<i64>,
+    proved: BTreeMap<u16, bool>,
+    lines: Vec<Shows>,
+    faults: BTreeMap<FaultId, Fault>,
+    next_fault: u64,
+    trains: BTreeMap<u16, i64>,
+}
+
+impl Detector {
+    /// A detector that knows nothing yet of this record.
+    pub fn new(graph: &Graph) -> Detector {
+        Detector {
+            streams: vec![Stream::default(); graph.routes.len()],
+            ok: vec![i64::MIN; graph.nodes.len()],
+            lines: vec![Shows::Unknown; graph.lines.len()],
+            ..Detector::default()
+        }
+    }
+
+    /// The same knowledge under another record: what both records name is kept.
+    pub fn moved(&self, old: &Graph, new: &Graph) -> Detector {
+        let mut moved = Detector::new(new);
+        for (number, route) in new.routes.iter().enumerate() {
+            if let Some(stream) = old.streams.get(&route.id).and_then(|old| self.streams.get(*old)) {
+                moved.streams[number] = stream.clone();
+            }
+        }
+        for (number, node) in new.nodes.iter().enumerate() {
+            if let Some(ok) = old.index.get(node).and_then(|old| self.ok.get(*old)) {
+                moved.ok[number] = *ok;
+            }
+        }
+        let line_of: BTreeMap<&str, usize> =
+            new.lines.iter().enumerate().map(|(n, line)| (line.id.as_str(), n)).collect();
+        let renumber = |line: &usize| old.lines.get(*line).and_then(|l| line_of.get(l.id.as_str()).copied());
+        for (number, shows) in self.lines.iter().enumerate() {
+            if let Some(line) = renumber(&number) {
+                moved.lines[line] = *shows;
+            }
+        }
+        for (id, fault) in &self.faults {
+            let mut fault = fault.clone();
+            fault.lines = fault.lines.iter().filter_map(renumber).collect();
+            moved.faults.insert(*id, fault);
+        }
+        moved.now = self.now;
+        moved.proved.clone_from(&self.proved);
+        moved.next_fault = self.next_fault;
+        moved
+    }
+
+    /// The collector started anew: what was last known up owes nothing yet.
+    pub fn start(&mut self, at: i64) {
+        self.now = at;
+        self.trains.clear();
+        self.streams.iter_mut().for_each(|stream| stream.pardon(Some(at + START_GRACE)));
+    }
+
+    /// The source address of an uplink's packets was compared with the record.
+    pub fn prove(&mut self, ssid: u16, proved: bool) {
+        self.proved.insert(ssid, proved);
+    }
+
+    /// Folds the evidence of one tick; `true` if we were blind before it.
+    pub fn hear(&mut self, graph: &Graph, tick: &Tick) -> bool {
+        let blind = self.now != 0 && tick.at - self.now > BLIND;
+        self.now = tick.at;
+        if blind {
+            self.streams.iter_mut().for_each(|stream| stream.pardon(Some(tick.at + BLIND_GRACE)));
+        }
+        for heard in &tick.up {
+            let Some(number) = graph.streams.get(&StreamId::Up(heard.ssid)).copied() else { continue };
+            let at = tick.at - i64::from(heard.before_ms);
+            self.streams[number].arrived(at, EVERY);
+            self.clear(graph, number, at);
+        }
+        for sent in &tick.sent {
+            if let Some(number) = graph.streams.get(&StreamId::Down(sent.ssid)) {
+                self.streams[*number].sent(sent.seq, tick.at - i64::from(sent.before_ms));
+            }
+        }
+        for heard in &tick.down {
+            let Some(number) = graph.streams.get(&StreamId::Down(heard.ssid)).copied() else { continue };
+            let at = tick.at - i64::from(heard.before_ms);
+            let rtt_ms = f64::from(heard.rtt_tenths) / 10.0;
+            self.streams[number].answered(heard.seq, at, rtt_ms);
+            self.clear(graph, number, at - rtt_ms as i64);
+        }
+        self.streams.iter_mut().for_each(|stream| stream.pass(tick.at, EVERY));
+        blind
+    }
+
+    /// The core agent asked at `sent` and was answered, or not.
+    pub fn asked(&mut self, graph: &Graph, id: StreamId, sent: i64, answered: bool) {
+        let Some(number) = graph.streams.get(&id).copied() else { return };
+        if answered {
+            self.streams[number].reply(sent, self.now);
+            self.clear(graph, number, sent);
+        } else if self.now - sent <= LATE {
+            self.streams[number].miss(0, sent, self.now);
+        }
+    }
+
+    /// Judges: what fell silent, what came back. Call once a tick, after the evidence.
+    pub fn judge(&mut self, graph: &Graph) -> Vec<Change> {
+        let mut changes = self.settle(graph);
+        if self.streams.iter().any(Stream::doubted) {
+            changes.extend(self.find_roots(graph));
+        }
+        changes
+    }
+
+    /// Uplinks whose down session should send a confirm train now, with the end of the train.
+    pub fn trains(&mut self, graph: &Graph) -> Vec<(u16, i64)> {
+        let now = self.now;
+        self.trains.retain(|_, until| *until + OVER > now);
+        let mut wanted = Vec::new();
+        for (number, line) in graph.lines.iter().enumerate() {
+            let Some(ssid) = line.ssid.filter(|_| self.lines[number] == Shows::Alive) else { continue };
+            let Some(down) = graph.streams.get(&StreamId::Down(ssid)) else { continue };
+            let idle = self.trains.get(&ssid).is_none_or(|until| *until <= now);
+            if idle && self.streams[*down].established && self.doubted(graph, number) {
+                self.trains.insert(ssid, now + TRAIN);
+                wanted.push((ssid, now + TRAIN));
+            }
+        }
+        wanted
+    }
+
+    /// What a line shows.
+    pub fn shows(&self, line: usize) -> Shows {
+        self.lines.get(line).copied().unwrap_or(Shows::Unknown)
+    }
+
+    /// Whether a site's agent is heard: `None` when it never was.
+    pub fn agent_heard(&self, graph: &Graph, site: usize) -> Option<bool> {
+        let agent = &graph.sites[site];
+        let last = agent
+            .agent_streams
+            .iter()
+            .filter_map(|n| self.streams[*n].told.and(self.streams[*n].replied))
+            .max()?;
+        Some(self.now - last < AGENT_DEAD)
+    }
+
+    /// Whether anything of a line ever answered.
+    pub fn established(&self, graph: &Graph, line: usize) -> bool {
+        graph.lines[line].streams.iter().any(|number| self.streams[*number].established)
+    }
+
+    /// The live faults.
+    pub fn faults(&self) -> &BTreeMap<FaultId, Fault> {
+        &self.faults
+    }
+
+    /// Time of the last tick.
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// Streams of the record that never answered.
+    pub fn never_answered<'a>(&'a self, graph: &'a Graph) -> impl Iterator<Item = &'a graph::Route> {
+        graph
+            .routes
+            .iter()
+            .zip(&self.streams)
+            .filter(|(_, stream)| !stream.established)
+            .map(|(route, _)| route)
+    }
+
+    /// Uplinks whose packets do not come from where the record says.
+    pub fn unproved<'a>(&'a self, graph: &'a Graph) -> impl Iterator<Item = usize> + 'a {
+        let unproved = |ssid: u16| self.proved.get(&ssid) == Some(&false);
+        (0..graph.lines.len()).filter(move |line| graph.lines[*line].ssid.is_some_and(unproved))
+    }
+
+    /// Notes that everything a stream crosses was alive when a reply was sent. An up packet proves only one
+    /// direction, so it speaks for the network only where nothing answers there and back.
+    fn clear(&mut self, graph: &Graph, number: usize, sent: i64) {
+        let route = &graph.routes[number];
+        let one_way = matches!(route.id, StreamId::Up(_));
+        let nodes = self.nodes_of(graph, number);
+        let skip = if one_way && self.answers_both_ways(graph, number) { nodes.len() - 1 } else { 0 };
+        for node in &nodes[skip..] {
+            self.ok[*node] = self.ok[*node].max(sent);
+        }
+        if let (Some(line), false) = (route.line, one_way && skip > 0) {
+            if self.speaks_for_line(graph, number) && self.lines[line] == Shows::Unknown {
+                self.lines[line] = Shows::Alive;
+            }
+        }
+    }
+
+    fn answers_both_ways(&self, graph: &Graph, up: usize) -> bool {
+        let route = &graph.routes[up];
+        let same_way = match route.line {
+            Some(line) => &graph.lines[line].streams,
+            None => route.site.map_or(&graph.lines[0].streams, |site| &graph.sites[site].agent_streams),
+        };
+        same_way.iter().any(|n| *n != up && self.streams[*n].established)
+    }
+
+    /// Nodes a stream speaks of: all it crosses, or the site alone while its uplink is unproved.
+    fn nodes_of<'a>(&self, graph: &'a Graph, number: usize) -> &'a [usize] {
+        let route = &graph.routes[number];
+        if self.speaks_for_line(graph, number) { &route.nodes } else { &route.unproved }
+    }
+
+    fn speaks_for_line(&self, graph: &Graph, number: usize) -> bool {
+        match graph.routes[number].id {
+            StreamId::Up(ssid) | StreamId::Down(ssid) => self.proved.get(&ssid) == Some(&true),
+            StreamId::Asked(_) => true,
+        }
+    }
+
+    /// Streams able to tell of a line now.
+    fn telling<'a>(&'a self, graph: &'a Graph, line: usize) -> impl Iterator<Item = usize> + 'a {
+        graph.lines[line].streams.iter().copied().filter(|number| {
+            let stream = &self.streams[*number];
+            let fresh = stream.told.is_some_and(|told| self.now - told <= STALE);
+            stream.established && fresh && self.speaks_for_line(graph, *number)
+        })
+    }
+
+    /// The line's silence after `t`, over every stream able to tell.
+    fn silence(&self, graph: &Graph, line: usize, t: i64) -> Silence {
+        let mut silence = Silence::default();
+        self.telling(graph, line).for_each(|n| silence.join(self.streams[n].silence_after(t)));
+        silence
+    }
+
+    fn doubted(&self, graph: &Graph, line: usize) -> bool {
+        self.silence(graph, line, self.ok[graph.lines[line].node]).misses > 0
+    }
+
+    /// Lines that some live fault already explains.
+    fn explained(&self) -> BTreeSet<usize> {
+        self.faults
+            .values()
+            .filter(|fault| !fault.is_agent)
+            .flat_map(|fault| fault.lines.iter().copied())
+            .collect()
+    }
+}

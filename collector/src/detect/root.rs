@@ -1,0 +1,371 @@
+//! From silent lines to the one thing that explains them.
+//!
+//! Widest first: a node is the root when nothing was heard through it since its last reply, enough of the lines
+//! beneath it are silent, and everything above it is known to live. What no node explains but fell silent
+//! together is a group. What is left is a site or one of its lines; the detector never tells these two apart
+//! without a witness.
+
+use super::{
+    AGENT_DEAD, CAP_MISSES, CLEAR, COALESCE, Detector, LAMBDA, S_CAP, S_MIN, S_MIN_WIDE, SAME_CAUSE,
+    SAME_SITE, Shows, WAIT,
+    fault::{At, Change, Fault, FaultId, Witness},
+    graph::{CORE, Graph, Node, Wide},
+    stream::Silence,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Share of the lines able to tell that must be silent for a wide root, in tenths.
+const HIT_TENTHS: usize = 6;
+/// Share and number of a POP's lines that make it the root although some of them answer.
+const DOUBTFUL_TENTHS: usize = 8;
+const DOUBTFUL_LINES: usize = 5;
+/// Sites that make a group.
+const GROUP_SITES: usize = 3;
+/// A sibling in doubt for this long may be about to fall silent too, ms.
+const BREWING: i64 = 500;
+/// How long after a wide fault was judged its stragglers still join it, ms.
+const JOIN: i64 = 10_000;
+
+/// A line whose silence is long and heavy enough to be judged.
+#[derive(Clone, Copy, Debug)]
+struct Ready {
+    line: usize,
+    began: i64,
+}
+
+impl Detector {
+    /// New faults, and old ones that turn out to be part of them.
+    pub(super) fn find_roots(&mut self, graph: &Graph) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for wide in &graph.wide {
+            if let Some(fault) = self.wide_root(graph, wide) {
+                changes.extend(self.enter_over(graph, fault));
+            }
+        }
+        let explained = self.explained();
+        let doubted = |line: &usize| !explained.contains(line) && self.doubted(graph, *line);
+        let open: Vec<usize> = (0..graph.lines.len()).filter(doubted).collect();
+        let ready: Vec<Ready> = open.iter().filter_map(|line| self.ready_and_cleared(graph, *line)).collect();
+        let mut by_carrier: BTreeMap<usize, Vec<Ready>> = BTreeMap::new();
+        ready.iter().for_each(|one| by_carrier.entry(graph.lines[one.line].carrier).or_default().push(*one));
+        for (carrier, ready) in by_carrier {
+            changes.extend(self.judge_lines(graph, carrier, ready, &open));
+        }
+        changes.extend(self.dead_agents(graph));
+        changes
+    }
+
+    /// When the silence of a line is long and heavy enough: its start.
+    pub(super) fn ready(&self, graph: &Graph, line: usize) -> Option<i64> {
+        let silence = self.silence(graph, line, self.ok[graph.lines[line].node]);
+        let began = silence.began?;
+        let lasted = self.now - began;
+        let heavy = lasted >= S_MIN && silence.weight >= LAMBDA;
+        let long = lasted >= S_CAP && silence.misses >= CAP_MISSES && silence.streams >= 2;
+        (heavy || long).then_some(began)
+    }
+
+    fn ready_and_cleared(&self, graph: &Graph, line: usize) -> Option<Ready> {
+        let began = self.ready(graph, line)?;
+        self.clear_above(&graph.lines[line].above, began).then_some(Ready { line, began })
+    }
+
+    /// Everything above answered well after the silence began, or had its time to.
+    fn clear_above(&self, above: &[usize], began: i64) -> bool {
+        let waited = self.now - began >= WAIT;
+        waited || above.iter().all(|node| self.ok[*node] >= began + CLEAR)
+    }
+
+    fn wide_root(&self, graph: &Graph, wide: &Wide) -> Option<Fault> {
+        let at = At::Node(graph.nodes[wide.node].clone());
+        if self.faults.values().any(|fault| fault.at == at && fault.cleared.is_none()) {
+            return None;
+        }
+        let since = self.ok[wide.node];
+        let silent = self.silent_lines(graph, &wide.lines, since)?;
+        let own = self.own_silence(wide, since);
+        let mut all = silent.evidence;
+        own.iter().for_each(|silence| all.join(*silence));
+        let began = all.began?;
+        let shortest = if silent.lines.len() >= 3 { S_MIN_WIDE } else { S_MIN };
+        let waited = self.now - began >= WAIT;
+        let own_told = wide.own.iter().filter(|n| self.streams[**n].established).count();
+        if all.weight < LAMBDA || self.now - began < shortest || (own.len() < own_told && !waited) {
+            return None;
+        }
+        if wide.node == CORE && !(waited && two_carriers(graph, &silent.lines)) {
+            return None;
+        }
+        if !self.clear_above(&wide.above, began) {
+            return None;
+        }
+        let told = wide.node == CORE || !own.is_empty() || matches!(graph.nodes[wide.node], Node::Pop(_));
+        let witness = if told && !waited { Witness::Conclusive } else { Witness::Open };
+        Some(self.fault(at, began, silent.lines, true, witness))
+    }
+
+    /// The lines beneath a node that are silent since its last reply, when they are enough.
+    fn silent_lines(&self, graph: &Graph, lines: &[usize], since: i64) -> Option<SilentLines> {
+        let (mut silent, mut able, mut evidence) = (BTreeSet::new(), 0, Silence::default());
+        for line in lines.iter().copied() {
+            let dead_before = matches!(self.lines[line], Shows::Silent(began) if began + SAME_SITE < since);
+            if dead_before || self.lines[line] == Shows::Unknown || self.telling(graph, line).next().is_none()
+            {
+                continue;
+            }
+            able += 1;
+            let silence = self.silence(graph, line, since);
+            if silence.misses > 0 {
+                silent.insert(line);
+                evidence.join(silence);
+            }
+        }
+        let sites: BTreeSet<usize> = silent.iter().map(|line| graph.lines[*line].site).collect();
+        let enough = sites.len() >= 2 && silent.len() * 10 >= able * HIT_TENTHS;
+        enough.then_some(SilentLines { lines: silent, evidence })
+    }
+
+    fn own_silence(&self, wide: &Wide, since: i64) -> Vec<Silence> {
+        let own = wide.own.iter().map(|number| self.streams[*number].silence_after(since));
+        own.filter(|silence| silence.misses > 0).collect()
+    }
+
+    /// Enters a wide fault; narrower ones that began with it become part of it.
+    fn enter_over(&mut self, graph: &Graph, mut fault: Fault) -> Vec<Change> {
+        let within = |other: &Fault| {
+            !other.is_agent
+                && (other.began - fault.began).abs() <= SAME_CAUSE + CLEAR
+                && other
+                    .lines
+                    .iter()
+                    .all(|line| self.beneath(graph, &fault.at, *line) || fault.lines.contains(line))
+        };
+        let children: Vec<FaultId> =
+            self.faults.iter().filter(|(_, other)| within(other)).map(|(id, _)| *id).collect();
+        for child in &children {
+            if let Some(child) = self.faults.remove(child) {
+                fault.lines.extend(child.lines);
+                fault.began = fault.began.min(child.began);
+            }
+        }
+        if let At::Node(node) = &fault.at
+            && let Some(wide) = graph.wide.iter().find(|wide| graph.nodes[wide.node] == *node)
+        {
+            fault.lines.extend(self.presumed(&wide.lines));
+        }
+        let by = self.enter(fault);
+        let adopted = children.into_iter().map(|child| Change::Adopted { child, by });
+        std::iter::once(Change::Found(by)).chain(adopted).collect()
+    }
+
+    /// Lines that lived until now and stand beneath a silent root: silent with it until they answer.
+    fn presumed(&self, lines: &[usize]) -> Vec<usize> {
+        let explained = self.explained();
+        lines.iter().copied().filter(|l| self.lines[*l] == Shows::Alive && !explained.contains(l)).collect()
+    }
+
+    fn beneath(&self, graph: &Graph, at: &At, line: usize) -> bool {
+        let At::Node(node) = at else { return false };
+        graph.index.get(node).is_some_and(|node| graph.lines[line].above.contains(node))
+    }
+
+    /// Judges the ready lines of one carrier that no node explains.
+    fn judge_lines(
+        &mut self,
+        graph: &Graph,
+        carrier: usize,
+        ready: Vec<Ready>,
+        open: &[usize],
+    ) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let mut left = Vec::new();
+        for one in ready {
+            match self.straggler_of(graph, carrier, one) {
+                Some(id) => {
+                    self.join(id, one);
+                    changes.push(Change::Revised(id));
+                }
+                None => left.push(one),
+            }
+        }
+        left.sort_by_key(|one| (one.began, one.line));
+        while let Some(first) = left.first().copied() {
+            let (together, rest) = left.into_iter().partition(|one| one.began - first.began <= SAME_CAUSE);
+            left = rest;
+            changes.extend(self.judge_together(graph, carrier, together, open));
+        }
+        changes
+    }
+
+    /// The live wide fault or group that a late line belongs to.
+    fn straggler_of(&self, graph: &Graph, carrier: usize, one: Ready) -> Option<FaultId> {
+        let joins = |fault: &Fault| {
+            let same_carrier = fault.lines.iter().any(|line| graph.lines[*line].carrier == carrier);
+            let new = self.now - fault.judged <= JOIN && (fault.began - one.began).abs() <= SAME_CAUSE;
+            let under = self.beneath(graph, &fault.at, one.line);
+            fault.wide && fault.cleared.is_none() && same_carrier && (new || under)
+        };
+        self.faults.iter().find(|(_, fault)| joins(fault)).map(|(id, _)| *id)
+    }
+
+    fn join(&mut self, id: FaultId, one: Ready) {
+        if let Some(fault) = self.faults.get_mut(&id) {
+            fault.lines.insert(one.line);
+            self.lines[one.line] = Shows::Silent(one.began);
+        }
+    }
+
+    fn judge_together(
+        &mut self,
+        graph: &Graph,
+        carrier: usize,
+        ready: Vec<Ready>,
+        open: &[usize],
+    ) -> Vec<Change> {
+        let Some(first) = ready.first().copied() else { return Vec::new() };
+        let narrow = self.narrow_faults(graph, carrier, first.began);
+        let mut lines: BTreeSet<usize> = ready.iter().map(|one| one.line).collect();
+        lines.extend(narrow.iter().flat_map(|id| self.faults[id].lines.iter().copied()));
+        if sites(graph, &lines) >= GROUP_SITES {
+            return self.enter_over(graph, self.group(graph, carrier, first, lines));
+        }
+        let brewing = open.iter().filter(|line| {
+            let silence = self.silence(graph, **line, self.ok[graph.lines[**line].node]);
+            let near = silence.began.is_some_and(|began| {
+                (began - first.began).abs() <= SAME_CAUSE && self.now - began >= BREWING
+            });
+            graph.lines[**line].carrier == carrier && near
+        });
+        let perhaps: BTreeSet<usize> = lines.iter().copied().chain(brewing.copied()).collect();
+        if sites(graph, &perhaps) >= GROUP_SITES && self.now - first.began < S_CAP + COALESCE {
+            return Vec::new();
+        }
+        ready.into_iter().flat_map(|one| self.judge_site(graph, one)).collect()
+    }
+
+    /// Faults of single lines and sites of this carrier that began at that time and are new.
+    fn narrow_faults(&self, graph: &Graph, carrier: usize, began: i64) -> Vec<FaultId> {
+        let near = |fault: &Fault| {
+            !fault.wide
+                && !fault.is_agent
+                && (fault.began - began).abs() <= SAME_CAUSE
+                && self.now - fault.judged <= JOIN
+                && fault.lines.iter().all(|line| graph.lines[*line].carrier == carrier)
+        };
+        self.faults.iter().filter(|(_, fault)| near(fault)).map(|(id, _)| *id).collect()
+    }
+
+    /// A group, or the POP that most of its lines are recorded at.
+    fn group(&self, graph: &Graph, carrier: usize, first: Ready, lines: BTreeSet<usize>) -> Fault {
+        if let Some(pop) = self.doubtful_pop(graph, &lines) {
+            let at = At::Node(graph.nodes[pop].clone());
+            let mut fault = self.fault(at, first.began, lines, true, Witness::Open);
+            fault.doubtful = true;
+            return fault;
+        }
+        let carrier = match &graph.nodes[carrier] {
+            Node::Carrier(id) => id.clone(),
+            _ => String::new(),
+        };
+        let at = At::Group { carrier, first: graph.lines[first.line].id.clone() };
+        self.fault(at, first.began, lines, true, Witness::Open)
+    }
+
+    fn doubtful_pop(&self, graph: &Graph, lines: &BTreeSet<usize>) -> Option<usize> {
+        let pops: BTreeSet<usize> = lines.iter().filter_map(|line| graph.lines[*line].pop).collect();
+        pops.into_iter().find(|pop| {
+            let wide = graph.wide.iter().find(|wide| wide.node == *pop);
+            let able = wide.map_or(0, |wide| {
+                wide.lines.iter().filter(|line| self.lines[**line] != Shows::Unknown).count()
+            });
+            let silent = lines.iter().filter(|line| graph.lines[**line].pop == Some(*pop)).count();
+            silent >= DOUBTFUL_LINES && silent * 10 >= able * DOUBTFUL_TENTHS
+        })
+    }
+
+    /// A line by itself: its site, unless another line of the site lives and is the witness.
+    fn judge_site(&mut self, graph: &Graph, one: Ready) -> Vec<Change> {
+        let site = &graph.sites[graph.lines[one.line].site];
+        let others = site.lines.iter().copied().filter(|line| *line != one.line);
+        let (mut dead, mut lives) = (BTreeSet::from([one.line]), false);
+        for other in others {
+            let doubted = self.lines[other] == Shows::Alive && self.doubted(graph, other);
+            if self.ok[graph.lines[other].node] >= one.began + BREWING && !doubted {
+                lives = true;
+            } else if let Shows::Silent(began) = self.lines[other] {
+                if (began - one.began).abs() <= SAME_SITE {
+                    dead.insert(other);
+                }
+            } else if self.ready(graph, other).is_some() {
+                dead.insert(other);
+            } else if self.lines[other] == Shows::Alive && self.now - one.began < WAIT {
+                return Vec::new();
+            }
+        }
+        let already = dead.iter().any(|line| *line == one.line && self.explained().contains(line));
+        if already {
+            return Vec::new();
+        }
+        let (node, witness, dead) = if lives {
+            (Node::Line(graph.lines[one.line].id.clone()), Witness::Conclusive, BTreeSet::from([one.line]))
+        } else {
+            (Node::Site(site.id.clone()), Witness::Open, dead)
+        };
+        let fault = self.fault(At::Node(node), one.began, dead, false, witness);
+        self.enter_over(graph, fault)
+    }
+
+    /// Agents that are silent while their gateway answers, and the core agent, which nothing else speaks for.
+    fn dead_agents(&mut self, graph: &Graph) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for site in &graph.sites {
+            let at = At::Node(Node::Agent(site.id.clone()));
+            let known = self.faults.values().any(|fault| fault.at == at);
+            let since = self.ok[site.agent];
+            let mut silence = Silence::default();
+            site.agent_streams.iter().for_each(|n| silence.join(self.streams[*n].silence_after(since)));
+            let Some(began) = silence.began.filter(|began| !known && self.now - began >= AGENT_DEAD) else {
+                continue;
+            };
+            let gateway_lives = self.ok[site.node] >= began + CLEAR;
+            let alone = site.core || site.lines.is_empty();
+            if silence.weight >= LAMBDA && (gateway_lives || alone) {
+                let witness = if gateway_lives { Witness::Conclusive } else { Witness::Open };
+                let mut fault = self.fault(at, began, BTreeSet::new(), false, witness);
+                fault.is_agent = true;
+                changes.push(Change::Found(self.enter(fault)));
+            }
+        }
+        changes
+    }
+
+    fn fault(&self, at: At, began: i64, lines: BTreeSet<usize>, wide: bool, witness: Witness) -> Fault {
+        Fault {
+            at,
+            began,
+            judged: self.now,
+            lines,
+            wide,
+            is_agent: false,
+            witness,
+            doubtful: false,
+            cleared: None,
+            returned: None,
+        }
+    }
+}
+
+/// Lines silent beneath a node, with their evidence.
+struct SilentLines {
+    lines: BTreeSet<usize>,
+    evidence: Silence,
+}
+
+/// The centre itself is blind when lines of two carriers fell silent and no port of ours answers either.
+fn two_carriers(graph: &Graph, silent: &BTreeSet<usize>) -> bool {
+    silent.iter().map(|line| graph.lines[*line].carrier).collect::<BTreeSet<_>>().len() >= 2
+}
+
+fn sites(graph: &Graph, lines: &BTreeSet<usize>) -> usize {
+    lines.iter().map(|line| graph.lines[*line].site).collect::<BTreeSet<_>>().len()
+}

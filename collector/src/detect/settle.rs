@@ -1,0 +1,150 @@
+//! What becomes of live faults: members return, strays leave, and in the end it is over.
+
+use super::{
+    Detector, HOLD_DOWN, OVER, RETURN_OVER, RETURN_REPLIES, STALE, Shows,
+    fault::{At, Change, Fault, FaultId},
+    graph::{Graph, Node, StreamId},
+};
+
+impl Detector {
+    /// Brings every live fault up to now.
+    pub(super) fn settle(&mut self, graph: &Graph) -> Vec<Change> {
+        self.fade(graph);
+        let returning: Vec<usize> =
+            (0..graph.lines.len()).filter(|line| self.returns(graph, *line)).collect();
+        for line in returning {
+            self.lines[line] = Shows::Alive;
+        }
+        let mut changes = Vec::new();
+        for id in self.faults.keys().copied().collect::<Vec<_>>() {
+            let Some(mut fault) = self.faults.remove(&id) else { continue };
+            let before = fault.clone();
+            self.settle_one(graph, &mut fault);
+            if fault.returned.is_some_and(|at| self.now - at >= OVER)
+                || (fault.lines.is_empty() && !fault.is_agent)
+            {
+                changes.push(Change::Over(id, fault));
+                continue;
+            }
+            if fault != before {
+                changes.push(Change::Revised(id));
+            }
+            self.faults.insert(id, fault);
+        }
+        changes
+    }
+
+    /// A line of which nothing able to tell was heard for long is unknown, unless a fault explains it.
+    fn fade(&mut self, graph: &Graph) {
+        let now = self.now;
+        for (number, line) in graph.lines.iter().enumerate() {
+            let told = line.streams.iter().filter_map(|n| self.streams[*n].told).max();
+            if self.lines[number] == Shows::Alive && told.is_none_or(|told| now - told > STALE) {
+                self.lines[number] = Shows::Unknown;
+            }
+        }
+    }
+
+    /// Whether a silent line lives again: enough replies in a row, over long enough.
+    fn returns(&self, graph: &Graph, line: usize) -> bool {
+        let Shows::Silent(_) = self.lines[line] else { return false };
+        let (mut replies, mut from) = (0, i64::MAX);
+        for number in self.telling(graph, line) {
+            let one_way = matches!(graph.routes[number].id, StreamId::Up(_));
+            if one_way && self.answers_both_ways(graph, number) {
+                continue;
+            }
+            let (streak, since) = self.streams[number].streak();
+            if streak > 0 {
+                replies += streak;
+                from = from.min(since);
+            }
+        }
+        let lived = self.ok[graph.lines[line].node].saturating_sub(from);
+        replies >= RETURN_REPLIES && lived >= RETURN_OVER
+    }
+
+    fn settle_one(&mut self, graph: &Graph, fault: &mut Fault) {
+        if fault.is_agent {
+            let heard =
+                self.agent_of(graph, fault).is_some_and(|site| self.agent_heard(graph, site) == Some(true));
+            fault.returned = if heard { fault.returned.or(Some(self.now)) } else { None };
+            return;
+        }
+        self.relapse(graph, fault);
+        fault.cleared = self.cleared(graph, fault);
+        self.drop_strays(graph, fault);
+        let all = fault.lines.iter().all(|line| self.lines[*line] == Shows::Alive);
+        fault.returned = if all { fault.returned.or(Some(self.now)) } else { None };
+    }
+
+    /// Members that came back and fell silent again are silent in the same fault.
+    fn relapse(&mut self, graph: &Graph, fault: &Fault) {
+        for line in &fault.lines {
+            if self.lines[*line] == Shows::Alive
+                && let Some(began) = self.ready(graph, *line)
+            {
+                self.lines[*line] = Shows::Silent(began);
+            }
+        }
+    }
+
+    /// When the root answered again: a port or core of its own did, or a fifth of its lines and at least two.
+    /// One line alone may just be recorded wrongly.
+    fn cleared(&self, graph: &Graph, fault: &Fault) -> Option<i64> {
+        let lines = fault.lines.iter().map(|line| self.ok[graph.lines[*line].node]);
+        let replies: Vec<i64> = lines.filter(|ok| *ok > fault.judged).collect();
+        let enough = replies.len() * 5 >= fault.lines.len() && replies.len() >= fault.lines.len().min(2);
+        let own = self.own_reply(graph, fault).filter(|ok| *ok > fault.judged);
+        if own.is_none() && !(enough && !replies.is_empty()) {
+            return None;
+        }
+        fault.cleared.or_else(|| replies.into_iter().chain(own).min())
+    }
+
+    fn own_reply(&self, graph: &Graph, fault: &Fault) -> Option<i64> {
+        let At::Node(node) = &fault.at else { return None };
+        let wide = graph.wide.iter().find(|wide| graph.nodes[wide.node] == *node)?;
+        wide.own.iter().filter_map(|number| self.streams[*number].replied).max()
+    }
+
+    /// Lines that never belonged, or have a fault of their own, leave.
+    fn drop_strays(&mut self, graph: &Graph, fault: &mut Fault) {
+        let (now, many) = (self.now, fault.lines.len() > 1);
+        let held = fault.cleared.is_some_and(|cleared| now - cleared > HOLD_DOWN);
+        let named = !matches!(fault.at, At::Group { .. });
+        let leaves = |line: &usize| match self.lines[*line] {
+            // The root is silent still, and this line answers steadily: the root is not its.
+            Shows::Alive => fault.wide && fault.cleared.is_none(),
+            Shows::Silent(_) => held && many && named && now - self.ok[graph.lines[*line].node] > HOLD_DOWN,
+            Shows::Unknown => false,
+        };
+        let left: Vec<usize> = fault.lines.iter().copied().filter(leaves).collect();
+        for line in left {
+            fault.lines.remove(&line);
+            // Its misses since its last reply stand: it is judged anew, by itself.
+            self.lines[line] = Shows::Alive;
+        }
+    }
+
+    /// Site whose agent the fault is about.
+    fn agent_of(&self, graph: &Graph, fault: &Fault) -> Option<usize> {
+        match &fault.at {
+            At::Node(Node::Agent(site)) => graph.site(site),
+            _ => None,
+        }
+    }
+
+    /// Enters a fault and marks its lines.
+    pub(super) fn enter(&mut self, fault: Fault) -> FaultId {
+        let id = FaultId(self.next_fault);
+        self.next_fault += 1;
+        if !fault.is_agent {
+            for line in &fault.lines {
+                self.lines[*line] = Shows::Silent(fault.began);
+            }
+        }
+        self.faults.insert(id, fault);
+        id
+    }
+}

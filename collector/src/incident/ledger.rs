@@ -1,0 +1,359 @@
+//! The ledger: faults become incidents, pass their gate, are adopted, and close. Every open has one close.
+
+use super::{Acked, Impact, Incident, Kind, Moment, Root, RootKind, Severity, State, Witness, cause};
+use crate::detect::{
+    Detector, Shows,
+    fault::{At, Change, Fault, FaultId},
+    graph::{Graph, Node},
+};
+use crate::entry::{Act, ActKind};
+use crate::topology::{Id, Topology};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Longest gate of a warning, ms.
+const WARNING_GATE: i64 = 10_000;
+/// A group is told at once from this many communes, or this share of all of them.
+const AT_ONCE_COMMUNES: usize = 5;
+const AT_ONCE_SHARE: f64 = 0.05;
+/// Closed incidents kept; beyond it the oldest go.
+const KEPT: usize = 10_000;
+/// Timeline entries and pieces of evidence kept with an incident.
+const TIMELINE_KEPT: usize = 500;
+const EVIDENCE_KEPT: usize = 64;
+/// Offset of Asia/Ho_Chi_Minh, ms: seven hours, no summer time.
+const VIETNAM_MS: i64 = 7 * 3_600_000;
+
+/// What the ledger looks at.
+pub struct View<'a> {
+    /// The record.
+    pub topology: &'a Topology,
+    /// The record, indexed.
+    pub graph: &'a Graph,
+    /// What the detector knows.
+    pub detector: &'a Detector,
+}
+
+/// All incidents kept, and which fault is which.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Ledger {
+    incidents: BTreeMap<Id, Incident>,
+    by_fault: BTreeMap<FaultId, Id>,
+    /// Day and number of the last incident named.
+    last: (i64, u32),
+}
+
+impl Ledger {
+    /// All incidents kept, by id.
+    pub fn incidents(&self) -> &BTreeMap<Id, Incident> {
+        &self.incidents
+    }
+
+    /// The incident of a live fault.
+    pub fn of_fault(&self, fault: FaultId) -> Option<&Incident> {
+        self.by_fault.get(&fault).and_then(|id| self.incidents.get(id))
+    }
+
+    /// Takes in one tick's changes and passes gates; returns the ids revised.
+    pub fn tick(&mut self, view: &View, changes: &[Change]) -> BTreeSet<Id> {
+        let mut revised = BTreeSet::new();
+        for change in changes {
+            match change {
+                Change::Found(fault) => revised.extend(self.found(view, *fault, changes)),
+                Change::Adopted { .. } => {}
+                Change::Revised(fault) => revised.extend(self.refresh(view, *fault)),
+                Change::Over(id, _) => revised.extend(self.over(view, *id)),
+            }
+        }
+        revised.extend(self.pass_gates(view));
+        self.forget();
+        revised
+    }
+
+    /// A person's act; `None` if there is no such incident, or the act does not fit its state.
+    pub fn act(&mut self, act: &Act) -> Option<Id> {
+        let incident = self.incidents.get_mut(&act.incident)?;
+        let (what, text) = match &act.kind {
+            ActKind::Ack => {
+                incident.acked = Some(Acked { by: act.person.clone(), at: act.at });
+                ("ack", None)
+            }
+            ActKind::Note(text) => ("note", Some(text.clone())),
+            ActKind::Close(_) if incident.state == State::Closed => return None,
+            ActKind::Close(reason) => {
+                close(incident, act.at);
+                self.by_fault.retain(|_, id| *id != act.incident);
+                ("closed", Some(reason.clone()))
+            }
+        };
+        let incident = self.incidents.get_mut(&act.incident)?;
+        note(incident, act.at, what, text, Some(act.person.clone()));
+        Some(act.incident.clone())
+    }
+
+    /// A new fault: a new incident, or the oldest of those it explains, which keeps its id.
+    fn found(&mut self, view: &View, fault: FaultId, changes: &[Change]) -> Vec<Id> {
+        let children = changes.iter().filter_map(|change| match change {
+            Change::Adopted { child, by } if *by == fault => self.by_fault.get(child).cloned(),
+            _ => None,
+        });
+        let mut children: Vec<Id> = children.collect();
+        children
+            .sort_by_key(|id| self.incidents.get(id).map(|incident| (incident.noticed, incident.id.clone())));
+        let now = view.detector.now();
+        let id = match children.first() {
+            Some(oldest) => oldest.clone(),
+            None => self.name(now),
+        };
+        let Some(found) = view.detector.faults().get(&fault) else { return Vec::new() };
+        let entry = self.incidents.entry(id.clone()).or_insert_with(|| blank(&id, now));
+        entry.root = root_of(view, found);
+        entry.evidence = evidence(view, found);
+        note(
+            entry,
+            now,
+            if children.is_empty() { "noticed" } else { "adopted" },
+            Some(entry.root.name.clone()),
+            None,
+        );
+        self.by_fault.retain(|_, other| !children.contains(other));
+        self.by_fault.insert(fault, id.clone());
+        for child in children.iter().skip(1) {
+            if let Some(child) = self.incidents.get_mut(child) {
+                child.adopted_by = Some(id.clone());
+                note(child, now, "adopted", Some(id.clone()), None);
+                close(child, now);
+            }
+        }
+        self.refresh(view, fault);
+        children.into_iter().skip(1).chain([id]).collect()
+    }
+
+    /// Brings an incident in line with its fault.
+    fn refresh(&mut self, view: &View, id: FaultId) -> Option<Id> {
+        let fault = view.detector.faults().get(&id)?;
+        let incident = self.incidents.get_mut(self.by_fault.get(&id)?)?;
+        let before = incident.clone();
+        incident.began = if incident.began == 0 { fault.began } else { incident.began.min(fault.began) };
+        incident.at_error_s = 1.0;
+        if fault.cleared.is_none() {
+            incident.sites = suffering(view, fault);
+            incident.rehearsal = rehearsal(view, fault, &incident.sites);
+            incident.kind = kind_of(view, fault, &incident.sites);
+            incident.severity = severity_of(fault, &incident.sites);
+            incident.cause = cause::of(fault, asked(view, fault));
+        }
+        let now = view.detector.now();
+        let last = incident.timeline.last().map(|moment| moment.what.as_str());
+        if fault.returned.is_some() && last != Some("recovering") {
+            note(incident, now, "recovering", None, None);
+        } else if fault.returned.is_none() && last == Some("recovering") {
+            note(incident, now, "relapsed", None, None);
+        }
+        if *incident == before {
+            return None;
+        }
+        incident.revision = before.revision + 1;
+        Some(incident.id.clone())
+    }
+
+    fn over(&mut self, view: &View, fault: FaultId) -> Option<Id> {
+        let incident = self.incidents.get_mut(&self.by_fault.remove(&fault)?)?;
+        close(incident, view.detector.now());
+        note(incident, view.detector.now(), "closed", None, None);
+        Some(incident.id.clone())
+    }
+
+    fn pass_gates(&mut self, view: &View) -> Vec<Id> {
+        let now = view.detector.now();
+        let mut opened = Vec::new();
+        for (fault, id) in &self.by_fault {
+            let Some(incident) = self.incidents.get_mut(id).filter(|i| i.state == State::Noticed) else {
+                continue;
+            };
+            let Some(fault) = view.detector.faults().get(fault) else { continue };
+            // While answers come in, what has not opened does not open.
+            if fault.cleared.is_some() || now - fault.began < gate(view, fault, incident) {
+                continue;
+            }
+            incident.state = State::Open;
+            incident.opened = Some(now);
+            incident.revision += 1;
+            incident.notifications += u32::from(pages(incident));
+            note(incident, now, "opened", None, None);
+            opened.push(id.clone());
+        }
+        opened
+    }
+
+    fn name(&mut self, now: i64) -> Id {
+        let local = now + VIETNAM_MS;
+        let day = local.div_euclid(86_400_000);
+        self.last = if self.last.0 == day { (day, self.last.1 + 1) } else { (day, 1) };
+        let date = jiff::Timestamp::from_millisecond(local).unwrap_or_default().to_string();
+        let date: String = date.chars().take(10).filter(char::is_ascii_digit).collect();
+        format!("SC-{date}-{:02}", self.last.1)
+    }
+
+    fn forget(&mut self) {
+        while self.incidents.len() > KEPT {
+            let closed = self.incidents.iter().filter(|(_, incident)| incident.state == State::Closed);
+            let Some(oldest) =
+                closed.min_by_key(|(id, incident)| (incident.noticed, *id)).map(|(id, _)| id.clone())
+            else {
+                return;
+            };
+            self.incidents.remove(&oldest);
+        }
+    }
+}
+
+fn blank(id: &str, now: i64) -> Incident {
+    Incident {
+        id: id.to_owned(),
+        revision: 1,
+        root: Root { kind: RootKind::Site, id: String::new(), name: String::new() },
+        kind: Kind::Unreachable,
+        state: State::Noticed,
+        severity: Severity::Warning,
+        cause: super::Causes::default(),
+        sites: BTreeMap::new(),
+        began: 0,
+        noticed: now,
+        opened: None,
+        closed: None,
+        at_error_s: 1.0,
+        notifications: 0,
+        rehearsal: false,
+        acked: None,
+        adopted_by: None,
+        timeline: Vec::new(),
+        evidence: Vec::new(),
+    }
+}
+
+fn note(incident: &mut Incident, at: i64, what: &str, text: Option<String>, by: Option<String>) {
+    if incident.timeline.len() < TIMELINE_KEPT {
+        incident.timeline.push(Moment { at, what: what.to_owned(), text, by });
+    }
+}
+
+fn close(incident: &mut Incident, at: i64) {
+    if incident.state == State::Closed {
+        return;
+    }
+    incident.notifications += u32::from(incident.opened.is_some() && pages(incident));
+    incident.state = State::Closed;
+    incident.closed = Some(at);
+    incident.revision += 1;
+}
+
+/// Whether its opening and closing are told to people: some site has no path.
+fn pages(incident: &Incident) -> bool {
+    incident.severity == Severity::Critical
+}
+
+/// How long it must last before it opens.
+fn gate(view: &View, fault: &Fault, incident: &Incident) -> i64 {
+    let sites = incident.sites.keys().filter_map(|id| view.graph.site(id));
+    let single = sites.map(|site| view.graph.sites[site].gate_ms).max().unwrap_or(WARNING_GATE);
+    if incident.severity != Severity::Critical {
+        return single.min(WARNING_GATE);
+    }
+    let at_once = match &fault.at {
+        At::Node(Node::Core | Node::HandOff(_) | Node::Carrier(_) | Node::Pop(_)) => true,
+        At::Group { .. } => communes(view, incident) >= at_once_communes(view),
+        At::Node(_) => false,
+    };
+    if at_once { 0 } else { single }
+}
+
+fn communes(view: &View, incident: &Incident) -> usize {
+    let of = |site: &Id| view.topology.sites.get(site).and_then(|site| site.commune.clone());
+    incident.sites.keys().filter_map(of).collect::<BTreeSet<_>>().len()
+}
+
+fn at_once_communes(view: &View) -> usize {
+    ((view.topology.communes.len() as f64 * AT_ONCE_SHARE).ceil() as usize).max(AT_ONCE_COMMUNES)
+}
+
+/// What each site suffers from the fault's lines.
+fn suffering(view: &View, fault: &Fault) -> BTreeMap<Id, Impact> {
+    let mut sites = BTreeMap::new();
+    if let At::Node(Node::Agent(site)) = &fault.at {
+        sites.insert(site.clone(), Impact::Degraded);
+    }
+    for line in &fault.lines {
+        let site = &view.graph.sites[view.graph.lines[*line].site];
+        let other_lives =
+            |other: &usize| !fault.lines.contains(other) && view.detector.shows(*other) == Shows::Alive;
+        let works = !site.all_of && site.lines.iter().any(other_lives);
+        let impact = match (works, fault.wide) {
+            (true, _) => Impact::Degraded,
+            (false, true) => Impact::Affected,
+            (false, false) => Impact::Down,
+        };
+        sites.insert(site.id.clone(), impact);
+    }
+    sites
+}
+
+fn severity_of(fault: &Fault, sites: &BTreeMap<Id, Impact>) -> Severity {
+    let cut_off = sites.values().any(|impact| *impact != Impact::Degraded);
+    if cut_off && !fault.is_agent { Severity::Critical } else { Severity::Warning }
+}
+
+fn rehearsal(view: &View, fault: &Fault, sites: &BTreeMap<Id, Impact>) -> bool {
+    let real = |id: &Id| view.topology.sites.get(id).is_some_and(|site| !site.rehearsal);
+    !matches!(fault.at, At::Node(Node::Core)) && !sites.keys().any(real)
+}
+
+fn kind_of(view: &View, fault: &Fault, sites: &BTreeMap<Id, Impact>) -> Kind {
+    match &fault.at {
+        At::Group { .. } | At::Node(Node::Site(_)) => Kind::Unreachable,
+        At::Node(Node::Core) => Kind::Blind,
+        At::Node(Node::HandOff(_)) => Kind::HandOff,
+        At::Node(Node::Carrier(_)) => Kind::CarrierDown,
+        At::Node(Node::Pop(_)) => Kind::RouterDown,
+        At::Node(Node::Agent(_)) => Kind::AgentDead,
+        At::Node(Node::Line(line)) => {
+            let site = view.topology.lines.get(line).map(|line| &line.site);
+            let works = site.and_then(|site| sites.get(site)) == Some(&Impact::Degraded);
+            if works { Kind::RedundancyLost } else { Kind::LineDown }
+        }
+    }
+}
+
+fn root_of(view: &View, fault: &Fault) -> Root {
+    let t = view.topology;
+    let named = |kind, id: &Id, name: Option<&String>| Root {
+        kind,
+        id: id.clone(),
+        name: name.unwrap_or(id).clone(),
+    };
+    match &fault.at {
+        At::Group { carrier, first } => {
+            let name = t.carriers.get(carrier).map_or(carrier, |carrier| &carrier.name);
+            Root { kind: RootKind::Group, id: format!("{carrier}:{first}"), name: name.clone() }
+        }
+        At::Node(Node::Core) => named(RootKind::Collector, &"collector".to_owned(), None),
+        At::Node(Node::HandOff(id)) => named(RootKind::HandOff, id, t.hand_offs.get(id).map(|x| &x.name)),
+        At::Node(Node::Carrier(id)) => named(RootKind::Carrier, id, t.carriers.get(id).map(|x| &x.name)),
+        At::Node(Node::Pop(id)) => named(RootKind::Pop, id, t.pops.get(id).map(|x| &x.name)),
+        At::Node(Node::Line(id)) => named(RootKind::Line, id, t.lines.get(id).map(|x| &x.circuit)),
+        At::Node(Node::Site(id)) => named(RootKind::Site, id, t.sites.get(id).map(|x| &x.name)),
+        At::Node(Node::Agent(id)) => named(RootKind::Agent, id, t.sites.get(id).map(|x| &x.name)),
+    }
+}
+
+/// Whether the core agent questions every line of the fault itself.
+fn asked(view: &View, fault: &Fault) -> bool {
+    let line = |line: &usize| view.topology.lines.get(&view.graph.lines[*line].id);
+    fault.lines.iter().filter_map(line).all(|line| line.gateway.is_some())
+}
+
+fn evidence(view: &View, fault: &Fault) -> Vec<Witness> {
+    let mut all = view.detector.witnesses(view.graph, fault);
+    all.truncate(EVIDENCE_KEPT);
+    all
+}
