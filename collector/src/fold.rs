@@ -22,7 +22,7 @@ mod thread;
 
 use crate::entry::{Entry, Garbled, Received};
 use crate::topology::{Id, Topology};
-use crate::watch::Watch;
+use crate::watch::{Watch, lines::LineSample};
 use haidang_probe::batch::{Batch, Ranges};
 use record::Record;
 use std::path::PathBuf;
@@ -108,11 +108,17 @@ pub struct Hooks {
     pub on_batch: Box<dyn FnMut(&Received, &Batch) + Send>,
     /// Send the down session of this uplink fast until then (UTC ms).
     pub on_train: Box<dyn FnMut(u16, i64) + Send>,
+    /// Ten seconds of liveness of the lines.
+    pub on_lines: Box<dyn FnMut(&[LineSample]) + Send>,
 }
 
 impl Default for Hooks {
     fn default() -> Hooks {
-        Hooks { on_batch: Box::new(|_, _| ()), on_train: Box::new(|_, _| ()) }
+        Hooks {
+            on_batch: Box::new(|_, _| ()),
+            on_train: Box::new(|_, _| ()),
+            on_lines: Box::new(|_| ()),
+        }
     }
 }
 

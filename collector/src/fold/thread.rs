@@ -131,6 +131,8 @@ impl Thread {
                 Effect::Sites(ids) => change.sites.extend(ids),
                 Effect::Incident(id) => change.incidents.push(id),
                 Effect::Findings => change.findings = true,
+                Effect::Lines(samples) => (self.hooks.on_lines)(&samples),
+                Effect::Verdict(_) => {}
             }
         }
         if !change.sites.is_empty() || !change.incidents.is_empty() || change.findings {
