@@ -17,6 +17,7 @@ mod administration;
 mod draft;
 mod fields;
 mod link;
+mod needs;
 mod network;
 mod settings;
 mod site;

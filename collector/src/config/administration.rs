@@ -14,7 +14,7 @@ const COMMUNE_KINDS: [(&str, &str); 3] = [("xã", "xã"), ("phường", "phườ
 impl Draft {
     /// `province: {code: "82", name: Đồng Tháp}`.
     pub(super) fn province(&mut self, file: &Arc<Path>, tree: &Tree) {
-        self.claim(Kind::Section, "province", tree.place(file));
+        self.claim(Kind::Section, "province", &tree.place(file));
         let Some(mut fields) = self.fields(file, tree, "a province") else { return };
         let code = fields.needed("code", value::province_code);
         let name = fields.needed("name", value::text);

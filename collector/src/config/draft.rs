@@ -155,9 +155,9 @@ impl Draft {
     }
 
     /// `value` belongs to one of `kind`, said at `place`; a fault when it does already.
-    pub(super) fn claim(&mut self, kind: Kind, value: &str, place: Place) {
+    pub(super) fn claim(&mut self, kind: Kind, value: &str, place: &Place) {
         let first = self.claims.entry((kind, value.to_owned())).or_insert_with(|| place.clone());
-        if !first.is(&place) {
+        if !first.is(place) {
             let message = format!("duplicate {} `{value}`; it stands first at {first}", kind.name());
             self.faults.push(place.fault(message));
         }
@@ -178,7 +178,7 @@ impl Draft {
     ) -> Id {
         let id = fields.needed(key, take);
         if !id.is_empty() {
-            self.claim(kind, &id, fields.place_of(key));
+            self.claim(kind, &id, &fields.place_of(key));
         }
         id
     }

@@ -4,10 +4,13 @@ use super::{
     Settings,
     draft::{Draft, Kind},
 };
-use crate::topology::{Ask, Id, Observe, SiteKind, Topology};
+use crate::topology::{Ask, Commune, Id, Observe, SiteKind, Topology};
 use haidang_daemon::yaml::Fault;
 use haidang_probe::check::ProbeKind;
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 /// Seconds a site must be cut off before its incident opens, when nobody says.
 const GATE_S: u32 = 60;
@@ -90,10 +93,7 @@ fn successions(draft: &mut Draft) {
 }
 
 /// The communes of the circle that `start` is part of, if it is.
-fn cycle(
-    communes: &std::collections::BTreeMap<Id, crate::topology::Commune>,
-    start: &Id,
-) -> Option<BTreeSet<Id>> {
+fn cycle(communes: &BTreeMap<Id, Commune>, start: &Id) -> Option<BTreeSet<Id>> {
     let mut seen = BTreeSet::new();
     let mut at = start;
     while let Some(next) = communes.get(at).and_then(|commune| commune.successor.as_ref()) {
@@ -148,18 +148,16 @@ fn lines(draft: &mut Draft) {
 fn observed(draft: &mut Draft, owner: (Kind, &str), observe: Observe, gateway: Option<&Ask>, unseen: bool) {
     let probe = gateway.map(|ask| ask.0.probe);
     let wrong = match (observe, probe) {
-        (Observe::Gateway | Observe::BoxBehind, _) => None,
-        (_, None) => Some(
-            "no agent stands at the site and the line has no `gateway`: nobody can see it; write `gateway: {probe: …, target: …}`",
+        (Observe::Reflector | Observe::PingOnly, None) => Some(
+            "nobody can see this line: no agent stands at the site; write `gateway: {probe: …, target: …}`",
         ),
-        (Observe::Reflector, Some(ProbeKind::Stamp)) => None,
-        (Observe::Reflector, _) => {
+        (Observe::Reflector, Some(probe)) if probe != ProbeKind::Stamp => {
             Some("a reflector is asked by stamp; write `probe: stamp`, or `observe: ping-only`")
         }
         (Observe::PingOnly, Some(ProbeKind::Stamp)) => Some(
             "a ping-only gateway answers no stamp; write `probe: icmp` or `tcp`, or `observe: reflector`",
         ),
-        (Observe::PingOnly, _) => None,
+        _ => None,
     };
     if let Some(wrong) = wrong {
         draft.fault_at(owner, "gateway", format!("`gateway`: {wrong}"));

@@ -16,9 +16,9 @@ const ASK_EVERY: Span = Span(Duration::from_millis(500));
 /// How long it waits.
 const ASK_TIMEOUT: Span = Span(Duration::from_millis(700));
 /// Shortest and longest interval of a check.
-const EVERY: [Span; 2] = [Span(Duration::from_millis(100)), Span(Duration::from_hours(24))];
+const EVERY: [Span; 2] = [Span(Duration::from_millis(100)), Span(Duration::from_secs(24 * 3600))];
 /// Shortest and longest wait for an answer.
-const TIMEOUT: [Span; 2] = [Span(Duration::from_millis(10)), Span(Duration::from_mins(1))];
+const TIMEOUT: [Span; 2] = [Span(Duration::from_millis(10)), Span(Duration::from_secs(60))];
 /// What the core agent can ask of a line, a port or a carrier's core.
 const ASK_PROBES: [(&str, ProbeKind); 3] =
     [("stamp", ProbeKind::Stamp), ("icmp", ProbeKind::Icmp), ("tcp", ProbeKind::Tcp)];
@@ -92,7 +92,7 @@ impl Draft {
     fn circuit(&mut self, fields: &mut Fields<'_>) -> String {
         let circuit = fields.needed("circuit", value::text);
         if !circuit.is_empty() {
-            self.claim(Kind::Circuit, &circuit, fields.place_of("circuit"));
+            self.claim(Kind::Circuit, &circuit, &fields.place_of("circuit"));
         }
         circuit
     }
@@ -102,7 +102,7 @@ impl Draft {
         for item in fields.list("seen_from") {
             match value::address(item) {
                 Ok(address) => {
-                    self.claim(Kind::SeenFrom, &address.to_string(), item.place(file));
+                    self.claim(Kind::SeenFrom, &address.to_string(), &item.place(file));
                     addresses.push(address);
                 }
                 Err(wrong) => self.fault(item.place(file).fault(format!("`seen_from`: {wrong}"))),

@@ -54,7 +54,7 @@ enum Plain {
 impl Draft {
     /// `collector: {console: …, agents: …, stamp: …, journal: …}`.
     pub(super) fn collector(&mut self, file: &Arc<Path>, tree: &Tree) {
-        self.claim(Kind::Section, "collector", tree.place(file));
+        self.claim(Kind::Section, "collector", &tree.place(file));
         let Some(mut fields) = self.fields(file, tree, "the collector") else { return };
         let settings = Settings {
             console: self.listen(file, &mut fields, "console", CONSOLE_PORT, Plain::OnLoopback),
@@ -68,7 +68,7 @@ impl Draft {
 
     /// `defaults: {gate: 10s}`.
     pub(super) fn defaults(&mut self, file: &Arc<Path>, tree: &Tree) {
-        self.claim(Kind::Section, "defaults", tree.place(file));
+        self.claim(Kind::Section, "defaults", &tree.place(file));
         let Some(mut fields) = self.fields(file, tree, "the defaults") else { return };
         self.gate_s = fields.optional("gate", value::gate);
         self.faults(fields.done());

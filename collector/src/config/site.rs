@@ -3,12 +3,13 @@
 use super::{
     draft::{Asked, Draft, Kind},
     fields::{Fields, one_of},
+    needs::needs,
     network::{interval, patience},
     target,
     tree::{Node, Place, Tree},
     value,
 };
-use crate::topology::{Contact, Id, Needs, Observe, Site, SiteKind};
+use crate::topology::{Contact, Id, Observe, Site, SiteKind};
 use haidang_daemon::yaml;
 use haidang_probe::check::{Check, ProbeKind, Span};
 use std::{path::Path, sync::Arc, time::Duration};
@@ -23,9 +24,6 @@ const OBSERVED: [(&str, Observe); 4] = [
 /// How often an agent asks, and how long it waits, when a file does not say.
 const CHECK_EVERY: Span = Span(Duration::from_secs(10));
 const CHECK_TIMEOUT: Span = Span(Duration::from_secs(2));
-/// What a person writes in place of a list without its edge.
-const SAY_EDGE: &str = "say `any_of:` (one line is enough) or `all_of:` (each is needed) before the lines, \
-                        as in `needs: {any_of: [\"28249-1\", \"28249-2\"]}`";
 
 impl Draft {
     /// A site with its lines and checks.
@@ -49,36 +47,9 @@ impl Draft {
         };
         self.stands(&fields, (Kind::Site, &id), "kind");
         self.stands(&fields, (Kind::Site, &id), "checks");
-        self.belongs(&mut fields, &site, &lines);
+        belongs(&mut fields, &site, &lines);
         self.faults(fields.done());
         self.topology.sites.insert(id, site);
-    }
-
-    /// What a site of its kind must have, and must not.
-    fn belongs(&mut self, fields: &mut Fields<'_>, site: &Site, lines: &[Id]) {
-        let mut refuse = |key, message: &str| {
-            let fault = fields.place_of(key).fault(message);
-            fields.fault(fault);
-        };
-        if site.kind == SiteKind::Core {
-            if site.commune.is_some() {
-                refuse("commune", "the core site lies in no commune; leave `commune` out");
-            }
-            if !lines.is_empty() {
-                refuse("lines", "the core site has no lines; they begin at their hand-off");
-            }
-            if !site.observe.has_agent() {
-                refuse("observe", "the core site needs an agent; write `gateway` or `box-behind`");
-            }
-        } else if lines.is_empty() {
-            refuse("lines", "the site has no lines; write at least one");
-        }
-        if !site.observe.has_agent() && !site.checks.is_empty() {
-            refuse(
-                "checks",
-                "the site has no agent to run checks; leave `checks` out or write `observe: gateway`",
-            );
-        }
     }
 
     fn lines(&mut self, file: &Arc<Path>, fields: &mut Fields<'_>, site: &str) -> Vec<Id> {
@@ -122,10 +93,10 @@ impl Draft {
         let target = fields.optional("target", value::text);
         let every = interval(&mut fields, CHECK_EVERY);
         let timeout = patience(&mut fields, CHECK_TIMEOUT);
-        let broken = fields.any("target").is_some() && target.is_none();
+        let unreadable = fields.any("target").is_some() && target.is_none();
         let target = target.unwrap_or_default();
         if let Some(probe) = probe
-            && !broken
+            && !unreadable
             && let Err(wrong) = target::check(probe, &target)
         {
             let fault = fields.place_of("target").fault(format!("`target`: {wrong}"));
@@ -135,6 +106,35 @@ impl Draft {
         self.faults(fields.done());
         let check = Check { id: None, name, probe: probe?, target, every, timeout };
         Some((check, place)).filter(|(check, _)| !check.name.is_empty())
+    }
+}
+
+/// What a site of its kind must have, and must not.
+fn belongs(fields: &mut Fields<'_>, site: &Site, lines: &[Id]) {
+    let lineless =
+        fields.any("lines").is_none_or(|tree| matches!(&tree.node, Node::List(items) if items.is_empty()));
+    let mut refuse = |key, message: &str| {
+        let fault = fields.place_of(key).fault(message);
+        fields.fault(fault);
+    };
+    if site.kind == SiteKind::Core {
+        if site.commune.is_some() {
+            refuse("commune", "the core site lies in no commune; leave `commune` out");
+        }
+        if !lines.is_empty() {
+            refuse("lines", "the core site has no lines; they begin at their hand-off");
+        }
+        if !site.observe.has_agent() {
+            refuse("observe", "the core site needs an agent; write `gateway` or `box-behind`");
+        }
+    } else if lineless {
+        refuse("lines", "the site has no lines; write at least one");
+    }
+    if !site.observe.has_agent() && !site.checks.is_empty() {
+        refuse(
+            "checks",
+            "the site has no agent to run checks; leave `checks` out or write `observe: gateway`",
+        );
     }
 }
 
@@ -148,73 +148,4 @@ fn observe(fields: &mut Fields<'_>, core: bool) -> Observe {
 fn probe(tree: &Tree) -> Result<ProbeKind, String> {
     let word = value::text(tree)?;
     word.parse().map_err(|()| yaml::unknown("probe", &word, ProbeKind::ALL.iter().map(|probe| probe.name())))
-}
-
-/// Which of `lines` the site needs: exactly the site's own, each once.
-fn needs(file: &Arc<Path>, fields: &mut Fields<'_>, lines: &[Id], core: bool) -> Needs {
-    let nothing = Needs::AnyOf(Vec::new());
-    let Some(tree) = fields.any("needs") else {
-        // Without lines there is a fault already, and nothing to choose from.
-        if !core && !lines.is_empty() {
-            let fault = fields.place().fault(format!("missing key `needs`; {SAY_EDGE}"));
-            fields.fault(fault);
-        }
-        return nothing;
-    };
-    let place = tree.place(file);
-    if core {
-        fields.fault(place.fault("the core site needs no line; leave `needs` out"));
-        return nothing;
-    }
-    let Node::Table(entries) = &tree.node else {
-        fields.fault(place.fault(format!("`needs`: {SAY_EDGE}; found {}", tree.looks())));
-        return nothing;
-    };
-    let edges: Vec<&str> = entries.iter().map(|(key, _)| key.value.as_str()).collect();
-    let edge: fn(Vec<Id>) -> Needs = match edges[..] {
-        ["any_of"] => Needs::AnyOf,
-        ["all_of"] => Needs::AllOf,
-        [other] if !other.is_empty() => {
-            fields.fault(
-                place.fault(format!("`needs`: {}", yaml::unknown("key", other, ["any_of", "all_of"]))),
-            );
-            return nothing;
-        }
-        _ => {
-            fields.fault(place.fault(format!("`needs`: {SAY_EDGE}; one of the two")));
-            return nothing;
-        }
-    };
-    edge(needed_lines(file, fields, &entries[0].1, lines))
-}
-
-fn needed_lines(file: &Arc<Path>, fields: &mut Fields<'_>, tree: &Tree, lines: &[Id]) -> Vec<Id> {
-    let Node::List(items) = &tree.node else {
-        let message = format!("`needs`: expected a list of lines, found {}", tree.looks());
-        fields.fault(tree.place(file).fault(message));
-        return Vec::new();
-    };
-    let mut named: Vec<Id> = Vec::new();
-    for item in items {
-        let wrong = match value::id(item) {
-            Ok(id) if !lines.contains(&id) => {
-                format!(
-                    "{}; name the lines of this site",
-                    yaml::unknown("line", &id, lines.iter().map(String::as_str))
-                )
-            }
-            Ok(id) if named.contains(&id) => format!("line `{id}` is named twice; name it once"),
-            Ok(id) => {
-                named.push(id);
-                continue;
-            }
-            Err(wrong) => wrong,
-        };
-        fields.fault(item.place(file).fault(format!("`needs`: {wrong}")));
-    }
-    for left_out in lines.iter().filter(|line| !named.contains(line)) {
-        let message = format!("`needs`: does not name line `{left_out}` of this site; name every line of it");
-        fields.fault(tree.place(file).fault(message));
-    }
-    named
 }

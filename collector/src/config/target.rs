@@ -25,16 +25,16 @@ const MAX_INTERFACE: usize = 15;
 /// Whether `target` is one that `probe` can ask; what to write instead when not.
 pub(super) fn check(probe: ProbeKind, target: &str) -> Result<(), String> {
     match probe {
+        ProbeKind::Uptime if target.is_empty() => Ok(()),
+        ProbeKind::Uptime => Err("uptime asks this machine itself; leave `target` out".into()),
+        _ if target.is_empty() => Err(format!("{} needs to know whom it asks; write `target`", probe.name())),
         ProbeKind::Icmp => asked(target),
-        ProbeKind::Tcp => asked_at_port(probe, target),
         ProbeKind::Stamp if target.starts_with('@') => {
             Err(format!("{} is not asked by stamp; write the reflector's address and port", shorten(target)))
         }
-        ProbeKind::Stamp => asked_at_port(probe, target),
+        ProbeKind::Tcp | ProbeKind::Stamp => asked_at_port(probe, target),
         ProbeKind::Http => url(target),
         ProbeKind::Interface => interface(target),
-        ProbeKind::Uptime if target.is_empty() => Ok(()),
-        ProbeKind::Uptime => Err("uptime asks this machine itself; leave `target` out".into()),
     }
 }
 
@@ -63,7 +63,7 @@ fn asked_at_port(probe: ProbeKind, target: &str) -> Result<(), String> {
         )
     };
     let (before, port) = target.rsplit_once(':').ok_or_else(wrong)?;
-    if port.parse::<u16>().is_ok_and(|port| port == 0) || port.parse::<u16>().is_err() {
+    if port.parse::<u16>().unwrap_or(0) == 0 {
         return Err(wrong());
     }
     if before.starts_with('@') {
@@ -95,7 +95,7 @@ fn url(target: &str) -> Result<(), String> {
 
 fn interface(target: &str) -> Result<(), String> {
     let legal = |c: char| !c.is_whitespace() && c != '/';
-    if !target.is_empty() && target.len() <= MAX_INTERFACE && target.chars().all(legal) {
+    if target.len() <= MAX_INTERFACE && target.chars().all(legal) {
         return Ok(());
     }
     Err(format!(

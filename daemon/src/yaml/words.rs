@@ -100,7 +100,10 @@ fn structure(error: &Error) -> String {
             format!("refused: aliases repeat more than {max_total_replayed_events} values")
         }
         Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => "refused: nested too deeply".into(),
-        other => UserMessageFormatter.format_message(other).into_owned(),
+        other => match UserMessageFormatter.format_message(other).into_owned() {
+            tab if tab.starts_with("tabs disallowed") => "a tab stands here; indent with spaces".into(),
+            message => message,
+        },
     }
 }
 
