@@ -13,5 +13,6 @@ pub mod fold;
 pub mod store;
 pub mod registry;
 pub mod liveness;
+pub mod ingest;
 pub mod access;
 pub mod api;

@@ -1,0 +1,274 @@
+//! `POST /agent/v1/batch`: a batch in, an acknowledgement out once it is durable.
+//!
+//! ```text
+//! token? ─no─▶ 401      size? ─over─▶ 413      in hand? ─too many─▶ 429
+//!   │ whose identity decides the site
+//!   ▼
+//! decode, open ─no─▶ 400 · 413 · 415      agent ≠ identity ─▶ 403
+//!   ▼
+//! fold ─▶ kept or repeat: 200 and an Ack      too many holes: 429      not durable: 503
+//! ```
+//!
+//! A refusal is problem details (RFC 9457) whose `reason` is also a counter's label. Nothing of a refused
+//! batch is kept; the agent sends it again. The whole of an envelope is read under caps before it is believed.
+
+use crate::entry::Received;
+use crate::fold::{Arrival, Fold, Kept, Refused};
+use crate::registry::Roster;
+use crate::topology::Id;
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use haidang_daemon::clock::Clock;
+use haidang_daemon::metrics::Metrics;
+use haidang_probe::batch::limit::MAX_ENVELOPE_BYTES;
+use haidang_probe::batch::{Ack, Batch, Envelope, Refusal};
+use haidang_probe::plan::PlanDigest;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::{counter::Counter, family::Family};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Path agents post to.
+pub const PATH: &str = "/agent/v1/batch";
+/// Batches being read, opened or waited for at a time, of all agents.
+pub const IN_HAND: usize = 64;
+/// The same of one agent: one by each uplink and one repeated on each.
+pub const IN_HAND_OF_ONE: usize = 4;
+/// Time for a body to arrive once its head has.
+pub const BODY_TIME: Duration = Duration::from_secs(30);
+/// What the one who was told to wait should wait, seconds.
+const RETRY_AFTER: &str = "1";
+/// Encoding of envelopes and acknowledgements.
+const PROTOBUF: &str = "application/x-protobuf";
+
+/// Where batches come in.
+pub struct Ingest {
+    fold: Fold,
+    roster: Arc<ArcSwap<Roster>>,
+    clock: Clock,
+    in_hand: Mutex<BTreeMap<Id, usize>>,
+    counts: Counts,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    kept: Counter,
+    repeats: Counter,
+    octets: Counter,
+    unknown: Counter,
+    refused: Family<Reason, Counter>,
+}
+
+/// Why a batch was refused. Its name is stable: agents and counters know it.
+#[derive(Debug, thiserror::Error)]
+enum Refusing {
+    #[error("the bearer token is missing or of no agent")]
+    Token,
+    #[error("the envelope is larger than {MAX_ENVELOPE_BYTES} octets")]
+    Oversized,
+    #[error("the body did not arrive whole in time")]
+    Body,
+    #[error("too many batches in hand; send them one after the other")]
+    Busy,
+    #[error(transparent)]
+    Envelope(#[from] Refusal),
+    #[error("the envelope names another agent than the token")]
+    Agent,
+    #[error(transparent)]
+    Fold(#[from] Refused),
+}
+
+impl Ingest {
+    /// Takes batches of the agents on the roster.
+    pub fn new(fold: Fold, roster: Arc<ArcSwap<Roster>>, clock: Clock, metrics: &Metrics) -> Arc<Ingest> {
+        let counts = Counts::register(metrics);
+        Arc::new(Ingest { fold, roster, clock, in_hand: Mutex::default(), counts })
+    }
+
+    /// The route.
+    pub fn router(self: Arc<Ingest>) -> Router {
+        Router::new().route(PATH, post(batch)).with_state(self)
+    }
+
+    async fn take(&self, headers: &HeaderMap, body: Body) -> Result<Ack, Refusing> {
+        let agent = self.identity(headers).ok_or(Refusing::Token)?;
+        let _in_hand = self.admit(&agent)?;
+        let bytes = read(headers, body).await?;
+        let (envelope, batch) = open(&bytes)?;
+        if envelope.agent != agent {
+            return Err(Refusing::Agent);
+        }
+        self.counts.octets.inc_by(bytes.len() as u64);
+        self.counts.unknown.inc_by(u64::from(batch.unknown));
+        let received = Received { at: self.clock.utc_ms(), agent, envelope: bytes.into() };
+        let (spool_id, seq) = (envelope.spool_id, envelope.seq);
+        let Kept { position, received } = self.fold.batch(Arrival { received, spool_id, seq, batch }).await?;
+        if position.is_some() {
+            self.counts.kept.inc()
+        } else {
+            self.counts.repeats.inc()
+        };
+        // Plans are not handed out yet: agents run their file.
+        Ok(Ack { spool_id, seq, received, plan_digest: PlanDigest::default() })
+    }
+
+    fn identity(&self, headers: &HeaderMap) -> Option<Id> {
+        let token = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
+        self.roster.load().identity(token).cloned()
+    }
+
+    /// A place for one more batch of this agent, held until it is dropped.
+    fn admit(&self, agent: &Id) -> Result<InHand<'_>, Refusing> {
+        let mut in_hand = self.in_hand.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_one = in_hand.get(agent).copied().unwrap_or(0);
+        if of_one >= IN_HAND_OF_ONE || in_hand.values().sum::<usize>() >= IN_HAND {
+            return Err(Refusing::Busy);
+        }
+        in_hand.insert(agent.clone(), of_one + 1);
+        Ok(InHand { of: self, agent: agent.clone() })
+    }
+}
+
+struct InHand<'a> {
+    of: &'a Ingest,
+    agent: Id,
+}
+
+impl Drop for InHand<'_> {
+    fn drop(&mut self) {
+        let mut in_hand = self.of.in_hand.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = in_hand.get_mut(&self.agent) {
+            *count -= 1;
+            if *count == 0 {
+                in_hand.remove(&self.agent);
+            }
+        }
+    }
+}
+
+async fn batch(State(ingest): State<Arc<Ingest>>, headers: HeaderMap, body: Body) -> Response {
+    match ingest.take(&headers, body).await {
+        Ok(ack) => ([(header::CONTENT_TYPE, PROTOBUF)], ack.encode()).into_response(),
+        Err(refusing) => {
+            let reason = refusing.name();
+            ingest.counts.refused.get_or_create(&Reason { reason }).inc();
+            tracing::debug!(reason, detail = %refusing, "batch refused");
+            refusing.into_response()
+        }
+    }
+}
+
+/// The whole body, under its cap: a body announced as too large is not read at all.
+async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusing> {
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: u64| length > MAX_ENVELOPE_BYTES as u64) {
+        return Err(Refusing::Oversized);
+    }
+    let whole = tokio::time::timeout(BODY_TIME, to_bytes(body, MAX_ENVELOPE_BYTES)).await;
+    whole.map_err(|_| Refusing::Body)?.map_err(|error| {
+        let over = std::error::Error::source(&error)
+            .is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+        if over { Refusing::Oversized } else { Refusing::Body }
+    })
+}
+
+fn open(bytes: &[u8]) -> Result<(Envelope, Batch), Refusal> {
+    let envelope = Envelope::decode(bytes)?;
+    let batch = envelope.open()?;
+    Ok((envelope, batch))
+}
+
+impl Refusing {
+    /// All names, for counters that start at zero.
+    const NAMES: [&str; 8] =
+        ["token", "body", "busy", "agent", "holes", "queue-full", "not-durable", "stopping"];
+
+    fn name(&self) -> &'static str {
+        match self {
+            Refusing::Token => "token",
+            Refusing::Oversized => "oversized",
+            Refusing::Body => "body",
+            Refusing::Busy => "busy",
+            Refusing::Envelope(refusal) => refusal.name(),
+            Refusing::Agent => "agent",
+            Refusing::Fold(Refused::Holes) => "holes",
+            Refusing::Fold(Refused::Full) => "queue-full",
+            Refusing::Fold(Refused::Journal(_)) => "not-durable",
+            Refusing::Fold(Refused::Stopping) => "stopping",
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Refusing::Token => StatusCode::UNAUTHORIZED,
+            Refusing::Agent => StatusCode::FORBIDDEN,
+            Refusing::Body => StatusCode::REQUEST_TIMEOUT,
+            Refusing::Busy | Refusing::Fold(Refused::Holes) => StatusCode::TOO_MANY_REQUESTS,
+            Refusing::Fold(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Refusing::Oversized => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusing::Envelope(refusal) => match refusal {
+                Refusal::Oversized(..) | Refusal::ZipBomb(_) => StatusCode::PAYLOAD_TOO_LARGE,
+                Refusal::UnknownVersion(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                Refusal::Truncated | Refusal::Garbled(_) => StatusCode::BAD_REQUEST,
+            },
+        }
+    }
+}
+
+impl IntoResponse for Refusing {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let problem = serde_json::json!({
+            "type": "about:blank",
+            "title": status.canonical_reason(),
+            "status": status.as_u16(),
+            "detail": self.to_string(),
+            "reason": self.name(),
+        });
+        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        let mut response = (status, kind, problem.to_string()).into_response();
+        let headers = response.headers_mut();
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl Counts {
+    fn register(metrics: &Metrics) -> Counts {
+        let counts = Counts::default();
+        for reason in Refusing::NAMES.into_iter().chain(Refusal::NAMES) {
+            drop(counts.refused.get_or_create(&Reason { reason }));
+        }
+        metrics.register(|registry| {
+            registry.register("ingest_kept", "Batches kept", counts.kept.clone());
+            registry.register("ingest_repeats", "Batches received before", counts.repeats.clone());
+            registry.register("ingest_octets", "Octets of envelopes that opened", counts.octets.clone());
+            let help = "Values skipped because their number is not known to this version";
+            registry.register("ingest_unknown_values", help, counts.unknown.clone());
+            registry.register("ingest_refused", "Batches refused, by reason", counts.refused.clone());
+        });
+        counts
+    }
+}
+
+#[cfg(test)]
+mod tests;
