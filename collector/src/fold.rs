@@ -108,17 +108,13 @@ pub struct Hooks {
     pub on_batch: Box<dyn FnMut(&Received, &Batch) + Send>,
     /// Send the down session of this uplink fast until then (UTC ms).
     pub on_train: Box<dyn FnMut(u16, i64) + Send>,
-    /// Ten seconds of liveness of the lines.
+    /// Ten seconds of liveness of the lines; at start also those of the last [`REBUILD_MS`].
     pub on_lines: Box<dyn FnMut(&[LineSample]) + Send>,
 }
 
 impl Default for Hooks {
     fn default() -> Hooks {
-        Hooks {
-            on_batch: Box::new(|_, _| ()),
-            on_train: Box::new(|_, _| ()),
-            on_lines: Box::new(|_| ()),
-        }
+        Hooks { on_batch: Box::new(|_, _| ()), on_train: Box::new(|_, _| ()), on_lines: Box::new(|_| ()) }
     }
 }
 

@@ -2,8 +2,10 @@
 
 use super::record::Record;
 use super::{Hooks, StartError};
+use crate::detect::graph::Graph;
 use crate::entry::{Entry, Received};
-use crate::watch::Watch;
+use crate::topology::Topology;
+use crate::watch::{Watch, lines::Lines};
 use haidang_journal::{Gap, Item};
 use haidang_probe::batch::{Batch, Envelope, Refusal};
 
@@ -16,8 +18,10 @@ pub(super) fn watch(record: &mut Record, since: i64, hooks: &mut Hooks) -> Resul
         None => (record.first()?, Watch::new()),
     };
     tracing::info!(position = begin, "folding the journal");
-    let day = record.day_ago()?;
-    for item in record.read(begin.min(day))? {
+    // Where the day began with another record its lines are named by the present one, until that comes.
+    let mut day = Day::of(watch.topology());
+    let from = begin.min(record.day_ago()?);
+    for item in record.read(from)? {
         let (position, bytes) = match item? {
             Item::Record { position, bytes } => (position.0, bytes),
             Item::Gap(gap) => {
@@ -29,13 +33,36 @@ pub(super) fn watch(record: &mut Record, since: i64, hooks: &mut Hooks) -> Resul
         if position >= begin {
             watch.apply(position, &entry);
         }
-        if let Entry::Batch(received) = &entry
-            && received.at >= since
-        {
-            give_again(position, received, hooks);
+        if entry.at() >= since {
+            day.again(position, &entry, hooks);
         }
     }
     Ok(watch)
+}
+
+/// The last day's measurements, for those who keep them in memory.
+struct Day {
+    graph: Graph,
+    lines: Lines,
+}
+
+impl Day {
+    fn again(&mut self, position: u64, entry: &Entry, hooks: &mut Hooks) {
+        match entry {
+            Entry::Config { topology, .. } => *self = Day::of(topology),
+            Entry::Tick(tick) => {
+                if let Some(samples) = self.lines.tick(&self.graph, tick) {
+                    (hooks.on_lines)(&samples);
+                }
+            }
+            Entry::Batch(received) => give_again(position, received, hooks),
+            _ => {}
+        }
+    }
+
+    fn of(topology: &Topology) -> Day {
+        Day { graph: Graph::of(topology), lines: Lines::default() }
+    }
 }
 
 fn warn_of(gap: &Gap) {
