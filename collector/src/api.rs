@@ -72,6 +72,10 @@ type Shared = Arc<Console>;
 /// runtime. Requests carry [`haidang_daemon::serve::Peer`].
 pub fn router(parts: Parts) -> Router {
     let events = events::Relay::start(parts.fold.clone());
+    routes(parts, events)
+}
+
+fn routes(parts: Parts, events: Arc<events::Relay>) -> Router {
     let console = Console { parts, attempts: Attempts::default(), desk: sign_in::Desk::default(), events };
     let shared = Arc::new(console);
     Router::new()

@@ -21,7 +21,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use haidang_daemon::stop::Stop;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
@@ -77,13 +77,16 @@ impl Relay {
     /// Starts relaying the fold's changes.
     pub(super) fn start(fold: Fold) -> Arc<Relay> {
         let changes = fold.changes();
-        let seq = fold.read(Watch::seq);
-        let ring = Ring { kept: VecDeque::new(), bytes: 0, floor: seq, through: seq };
-        let frames = broadcast::channel(LAG).0;
-        let relay =
-            Arc::new(Relay { ring: Mutex::new(ring), frames, places: Arc::new(Semaphore::new(READERS)) });
+        let relay = Arc::new(Relay::at(fold.read(Watch::seq)));
         tokio::spawn(relay.clone().run(fold, changes));
         relay
+    }
+
+    /// A relay that has sent everything up to `seq`, which is nothing yet.
+    fn at(seq: u64) -> Relay {
+        let ring = Ring { kept: VecDeque::new(), bytes: 0, floor: seq, through: seq };
+        let places = Arc::new(Semaphore::new(READERS));
+        Relay { ring: Mutex::new(ring), frames: broadcast::channel(LAG).0, places }
     }
 
     async fn run(self: Arc<Self>, fold: Fold, mut changes: broadcast::Receiver<Change>) {
@@ -151,6 +154,13 @@ impl Relay {
     }
 }
 
+/// What `event: state` carries.
+#[derive(Serialize)]
+struct StateChange {
+    seq: u64,
+    sites: Vec<view::SiteState>,
+}
+
 /// Changes that go into one frame.
 #[derive(Default)]
 struct Gathered {
@@ -192,7 +202,8 @@ impl Gathered {
 
         let mut events = Vec::new();
         if !sites.is_empty() {
-            events.push(("state", json!({ "seq": self.seq, "sites": sites }).to_string()));
+            let change = StateChange { seq: self.seq, sites };
+            events.push(("state", serde_json::to_string(&change).ok()?));
         }
         for incident in incidents {
             events.push(("incident", serde_json::to_string(&IncidentView::from(incident)).ok()?));
@@ -279,3 +290,6 @@ pub(super) async fn stream(
     let kind = [(header::CONTENT_TYPE.as_str(), "text/event-stream"), ("x-accel-buffering", "no")];
     (kind, body).into_response()
 }
+
+#[cfg(test)]
+mod tests;

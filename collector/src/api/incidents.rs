@@ -204,4 +204,31 @@ fn words(text: &str, field: &str) -> Result<String, Problem> {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::super::tests::rig::incident;
+    use super::*;
+
+    #[test]
+    fn only_a_live_incident_of_its_own_can_be_taken_on_or_closed() {
+        let taken = incident();
+        let free = Incident { acked: None, ..incident() };
+        let closed = Incident { state: Standing::Closed, ..incident() };
+        let adopted = Incident { adopted_by: Some("SC-20261122-02".into()), ..incident() };
+        let close = ActKind::Close("xong".into());
+        assert_eq!(possible(&free, &ActKind::Ack), Ok(()));
+        assert_eq!(possible(&taken, &close), Ok(()));
+        for (incident, act) in [(&taken, &ActKind::Ack), (&closed, &close), (&adopted, &ActKind::Ack)] {
+            assert!(possible(incident, act).is_err(), "{act:?} on {incident:?}");
+        }
+        for incident in [&taken, &closed, &adopted] {
+            assert_eq!(possible(incident, &ActKind::Note("sau".into())), Ok(()));
+        }
+    }
+
+    #[test]
+    fn words_are_trimmed_and_plain() {
+        assert_eq!(words("  đã gọi xã:\nmất điện ", "text").ok().as_deref(), Some("đã gọi xã:\nmất điện"));
+        assert!(words("\u{1b}[2J", "text").is_err());
+        assert!(words(&"x".repeat(TEXT_MAX + 1), "text").is_err());
+    }
+}

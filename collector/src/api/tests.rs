@@ -1,1 +1,5 @@
 //! The console port in process: who gets in, what each path answers, what never leaves.
+
+mod doors;
+pub(super) mod rig;
+mod truth;

@@ -2,7 +2,7 @@
 //!
 //! What has no field here is not told: addresses, questions asked, secrets.
 
-use crate::topology::{Observe, Role, SiteKind, Topology};
+use crate::topology::{Line, Observe, Role, Site, Topology};
 use crate::watch::{Finding, Verdict, Watch};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -233,7 +233,7 @@ pub fn topology(record: &Topology) -> TopologyView {
 }
 
 fn sites(record: &Topology) -> Vec<SiteView> {
-    let view = |(id, site): (&String, &crate::topology::Site)| SiteView {
+    let view = |(id, site): (&String, &Site)| SiteView {
         id: id.clone(),
         commune: site.commune.clone(),
         name: site.name.clone(),
@@ -245,7 +245,7 @@ fn sites(record: &Topology) -> Vec<SiteView> {
 }
 
 fn lines(record: &Topology) -> Vec<LineView> {
-    let view = |(id, line): (&String, &crate::topology::Line)| LineView {
+    let view = |(id, line): (&String, &Line)| LineView {
         id: id.clone(),
         site: line.site.clone(),
         carrier: line.carrier.clone(),
@@ -284,7 +284,7 @@ pub fn site_states(watch: &Watch, wanted: impl Fn(&str) -> bool) -> Vec<SiteStat
         };
         lines.entry(&line.site).or_default().push(state);
     }
-    let state = |(id, site): (&String, &crate::topology::Site)| {
+    let state = |(id, site): (&String, &Site)| {
         let now = watch.site(id);
         SiteState {
             id: id.clone(),
@@ -331,9 +331,4 @@ pub fn finding(finding: Finding, lang: &str) -> FindingView {
         kind: finding.kind,
         subject: finding.subject,
     }
-}
-
-/// Whether a site is the centre.
-pub fn is_core(record: &Topology, site: &str) -> bool {
-    record.sites.get(site).is_some_and(|site| site.kind == SiteKind::Core)
 }

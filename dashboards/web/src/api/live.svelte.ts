@@ -72,7 +72,7 @@ export class Live {
     stream.addEventListener("open", () => this.heard());
     stream.addEventListener("state", (e) => this.push({ kind: "state", change: JSON.parse(e.data) as StateChange }));
     stream.addEventListener("incident", (e) => this.push({ kind: "incident", incident: JSON.parse(e.data) as Incident }));
-    stream.addEventListener("finding", () => this.push({ kind: "finding" }));
+    stream.addEventListener("findings", () => this.push({ kind: "finding" }));
     stream.addEventListener("reset", () => {
       this.heard();
       void this.load();

@@ -1,0 +1,234 @@
+//! What each path answers, that the description says so, and that no address leaves.
+
+use super::rig::*;
+use crate::api::story::Story;
+use crate::store::Row;
+use axum::http::StatusCode;
+use haidang_probe::{check::CheckId, metric::Metric};
+use serde_json::{Value, json};
+
+/// Why `value` is not what `schema` says, if so.
+fn fault(document: &Value, schema: &Value, value: &Value, at: &str) -> Option<String> {
+    if let Some(name) = schema["$ref"].as_str() {
+        let pointer = name.strip_prefix('#').unwrap();
+        let target = document.pointer(pointer).unwrap_or_else(|| panic!("{name} is not described"));
+        return fault(document, target, value, at);
+    }
+    if let Some(all) = schema["allOf"].as_array() {
+        return all.iter().find_map(|part| fault(document, part, value, at));
+    }
+    for choice in ["oneOf", "anyOf"] {
+        if let Some(any) = schema[choice].as_array() {
+            let fits = any.iter().any(|part| fault(document, part, value, at).is_none());
+            return (!fits).then(|| format!("{at}: {value} is none of {any:?}"));
+        }
+    }
+    let kinds: Vec<&str> = match &schema["type"] {
+        Value::String(kind) => vec![kind],
+        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+        _ => return None,
+    };
+    let fits = kinds.iter().any(|kind| match *kind {
+        "null" => value.is_null(),
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        other => panic!("{at}: unknown type {other}"),
+    });
+    if !fits {
+        return Some(format!("{at}: {value} is not {kinds:?}"));
+    }
+    if let Value::Array(items) = value {
+        let mut numbered = items.iter().enumerate();
+        return numbered.find_map(|(n, item)| fault(document, &schema["items"], item, &format!("{at}[{n}]")));
+    }
+    let Value::Object(fields) = value else { return None };
+    let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    if let Some(missing) = required.into_iter().find(|name| !fields.contains_key(*name)) {
+        return Some(format!("{at}: {missing} is missing"));
+    }
+    let described = schema["properties"].as_object()?;
+    fields.iter().find_map(|(name, field)| {
+        let place = format!("{at}.{name}");
+        described.get(name).and_then(|schema| fault(document, schema, field, &place))
+    })
+}
+
+/// Names in `value` that `schema` does not describe are told too.
+fn described(document: &Value, path: &str, method: &str, answer: &Answer) {
+    let responses = &document["paths"][path][method]["responses"];
+    let response = &responses[answer.status.as_str()];
+    assert!(response.is_object(), "{method} {path} answered {} which is not described", answer.status);
+    let kinds = response["content"].as_object().unwrap();
+    let schema = &kinds.values().next().unwrap()["schema"];
+    assert_eq!(fault(document, schema, &answer.json(), path), None);
+}
+
+fn example(path: &str) -> String {
+    let query = match path {
+        "/api/v1/series" => "?site=28249-tt&metric=probe_success",
+        "/api/v1/incidents" => "?open=true&since=2026-01-01T00:00:00Z&limit=5",
+        _ => "",
+    };
+    path.replace("{id}", "SC-20260101-01") + query
+}
+
+#[tokio::test]
+async fn the_description_is_true_of_every_path_it_lists() {
+    let rig = rig();
+    let now = rig.clock.utc_ms();
+    let values = [(Metric::ProbeSuccess, "", 1.0)];
+    rig.store.push(Row { site: "28249-tt", check: CheckId(1), at: now - 60_000, values: &values }, now);
+    let document = rig.get("/api/openapi.json").await.json();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let paths = document["paths"].as_object().unwrap();
+    assert_eq!(paths.len(), 11);
+    for (path, methods) in paths.iter().filter(|(path, _)| *path != "/api/v1/events") {
+        for method in methods.as_object().unwrap().keys() {
+            let answer = match (method.as_str(), path.rsplit('/').next().unwrap()) {
+                ("get", _) => rig.get(&example(path)).await,
+                ("post", "note") => rig.post(&example(path), r#"{"text":"đã gọi xã"}"#).await,
+                ("post", "close") => rig.post(&example(path), r#"{"reason":"đã khôi phục"}"#).await,
+                _ => rig.post(&example(path), "{}").await,
+            };
+            described(&document, path, method, &answer);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_incident_is_told_as_described() {
+    let rig = rig();
+    let document = rig.get("/api/openapi.json").await.json();
+    let told = serde_json::to_value(Story::of(&incident(), &province())).unwrap();
+    let schema = json!({ "$ref": "#/components/schemas/Story" });
+    assert_eq!(fault(&document, &schema, &told, "story"), None);
+    assert_eq!(
+        told["root"],
+        json!({ "kind": "hand_off", "id": "vnpt-1", "name": "Cổng VNPT tại trung tâm" })
+    );
+    assert_eq!(
+        told["cause"],
+        json!({ "final": false, "candidates": [{ "cause": "hand-off", "probability": 1.0 }] })
+    );
+    assert_eq!(told["sites"], json!([{ "id": "28249-tt", "state": "down" }]));
+    assert_eq!((&told["state"], &told["severity"]), (&json!("open"), &json!("critical")));
+    assert_eq!((&told["opened"], &told["closed"]), (&json!("2026-11-22T00:00:00.001Z"), &Value::Null));
+    assert_eq!(told["evidence"][0]["text"], "DTP-VNPT-000123");
+    assert_eq!(told["evidence"][1]["text"], "Cổng VNPT tại trung tâm");
+}
+
+#[tokio::test]
+async fn the_record_is_shown_without_what_is_restricted() {
+    let rig = rig();
+    let record = rig.get("/api/v1/topology").await.json();
+    assert_eq!(record["province"], json!({ "code": "82", "name": "Đồng Tháp" }));
+    assert_eq!(record["communes"].as_array().unwrap().len(), 1, "a merged commune is not shown");
+    assert_eq!(record["communes"][0]["type"], "phường");
+    assert_eq!(record["lines"][0]["circuit"], "DTP-VNPT-000123");
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&record["sites"][0]), ["commune", "contact", "id", "name", "observe", "rehearsal"]);
+    assert_eq!(keys(&record["lines"][0]), ["carrier", "circuit", "id", "mbps", "pop", "role", "site"]);
+}
+
+#[tokio::test]
+async fn a_site_that_never_answered_is_unknown_and_says_so() {
+    let rig = rig();
+    let state = rig.get("/api/v1/state").await.json();
+    let site = state["sites"].as_array().unwrap().iter().find(|site| site["id"] == "28249-tt").unwrap();
+    assert_eq!((&site["state"], &site["established"]), (&json!("unknown"), &json!(false)));
+    assert_eq!(
+        (&site["commune"], &site["rehearsal"], &site["acked"]),
+        (&json!("28249"), &json!(true), &json!(false))
+    );
+    assert_eq!(site["lines"][0]["circuit"], "DTP-VNPT-000123");
+}
+
+#[tokio::test]
+async fn a_site_has_the_series_of_its_agent_and_those_asked_about_its_lines() {
+    let rig = rig();
+    let now = rig.clock.utc_ms();
+    let push = |site: &str, check: &str, value: f64| {
+        let check = CheckId::of_name(check);
+        let at = now - 60_000;
+        rig.store.push(Row { site, check, at, values: &[(Metric::ProbeDuration, "", value)] }, now);
+    };
+    push("28249-tt", "gateway", 0.25);
+    push("trung-tam", "line/28249-1", 0.75);
+    push("trung-tam", "line/another", 9.0);
+    let all = rig.get("/api/v1/series?site=28249-tt&metric=probe_duration_seconds&step=60").await.json();
+    let start = (now - 60_000).div_euclid(60_000) * 60_000;
+    assert_eq!(all, json!([[start, 0.25, 0.5, 0.75, 2]]));
+    for check in ["gateway", &CheckId::of_name("gateway").to_string()] {
+        let path =
+            format!("/api/v1/series?site=28249-tt&metric=probe_duration_seconds&step=60&check={check}");
+        assert_eq!(rig.get(&path).await.json(), json!([[start, 0.25, 0.25, 0.25, 1]]));
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_question_is_told_what_is_wrong() {
+    let rig = rig();
+    for (path, status, says) in [
+        ("/api/v1/series?site=28249-tt&metric=probe_sucess", 422, "probe_success"),
+        ("/api/v1/series?site=none&metric=probe_success", 404, "none"),
+        ("/api/v1/series?site=28249-tt", 422, "metric"),
+        ("/api/v1/series?site=28249-tt&metric=probe_success&from=yesterday", 422, "2026-"),
+        ("/api/v1/series?site=28249-tt&metric=probe_success&from=2020-01-01T00:00:00Z&step=10", 422, "steps"),
+        ("/api/v1/incidents?since=now", 422, "now"),
+        ("/api/v1/incidents?next=SC-1", 422, "SC-1"),
+        ("/api/v1/incidents/SC-1", 404, "SC-1"),
+    ] {
+        let answer = rig.get(path).await;
+        assert_eq!(answer.status.as_u16(), status, "{path}: {}", answer.text);
+        assert!(answer.json()["detail"].as_str().unwrap().contains(says), "{path}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn an_act_needs_json_that_says_something() {
+    let rig = rig();
+    let path = "/api/v1/incidents/SC-20261122-01/note";
+    for (body, status) in [
+        (r#"{"text":" "}"#, 422),
+        (r#"{"text":"a\u0007b"}"#, 422),
+        (r#"{"words":"x"}"#, 422),
+        ("{", 400),
+        (r#"{"text":"có điện lại"}"#, 404),
+    ] {
+        assert_eq!(rig.post(path, body).await.status.as_u16(), status, "{body}");
+    }
+    let long = format!(r#"{{"text":"{}"}}"#, "x".repeat(2001));
+    assert_eq!(rig.post(path, &long).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let flood = format!(r#"{{"text":"{}"}}"#, "x".repeat(100_000));
+    assert_eq!(rig.post(path, &flood).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let form = axum::http::Request::post(path)
+        .header("authorization", format!("Bearer {}", rig.token))
+        .header("content-type", "text/plain")
+        .body(axum::body::Body::from(r#"{"text":"x"}"#));
+    assert_eq!(rig.send(form.unwrap()).await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[tokio::test]
+async fn no_address_leaves() {
+    let rig = rig();
+    let record = format!("{:?}", province());
+    let mut outside = serde_json::to_string(&Story::of(&incident(), &province())).unwrap();
+    for path in
+        ["topology", "state", "findings", "incidents", "me", "series?site=28249-tt&metric=probe_success"]
+    {
+        outside += &rig.get(&format!("/api/v1/{path}")).await.text;
+    }
+    for path in
+        ["/api/openapi.json", "/metrics", "/readyz", "/sign-in", "/", "/api/v1/series?site=x&metric=y"]
+    {
+        outside += &rig.get(path).await.text;
+    }
+    for address in ADDRESSES {
+        assert!(record.contains(address), "the record of this test lost {address}");
+        assert!(!outside.contains(address), "{address} left");
+    }
+}
