@@ -54,17 +54,18 @@ pub struct Config {
 }
 
 impl Config {
-    /// One line for people: `102 communes, 160 sites, 221 lines, 2 carriers`.
+    /// One line for people: `102 communes, 160 sites, 221 lines, 2 carriers`. Communes that ended and the centre
+    /// are not counted.
     pub fn summary(&self) -> String {
-        let counted = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
         let topology = &self.topology;
-        let sites = topology.offices().count();
+        let standing = topology.communes.values().filter(|commune| commune.valid_to.is_none());
         [
-            counted(topology.communes.len(), "commune"),
-            counted(sites, "site"),
-            counted(topology.lines.len(), "line"),
-            counted(topology.carriers.len(), "carrier"),
+            (standing.count(), "commune"),
+            (topology.offices().count(), "site"),
+            (topology.lines.len(), "line"),
+            (topology.carriers.len(), "carrier"),
         ]
+        .map(|(count, one)| format!("{count} {one}{}", if count == 1 { "" } else { "s" }))
         .join(", ")
     }
 }

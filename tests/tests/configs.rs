@@ -82,10 +82,48 @@ fn good_directories_load() {
     }
 }
 
+/// A directory that ships, which must load.
+fn shipped(name: &str) -> Config {
+    let directory = configs().join("../../configs").join(name);
+    match config::load(&directory) {
+        Ok(config) => config,
+        Err(faults) => panic!("{}", words(&directory, &faults)),
+    }
+}
+
+#[test]
+fn the_production_example_loads() {
+    let config = shipped("province");
+    assert_eq!(config.summary(), "3 communes, 3 sites, 5 lines, 2 carriers");
+    assert!(config.topology.sites.values().all(|site| !site.rehearsal));
+    assert!(!config.collector.agents.plain);
+    let certificate = config.collector.agents.tls.unwrap().certificate;
+    assert!(certificate.ends_with("configs/province/tls/agents.pem"), "{}", certificate.display());
+}
+
+#[test]
+fn the_rehearsal_loads_and_is_marked_as_such() {
+    let Config { topology, .. } = shipped("demo");
+    assert_eq!(topology.communes.len(), 102);
+    assert!(topology.offices().all(|(_, site)| site.rehearsal && site.gate_s == 10));
+    assert!(!topology.sites["trung-tam"].rehearsal);
+    let one: Vec<_> =
+        topology.offices().filter(|(_, site)| site.commune.as_deref() == Some("28249")).collect();
+    assert_eq!(one.len(), 1);
+    assert!(one[0].1.observe.has_agent());
+    assert_eq!(topology.lines_of(one[0].0).count(), 1);
+    // The POP without a record is the world's knowledge alone.
+    assert!(!topology.pops.contains_key("vnpt-tam-nong"));
+    let unrecorded = topology.lines.values().filter(|line| line.pop.is_none()).count();
+    assert!((15..=40).contains(&unrecorded), "{unrecorded}");
+    let asked = topology.core_checks().len();
+    assert_eq!(asked, topology.lines.len() + 3 * topology.carriers.len());
+}
+
 #[test]
 fn a_province_reads_as_written() {
     let config = base();
-    assert_eq!(config.summary(), "3 communes, 2 sites, 3 lines, 2 carriers");
+    assert_eq!(config.summary(), "2 communes, 2 sites, 3 lines, 2 carriers");
     let topology = &config.topology;
     assert_eq!(topology.province.name, "Đồng Tháp");
     assert_eq!(topology.communes["28252"].successor.as_deref(), Some("28249"));

@@ -1,1 +1,3 @@
-//! Placeholder while the house is built.
+//! The rehearsal province and what makes it live: the same evidence as a real one, on one machine.
+
+pub mod province;
