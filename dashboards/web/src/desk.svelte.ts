@@ -20,8 +20,11 @@ class Clock {
 
 export const clock = new Clock();
 
-export function startClock(): () => void {
-  const timer = setInterval(() => (clock.browser = Date.now()), 1000);
+export function startClock(ticked: (now: number) => void): () => void {
+  const timer = setInterval(() => {
+    clock.browser = Date.now();
+    ticked(clock.browser);
+  }, 1000);
   return () => clearInterval(timer);
 }
 
@@ -59,6 +62,11 @@ export async function attempt(act: () => Promise<void>, done: string): Promise<b
     toast.say(t("done.failed", { reason: reasonWords(fault) }), true);
     return false;
   }
+}
+
+/** Whether the signed-in person may act on incidents; the collector decides, this only hides what it would refuse. */
+export function mayAct(): boolean {
+  return live.me !== null && live.me.role !== "viewer";
 }
 
 export function acknowledge(id: string): Promise<boolean> {

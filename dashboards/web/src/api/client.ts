@@ -6,6 +6,8 @@ import type { Bucket, Finding, Incident, IncidentStory, Me, Page, ProvinceState,
 
 /** No answer in this time counts as "server not reachable". */
 const TIMEOUT_MS = 15_000;
+/** Pages of one list that are followed at most. */
+const PAGES = 10;
 
 export class ApiError extends Error {
   /** `status` is the HTTP status, or 0 when nothing answered. */
@@ -28,13 +30,11 @@ export class Client {
   me = () => this.get<Me>("/api/v1/me");
   topology = () => this.get<Topology>("/api/v1/topology");
   state = () => this.get<ProvinceState>("/api/v1/state");
-  openIncidents = async () => (await this.get<Page<Incident>>("/api/v1/incidents?open=true")).items;
-  findings = async () => (await this.get<Page<Finding>>("/api/v1/findings")).items;
+  openIncidents = () => this.all<Incident>("/api/v1/incidents", { open: "true" });
+  findings = () => this.all<Finding>("/api/v1/findings", {});
   incident = (id: string) => this.get<IncidentStory>(`/api/v1/incidents/${encodeURIComponent(id)}`);
 
-  async incidentsSince(since: Date): Promise<Incident[]> {
-    return (await this.get<Page<Incident>>(`/api/v1/incidents?since=${since.toISOString()}`)).items;
-  }
+  incidentsSince = (since: Date) => this.all<Incident>("/api/v1/incidents", { since: since.toISOString() });
 
   series(site: string, metric: string, from: Date, to: Date, stepSeconds: number): Promise<Bucket[]> {
     const query = new URLSearchParams({
@@ -57,6 +57,20 @@ export class Client {
       headers: { "content-type": "application/json", accept: "application/json" },
       body: JSON.stringify(body),
     });
+  }
+
+  /** Follows `next` to the last page, or to PAGES: nobody reads more on one screen. */
+  private async all<T>(path: string, query: Record<string, string>): Promise<T[]> {
+    const items: T[] = [];
+    let next: string | null = null;
+    for (let page = 0; page < PAGES; page += 1) {
+      const asked = new URLSearchParams(next === null ? query : { ...query, next });
+      const answer: Page<T> = await this.get<Page<T>>(asked.size === 0 ? path : `${path}?${asked}`);
+      items.push(...answer.items);
+      next = answer.next;
+      if (next === null) break;
+    }
+    return items;
   }
 
   private async get<T>(path: string): Promise<T> {

@@ -28,7 +28,8 @@ export interface Carrier {
 
 export interface Site {
   id: string;
-  commune: string;
+  /** Null for the centre. */
+  commune: string | null;
   name: string;
   observe: string;
   rehearsal: boolean;
@@ -65,7 +66,8 @@ export interface LineState {
 
 export interface SiteState {
   id: string;
-  commune: string;
+  /** Null for the centre. */
+  commune: string | null;
   name: string;
   state: Verdict;
   /** False until the site has answered once: shown as "Chưa xác lập", never as down. */

@@ -1,9 +1,10 @@
 /*
  * The province as this browser knows it: one snapshot, then changes from the event stream.
  *
- *   connect ──open stream──> loading ──snapshot──> live ──heartbeat, state, incident…──┐
- *      ^                        ^  (events wait)      │ <──────────────────────────────┘
- *      └── retry, 5 s ──────────┴── reset, or a sequence that runs backwards
+ *   connect ──open stream──> loading ──snapshot──> live <──heartbeat, state, incident…
+ *      ^                        ^  (events wait)     │
+ *      ├── refused: 5 s         └────── reset ───────┤
+ *      └── silent: 40 s ─────────────────────────────┘
  *
  * Promises: an event that arrives while the snapshot loads is kept and applied after it; the screen is touched at
  * most four times a second; silence longer than STALE_MS is said (`stale`), because an old green tile is a lie.
@@ -13,6 +14,8 @@ import type { Finding, Incident, Me, ProvinceState, SiteState, StateChange, Topo
 
 /** Without a heartbeat (sent each 15 s) for this long, what is shown may be out of date. */
 export const STALE_MS = 20_000;
+/** Silence after which the stream is given up and opened anew: a proxy may hold a dead connection open for hours. */
+export const RECONNECT_MS = 40_000;
 const RETRY_MS = 5_000;
 const COALESCE_MS = 250;
 const RECENT_DAYS = 7;
@@ -99,6 +102,12 @@ export class Live {
     return silent > STALE_MS ? silent : 0;
   }
 
+  /** To be called once a second: gives up a stream that only seems open. */
+  tend(now: number): void {
+    const dead = this.stream !== null && !this.loading && this.heardAt > 0 && now - this.heardAt > RECONNECT_MS;
+    if (dead) void this.connect();
+  }
+
   private async load(): Promise<void> {
     if (this.loading) return;
     this.loading = true;
@@ -150,6 +159,8 @@ export class Live {
 
   private push(change: Change): void {
     this.heard();
+    // A sequence that runs backwards is another history (a restored collector): what we hold is not its past.
+    if (change.kind === "state" && !this.loading && change.change.seq < this.seq) return void this.load();
     this.queue.push(change);
     this.flushTimer ??= setTimeout(() => this.flush(), COALESCE_MS);
   }
@@ -175,7 +186,7 @@ export class Live {
       else if (one.change.seq > this.seq) {
         for (const site of one.change.sites) sites.set(site.id, site);
         highest = Math.max(highest, one.change.seq);
-      } 
+      }
     }
     this.seq = highest;
     this.sites = sites;

@@ -2,6 +2,7 @@
  * Search as people type it: without diacritics, đ as d, any case. "my tho" finds Mỹ Tho.
  */
 import type { Topology } from "../api/contract";
+import { placeName } from "./province";
 
 export function fold(text: string): string {
   return text.normalize("NFD").replace(/\p{M}/gu, "").replace(/đ/gi, "d").toLowerCase().trim();
@@ -19,12 +20,12 @@ const LIMIT = 12;
 export function search(topology: Topology, query: string): Found[] {
   const wanted = fold(query);
   if (wanted === "") return [];
-  const names = new Map(topology.communes.map((commune) => [commune.code, `${commune.type} ${commune.name}`]));
+  const names = new Map(topology.communes.map((commune) => [commune.code, placeName(commune)]));
   const sites = new Map(topology.sites.map((site) => [site.id, site]));
   const found = new Map<string, Found>();
-  const add = (code: string, detail: string) => {
-    const title = names.get(code);
-    if (title !== undefined && !found.has(code)) found.set(code, { commune: code, title, detail });
+  const add = (code: string | null, detail: string) => {
+    const title = names.get(code ?? "");
+    if (code !== null && title !== undefined && !found.has(code)) found.set(code, { commune: code, title, detail });
   };
   for (const c of topology.communes) if (fold(`${c.type} ${c.name}`).includes(wanted) || c.code === wanted) add(c.code, "");
   for (const site of topology.sites) if (fold(site.name).includes(wanted)) add(site.commune, site.name);

@@ -29,6 +29,11 @@ export interface ProvinceView {
   outside: SiteState[];
 }
 
+/** "Phường Mỹ Tho", as a title. */
+export function placeName(commune: Commune): string {
+  return `${commune.type.charAt(0).toUpperCase()}${commune.type.slice(1)} ${commune.name}`;
+}
+
 export function viewCommune(commune: Commune, sites: SiteState[]): CommuneView {
   const face = worst(sites.map(faceOf));
   const telling = sites.filter((site) => faceOf(site) === face);
@@ -45,7 +50,7 @@ export function viewCommune(commune: Commune, sites: SiteState[]): CommuneView {
 export function viewProvince(topology: Topology, states: ReadonlyMap<string, SiteState>): ProvinceView {
   const byCommune = new Map<string, SiteState[]>(topology.communes.map((commune) => [commune.code, []]));
   const outside: SiteState[] = [];
-  for (const site of states.values()) (byCommune.get(site.commune) ?? outside).push(site);
+  for (const site of states.values()) (byCommune.get(site.commune ?? "") ?? outside).push(site);
 
   const communes = new Map<string, CommuneView>();
   const byArea = new Map<string | null, CommuneView[]>(topology.areas.map((area) => [area.id, []]));

@@ -1,4 +1,7 @@
-/* The overview's sentence, as parts: "3 xã mất kết nối · 4 điểm suy giảm · 2 đường gián đoạn · 98/102 xã hoạt động". */
+/*
+ * The overview's sentence, as parts: "3 xã mất kết nối · 4 điểm suy giảm · 2 đường gián đoạn · 98/102 xã hoạt động".
+ * Zeros are not said; maintenance and never established stand in the legend.
+ */
 import { t, type Key } from "../words/words.svelte";
 import type { Counts } from "./province";
 
@@ -13,8 +16,6 @@ export function sentence(counts: Counts): Part[] {
     ["sentence.degraded", counts.sitesDegraded],
     ["sentence.lines", counts.linesDown],
     ["sentence.unknown", counts.communes.unknown],
-    ["sentence.unestablished", counts.communes.unestablished],
-    ["sentence.maintenance", counts.communes.maintenance],
     ["sentence.off_hours", counts.communes.off_hours],
   ];
   const said = trouble.filter(([, n]) => n > 0).map(([key, n]) => ({ key, text: t(key, { n }) }));

@@ -31,10 +31,16 @@ export function kindWords(incident: Incident): string {
   return tWord("kind", incident.kind);
 }
 
-/** Communes and sites touched, counted apart. */
-export function extent(incident: Incident, topology: Topology): { communes: number; sites: number } {
+/** "45 xã, 61 điểm bị ảnh hưởng": communes and sites counted apart; nothing touched gives an empty string. */
+export function extentWords(incident: Incident, topology: Topology): string {
+  const { communes, sites } = extent(incident, topology);
+  if (sites === 0) return "";
+  return t("incident.affected", { communes: t("count.communes", { n: communes }), sites: t("count.sites", { n: sites }) });
+}
+
+function extent(incident: Incident, topology: Topology): { communes: number; sites: number } {
   const home = new Map(topology.sites.map((site) => [site.id, site.commune]));
-  const communes = new Set(incident.affected.map((id) => home.get(id)).filter((code) => code !== undefined));
+  const communes = new Set(incident.affected.map((id) => home.get(id) ?? null).filter((code) => code !== null));
   return { communes: communes.size, sites: incident.affected.length };
 }
 
@@ -93,12 +99,12 @@ const PLACES_IN_TEXT = 8;
 
 /** What "Chép nội dung" copies: short, plain lines, no per cent, no address. */
 export function copyText(incident: Incident, topology: Topology, now: Date): string {
-  const { communes, sites } = extent(incident, topology);
+  const touched = extentWords(incident, topology);
   const lines = [
     t(isOpen(incident) ? "copy.head" : "copy.head_closed", { id: incident.id }),
     incident.rehearsal ? t("copy.rehearsal") : "",
     `${rootName(incident)}: ${kindWords(incident).toLowerCase()}.`,
-    sites > 0 ? `${t("incident.affected", { communes, sites })}.` : "",
+    touched === "" ? "" : `${touched}.`,
     placesLine(incident, topology),
     spanLine(incident, now),
     t("copy.cause", { verdict: verdictWords(incident.cause) }),

@@ -7,7 +7,7 @@
  *   └──────────┘ └─────────┘ └───────────┘
  *   ┌ Gò Công …                                 band 2
  *
- * The largest tile whose bands fit the free area wins, so a wall screen is full and its positions stay memorable
+ * The widest tile whose bands fit the free area wins, so a wall screen is full and its positions stay memorable
  * (the order of areas never changes).
  */
 
@@ -17,54 +17,76 @@ export interface Room {
   height: number;
 }
 
+/** An area to place: how many tiles, and how narrow its heading allows it to be. */
+export interface Area {
+  communes: number;
+  minWidth: number;
+}
+
 export interface Measures {
   gap: number;
-  /** Box padding, left and right together; top and bottom together. */
+  /** Box padding and border, left and right together; top and bottom together. */
   padX: number;
   padY: number;
   header: number;
   footer: number;
-  /** An area is never narrower than its name. */
-  minArea: number;
   minTile: number;
   maxTile: number;
 }
 
 export interface Tiling {
+  /** Width of a tile. */
   tile: number;
+  /** Its height: the width, or a little more where the room would stay empty. */
+  tall: number;
+  /** Tiles one above the other in an area, unless `maxColumns` forces more. */
   rows: number;
+  maxColumns: number;
 }
 
-/** `counts` = communes per area. Falls back to the smallest tile when nothing fits: then the page scrolls. */
-export function tiling(counts: readonly number[], room: Room, measures: Measures): Tiling {
-  const most = Math.max(1, ...counts);
-  for (let tile = measures.maxTile; tile >= measures.minTile; tile -= 2) {
-    const fitting = rowsThatFit(counts, most, tile, room, measures);
-    if (fitting !== null) return { tile, rows: fitting };
+/** Falls back to the smallest tile when nothing fits: then the page scrolls, and every area uses its full width. */
+export function tiling(areas: readonly Area[], room: Room, measures: Measures): Tiling {
+  if (room.height === Infinity) return scrolling(measures.maxTile, room, measures);
+  const most = Math.max(1, ...areas.map((area) => area.communes));
+  for (let tile = measures.maxTile; tile >= measures.minTile; tile -= 1) {
+    for (let rows = 1; rows <= most; rows += 1) {
+      const fit = { tile, tall: tile, rows, maxColumns: Infinity };
+      const spare = spareHeight(areas, fit, room, measures);
+      if (spare >= 0) return { ...fit, tall: Math.floor(Math.min(tile * TALLEST, tile + spare / rows)) };
+    }
   }
-  return { tile: measures.minTile, rows: narrowRows(most, measures.minTile, room, measures) };
+  return scrolling(measures.minTile, room, measures);
 }
 
-export function areaWidth(communes: number, { tile, rows }: Tiling, measures: Measures): number {
-  const columns = Math.ceil(communes / rows);
-  return Math.max(measures.minArea, columns * (tile + measures.gap) - measures.gap + measures.padX);
+/** A tile is at most this much taller than wide. */
+const TALLEST = 1.5;
+
+export function columnsOf(communes: number, { rows, maxColumns }: Tiling): number {
+  return Math.max(1, Math.min(maxColumns, Math.ceil(communes / rows)));
 }
 
-function rowsThatFit(counts: readonly number[], most: number, tile: number, room: Room, m: Measures): number | null {
-  for (let rows = 1; rows <= most; rows += 1) {
-    const band = m.header + m.footer + m.padY + rows * (tile + m.gap);
-    const bands = countBands(counts.map((n) => areaWidth(n, { tile, rows }, m)), room.width, m.gap);
-    if (bands !== null && bands * (band + m.gap) - m.gap <= room.height) return rows;
-  }
-  return null;
+export function areaWidth(area: Area, fit: Tiling, { gap, padX }: Measures): number {
+  return Math.max(area.minWidth, columnsOf(area.communes, fit) * (fit.tile + gap) - gap + padX);
 }
 
-/** `null` when some area is wider than the room. */
-function countBands(widths: readonly number[], room: number, gap: number): number | null {
+function scrolling(tile: number, room: Room, { gap, padX }: Measures): Tiling {
+  return { tile, tall: tile, rows: 1, maxColumns: Math.max(1, Math.floor((room.width - padX + gap) / (tile + gap))) };
+}
+
+/** Height left over per band; negative when the bands do not fit. */
+function spareHeight(areas: readonly Area[], fit: Tiling, room: Room, m: Measures): number {
+  const band = m.header + m.footer + m.padY + fit.rows * (fit.tile + m.gap) - m.gap;
+  const bands = countBands(areas.map((area) => areaWidth(area, fit, m)), room.width, m.gap);
+  if (bands === Infinity) return -1;
+  return (room.height - bands * (band + m.gap) + m.gap) / bands;
+}
+
+/** Infinity when some area is wider than the room. */
+function countBands(widths: readonly number[], room: number, gap: number): number {
   let bands = 1;
   let used = 0;
   for (const width of widths) {
-    if (width > room) return null;
+    if (width > room) return Infinity;
     if (used > 0 && used + gap + width > room) {
       bands += 1;
       used = width;
@@ -75,9 +97,28 @@ function countBands(widths: readonly number[], room: number, gap: number): numbe
   return bands;
 }
 
-function narrowRows(most: number, tile: number, room: Room, m: Measures): number {
-  const columns = Math.max(1, Math.floor((room.width - m.padX + m.gap) / (tile + m.gap)));
-  return Math.ceil(most / columns);
+/** Width of a letter of an area's heading, rather wide than narrow, and what its count takes; rem. */
+const HEADING_LETTER_REM = 0.54;
+const HEADING_COUNT_REM = 3.2;
+
+export function headingWidth(name: string): number {
+  return name.length * HEADING_LETTER_REM + HEADING_COUNT_REM;
+}
+
+/** Mean width of a letter under an area, in rem, and the letters that the rehearsal mark and "+12" take. */
+const LETTER_REM = 0.49;
+const RESERVED_LETTERS = 15;
+
+/** The first names that fit two lines of `width` rem; at least one. */
+export function namesThatFit(names: readonly string[], width: number): string[] {
+  let left = (2 * width) / LETTER_REM - RESERVED_LETTERS;
+  const fitting: string[] = [];
+  for (const name of names) {
+    left -= name.length + 2;
+    if (left < 0 && fitting.length > 0) break;
+    fitting.push(name);
+  }
+  return fitting;
 }
 
 export interface Spot {
