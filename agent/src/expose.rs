@@ -1,0 +1,217 @@
+//! The last of everything, as `/metrics` shows it: what checks found, and how the agent itself fares.
+//!
+//! Names are Prometheus' own where the meaning is equal (`probe_success`, `ifHCInOctets`). Series are made from the
+//! [`Board`] at each scrape, so a check taken out of the plan takes its series along. A check whose failure says
+//! nothing of its target (no permission, no such place) has no `probe_success`: unknown is not down.
+
+mod series;
+
+use crate::schedule::Skipped;
+use crate::spool::Tally;
+use haidang_probe::check::{Check, CheckId};
+use haidang_probe::outcome::Outcome;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The figures shown; cheap to clone, all clones are one board.
+#[derive(Clone, Debug, Default)]
+pub struct Board(Arc<Mutex<Facts>>);
+
+#[derive(Debug, Default)]
+struct Facts {
+    checks: BTreeMap<CheckId, Shown>,
+    uplinks: BTreeMap<String, Fares>,
+    spool: Tally,
+    skipped: Skipped,
+    in_flight: usize,
+    dropped: u64,
+    plan: PlanFacts,
+}
+
+/// One check and its last run.
+#[derive(Debug)]
+struct Shown {
+    name: String,
+    target: String,
+    last: Option<Outcome>,
+}
+
+/// How one uplink fares.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fares {
+    brought: u64,
+    failed: u64,
+    heard: Option<bool>,
+    round_trip: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct PlanFacts {
+    good: bool,
+    loaded_ms: i64,
+}
+
+impl Board {
+    /// The checks and uplinks of a plan just taken over; what is not among them is forgotten.
+    pub fn plan<'a>(&self, checks: impl IntoIterator<Item = &'a Check>, uplinks: &[String], now_ms: i64) {
+        let mut facts = self.facts();
+        let mut before = std::mem::take(&mut facts.checks);
+        facts.checks = checks
+            .into_iter()
+            .map(|check| {
+                let last = before.remove(&check.id()).and_then(|shown| shown.last);
+                (check.id(), Shown { name: check.name.clone(), target: check.target.clone(), last })
+            })
+            .collect();
+        facts.uplinks.retain(|name, _| uplinks.contains(name));
+        for name in uplinks {
+            facts.uplinks.entry(name.clone()).or_default();
+        }
+        facts.plan = PlanFacts { good: true, loaded_ms: now_ms };
+    }
+
+    /// A new plan was read and is not good; the last good one runs on.
+    pub fn bad_plan(&self) {
+        self.facts().plan.good = false;
+    }
+
+    /// A run ended.
+    pub fn outcome(&self, outcome: &Outcome) {
+        if let Some(shown) = self.facts().checks.get_mut(&outcome.check) {
+            shown.last = Some(outcome.clone());
+        }
+    }
+
+    /// How the schedule fares.
+    pub fn schedule(&self, skipped: Skipped, in_flight: usize) {
+        let mut facts = self.facts();
+        (facts.skipped, facts.in_flight) = (skipped, in_flight);
+    }
+
+    /// How the spool fares.
+    pub fn spool(&self, tally: Tally) {
+        self.facts().spool = tally;
+    }
+
+    /// Records dropped before they were numbered, since start.
+    pub fn dropped(&self, dropped: u64) {
+        self.facts().dropped = dropped;
+    }
+
+    /// An uplink brought a batch, or did not.
+    pub fn batch(&self, uplink: &str, brought: bool) {
+        if let Some(fares) = self.facts().uplinks.get_mut(uplink) {
+            if brought {
+                fares.brought += 1;
+            } else {
+                fares.failed += 1;
+            }
+        }
+    }
+
+    /// The collector's liveness packets arrive on an uplink, or no longer.
+    pub fn heard(&self, uplink: &str, heard: bool) {
+        if let Some(fares) = self.facts().uplinks.get_mut(uplink) {
+            fares.heard = Some(heard);
+            fares.round_trip = fares.round_trip.filter(|_| heard);
+        }
+    }
+
+    /// The last round trip of an uplink's up session.
+    pub fn round_trip(&self, uplink: &str, round_trip: Duration) {
+        self.facts().uplinks.entry(uplink.into()).or_default().round_trip = Some(round_trip);
+    }
+
+    /// The last round trip of an uplink's up session, while it is heard.
+    pub fn round_trip_of(&self, uplink: &str) -> Option<Duration> {
+        self.facts().uplinks.get(uplink)?.round_trip
+    }
+
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haidang_daemon::metrics::Metrics;
+    use haidang_probe::check::{ProbeKind, Span};
+    use haidang_probe::metric::Metric;
+    use haidang_probe::moment::Moment;
+    use haidang_probe::outcome::{Failure, Sample};
+
+    fn check(name: &str, target: &str) -> Check {
+        let (every, timeout) = (Span(Duration::from_secs(10)), Span(Duration::from_secs(2)));
+        Check { id: None, name: name.into(), probe: ProbeKind::Tcp, target: target.into(), every, timeout }
+    }
+
+    fn ran(name: &str, result: Result<Duration, Failure>, samples: Vec<Sample>) -> Outcome {
+        Outcome { check: CheckId::of_name(name), sent: Moment::default(), result, samples }
+    }
+
+    fn text(board: &Board) -> String {
+        let metrics = Metrics::new();
+        board.register(&metrics);
+        metrics.text().unwrap()
+    }
+
+    #[test]
+    fn checks_show_under_the_names_people_know() {
+        let board = Board::default();
+        board.plan(&[check("portal", "portal.example:443"), check("lan", "*")], &["any/2".into()], 5_000);
+        board.outcome(&ran("portal", Ok(Duration::from_millis(12)), Vec::new()));
+        let octets = Sample { metric: Metric::IfInOctets, part: "eth0".into(), value: 7e12 };
+        board.outcome(&ran("lan", Ok(Duration::ZERO), vec![octets]));
+        let text = text(&board);
+        for line in [
+            "probe_success{check=\"portal\",target=\"portal.example:443\"} 1",
+            "probe_duration_seconds{check=\"portal\",target=\"portal.example:443\"} 0.012",
+            "ifHCInOctets{check=\"lan\",target=\"*\",part=\"eth0\"} 7000000000000",
+            "haidang_agent_plan_good 1",
+        ] {
+            assert!(
+                text.lines().any(|found| found == line || found == format!("{line}.0")),
+                "no {line} in\n{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn unknown_is_not_down() {
+        let board = Board::default();
+        board.plan(&[check("a", "a:1"), check("b", "b:1")], &[], 0);
+        board.outcome(&ran("a", Err(Failure::NotPermitted), Vec::new()));
+        board.outcome(&ran("b", Err(Failure::Refused), Vec::new()));
+        let text = text(&board);
+        assert!(!text.contains("probe_success{check=\"a\""), "{text}");
+        assert!(
+            text.contains("probe_unknown{check=\"a\",target=\"a:1\",failure=\"not-permitted\"} 1"),
+            "{text}"
+        );
+        assert!(text.contains("probe_success{check=\"b\",target=\"b:1\"} 0"), "{text}");
+    }
+
+    #[test]
+    fn a_removed_check_loses_its_series_and_a_kept_one_keeps_them() {
+        let board = Board::default();
+        board.plan(&[check("a", "a:1"), check("b", "b:1")], &["x/2".into()], 0);
+        board.outcome(&ran("a", Ok(Duration::ZERO), Vec::new()));
+        board.outcome(&ran("b", Ok(Duration::ZERO), Vec::new()));
+        board.batch("x/2", true);
+        board.plan(&[check("b", "b:1")], &["y/4".into()], 0);
+        board.outcome(&ran("a", Ok(Duration::ZERO), Vec::new()));
+        let text = text(&board);
+        assert!(!text.contains("check=\"a\"") && text.contains("probe_success{check=\"b\""), "{text}");
+        assert!(!text.contains("x/2") && text.contains("uplink=\"y/4\""), "{text}");
+    }
+
+    #[test]
+    fn a_bad_plan_shows() {
+        let board = Board::default();
+        board.plan(&[], &[], 0);
+        board.bad_plan();
+        assert!(text(&board).contains("haidang_agent_plan_good 0"));
+    }
+}

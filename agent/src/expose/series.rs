@@ -1,0 +1,200 @@
+//! The board's facts as series.
+
+use super::{Board, Facts, Fares, Shown};
+use haidang_daemon::metrics::Metrics;
+use haidang_probe::metric::Metric;
+use haidang_probe::outcome::Outcome;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use std::fmt;
+
+type Labels<'a> = Vec<(&'static str, &'a str)>;
+
+impl Board {
+    /// Shows the board in `metrics` from now on.
+    pub fn register(&self, metrics: &Metrics) {
+        metrics.register(|registry| registry.register_collector(Box::new(self.clone())));
+    }
+}
+
+impl Collector for Board {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let facts = self.facts();
+        let mut page = Page(&mut encoder);
+        page.checks(&facts)?;
+        page.samples(&facts)?;
+        page.uplinks(&facts)?;
+        page.agent(&facts)
+    }
+}
+
+struct Page<'a, 'e>(&'a mut DescriptorEncoder<'e>);
+
+impl Page<'_, '_> {
+    fn checks(&mut self, facts: &Facts) -> fmt::Result {
+        let told =
+            rows(facts).filter(|(_, run)| !matches!(run.result, Err(failure) if !failure.tells_of_target()));
+        let success = told.map(|(shown, run)| (labels(shown), f64::from(u8::from(run.result.is_ok()))));
+        self.metric(Metric::ProbeSuccess, success)?;
+        let took =
+            rows(facts).filter_map(|(shown, run)| Some((labels(shown), run.result.ok()?.as_secs_f64())));
+        self.metric(Metric::ProbeDuration, took)?;
+        let unknown = rows(facts).filter_map(|(shown, run)| {
+            let failure = run.result.err().filter(|failure| !failure.tells_of_target())?;
+            let mut labels = labels(shown);
+            labels.push(("failure", failure.name()));
+            Some((labels, 1.0))
+        });
+        self.gauges("probe_unknown", "1 while the check cannot tell of its target, and why", unknown)
+    }
+
+    fn samples(&mut self, facts: &Facts) -> fmt::Result {
+        for &metric in Metric::ALL {
+            let samples = rows(facts).flat_map(|(shown, run)| {
+                run.samples.iter().filter(move |sample| sample.metric == metric).map(move |sample| {
+                    let mut labels = labels(shown);
+                    if !sample.part.is_empty() {
+                        labels.push(("part", sample.part.as_str()));
+                    }
+                    (labels, sample.value)
+                })
+            });
+            self.metric(metric, samples)?;
+        }
+        Ok(())
+    }
+
+    fn uplinks(&mut self, facts: &Facts) -> fmt::Result {
+        fn of<T>(
+            facts: &Facts,
+            value: impl Fn(&Fares) -> Option<T>,
+        ) -> impl Iterator<Item = (Labels<'_>, T)> {
+            facts.uplinks.iter().filter_map(move |(name, fares)| {
+                value(fares).map(|value| (vec![("uplink", name.as_str())], value))
+            })
+        }
+        self.counters(
+            "haidang_agent_batches_brought",
+            "Batches the collector answered",
+            of(facts, |fares| Some(fares.brought)),
+        )?;
+        self.counters(
+            "haidang_agent_batches_failed",
+            "Attempts without a usable answer",
+            of(facts, |fares| Some(fares.failed)),
+        )?;
+        let heard = of(facts, |fares| fares.heard.map(|heard| f64::from(u8::from(heard))));
+        self.gauges(
+            "haidang_agent_liveness_heard",
+            "1 while the collector's liveness packets arrive",
+            heard,
+        )?;
+        self.metric(Metric::LivenessRtt, of(facts, |fares| fares.round_trip.map(|rtt| rtt.as_secs_f64())))
+    }
+
+    fn agent(&mut self, facts: &Facts) -> fmt::Result {
+        let (spool, one) = (facts.spool, |value| std::iter::once((Labels::new(), value)));
+        self.gauges("haidang_agent_spool_bytes", "Bytes of the spool on disk", one(spool.bytes as f64))?;
+        self.gauges("haidang_agent_spool_batches", "Batches not acknowledged", one(spool.unacked as f64))?;
+        self.gauges("haidang_agent_spool_intervals", "Intervals they form", one(spool.intervals as f64))?;
+        let one = |value| std::iter::once((Labels::new(), value));
+        self.counters(
+            "haidang_agent_spool_lost_batches",
+            "Batches lost to the bound or to damage",
+            one(spool.lost),
+        )?;
+        self.counters(
+            "haidang_agent_refused_batches",
+            "Batches the collector refused for good",
+            one(spool.refused),
+        )?;
+        self.counters("haidang_agent_dropped_records", "Records the disk took too late", one(facts.dropped))?;
+        let skipped = [("busy", facts.skipped.busy), ("limit", facts.skipped.limit)];
+        let skipped = skipped.map(|(reason, count)| (vec![("reason", reason)], count));
+        self.counters("haidang_agent_skipped_runs", "Runs left out", skipped.into_iter())?;
+        let one = |value| std::iter::once((Labels::new(), value));
+        self.gauges("haidang_agent_runs_in_flight", "Runs under way", one(facts.in_flight as f64))?;
+        self.gauges(
+            "haidang_agent_plan_good",
+            "1 while the plan on disk is the one that runs",
+            one(f64::from(u8::from(facts.plan.good))),
+        )?;
+        let loaded = facts.plan.loaded_ms as f64 / 1e3;
+        self.gauges(
+            "haidang_agent_plan_loaded_timestamp_seconds",
+            "When the plan that runs was taken over",
+            one(loaded),
+        )
+    }
+
+    /// A metric an agent reports. Counters keep the name they have everywhere else, which OpenMetrics would make
+    /// end in `_total`; so the text says that their type is unknown.
+    fn metric<'l>(&mut self, metric: Metric, rows: impl Iterator<Item = (Labels<'l>, f64)>) -> fmt::Result {
+        let kind = match metric.kind() {
+            haidang_probe::metric::Kind::Gauge => MetricType::Gauge,
+            haidang_probe::metric::Kind::Counter => MetricType::Unknown,
+        };
+        self.values(metric.name(), metric.help(), kind, rows)
+    }
+
+    fn gauges<'l>(
+        &mut self,
+        name: &str,
+        help: &str,
+        rows: impl Iterator<Item = (Labels<'l>, f64)>,
+    ) -> fmt::Result {
+        self.values(name, help, MetricType::Gauge, rows)
+    }
+
+    fn values<'l>(
+        &mut self,
+        name: &str,
+        help: &str,
+        kind: MetricType,
+        rows: impl Iterator<Item = (Labels<'l>, f64)>,
+    ) -> fmt::Result {
+        let mut rows = rows.peekable();
+        if rows.peek().is_none() {
+            return Ok(());
+        }
+        let mut family = self.0.encode_descriptor(name, help, None, kind)?;
+        for (labels, value) in rows {
+            // Without labels the series stands bare: `name 1`, not `name{} 1`.
+            match labels.is_empty() {
+                true => family.encode_gauge(&value)?,
+                false => family.encode_family(&labels)?.encode_gauge(&value)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn counters<'l>(
+        &mut self,
+        name: &str,
+        help: &str,
+        rows: impl Iterator<Item = (Labels<'l>, u64)>,
+    ) -> fmt::Result {
+        let mut rows = rows.peekable();
+        if rows.peek().is_none() {
+            return Ok(());
+        }
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, value) in rows {
+            match labels.is_empty() {
+                true => family.encode_counter::<NoLabelSet, _, u64>(&value, None)?,
+                false => family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&value, None)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Checks that have run, with their last run.
+fn rows(facts: &Facts) -> impl Iterator<Item = (&Shown, &Outcome)> {
+    facts.checks.values().filter_map(|shown| Some((shown, shown.last.as_ref()?)))
+}
+
+fn labels(shown: &Shown) -> Labels<'_> {
+    vec![("check", shown.name.as_str()), ("target", shown.target.as_str())]
+}

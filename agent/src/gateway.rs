@@ -1,0 +1,109 @@
+//! The machine the agent speaks for: when it booted, when the agent started and stopped, when a link changed.
+//!
+//! The boot id of the last run is kept in `DATA/boot`: another one at the next start means that the machine
+//! booted in between, which tells a power cut or reboot from a cut line once the backlog arrives.
+
+use crate::spool::write_whole;
+use haidang_probe::event::{Event, EventKind};
+use haidang_probe::key::{hex, unhex};
+use haidang_probe::metric::Metric;
+use haidang_probe::moment::Moment;
+use haidang_probe::outcome::Outcome;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// `ifOperStatus` of an interface that works (IF-MIB).
+const UP: f64 = 1.0;
+
+/// The events of a start: the agent's, and the machine's boot if there was one since the last run. A first run
+/// knows of none.
+pub fn started(directory: &Path, now: Moment) -> Vec<Event> {
+    let path = directory.join("boot");
+    let before = std::fs::read_to_string(&path).ok().and_then(|text| unhex(text.trim()));
+    let mut events = vec![event(EventKind::AgentStarted, now, "")];
+    if before.as_deref() == Some(&now.boot.0[..]) {
+        return events;
+    }
+    if before.is_some() {
+        let booted = Moment { boot: now.boot, mono_ns: 0 };
+        events.insert(0, event(EventKind::MachineBooted, booted, ""));
+    }
+    if let Err(error) = write_whole(&path, hex(&now.boot.0).as_bytes()) {
+        tracing::warn!(%error, path = %path.display(), "boot id not kept; the next start cannot tell a boot");
+    }
+    events
+}
+
+/// The event of an orderly stop.
+pub fn stopped(now: Moment) -> Event {
+    event(EventKind::AgentStopped, now, "")
+}
+
+fn event(kind: EventKind, at: Moment, part: &str) -> Event {
+    Event { at, kind, part: part.into() }
+}
+
+/// Whether each interface worked when it was last seen.
+#[derive(Debug, Default)]
+pub struct Links(BTreeMap<String, bool>);
+
+impl Links {
+    /// The changes that `outcome` shows against earlier ones. A first sight is no change.
+    pub fn see(&mut self, outcome: &Outcome) -> Vec<Event> {
+        let states = outcome.samples.iter().filter(|sample| sample.metric == Metric::IfOperStatus);
+        let changes = states.filter_map(|sample| {
+            let up = (sample.value - UP).abs() < 0.5;
+            let before = match self.0.get_mut(&sample.part) {
+                Some(known) => std::mem::replace(known, up),
+                None => self.0.insert(sample.part.clone(), up).unwrap_or(up),
+            };
+            let kind = if up { EventKind::LinkUp } else { EventKind::LinkDown };
+            (before != up).then(|| event(kind, outcome.sent, &sample.part))
+        });
+        changes.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haidang_probe::check::CheckId;
+    use haidang_probe::moment::BootId;
+    use haidang_probe::outcome::Sample;
+    use std::time::Duration;
+
+    fn kinds(events: &[Event]) -> Vec<EventKind> {
+        events.iter().map(|event| event.kind).collect()
+    }
+
+    #[test]
+    fn tells_a_boot_from_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |boot| Moment { boot: BootId([boot; 16]), mono_ns: 9 };
+        assert_eq!(kinds(&started(directory.path(), at(1))), [EventKind::AgentStarted], "first run");
+        assert_eq!(kinds(&started(directory.path(), at(1))), [EventKind::AgentStarted], "restart");
+        let booted = started(directory.path(), at(2));
+        assert_eq!(kinds(&booted), [EventKind::MachineBooted, EventKind::AgentStarted]);
+        assert_eq!(
+            booted[0].at,
+            Moment { boot: BootId([2; 16]), mono_ns: 0 },
+            "at the boot, not at the start"
+        );
+        assert_eq!(kinds(&started(directory.path(), at(2))), [EventKind::AgentStarted]);
+    }
+
+    #[test]
+    fn a_link_speaks_when_it_changes() {
+        let mut links = Links::default();
+        let mut see = |value: f64| {
+            let sample = Sample { metric: Metric::IfOperStatus, part: "eth0".into(), value };
+            let (check, sent, result) = (CheckId(1), Moment::default(), Ok(Duration::ZERO));
+            kinds(&links.see(&Outcome { check, sent, result, samples: vec![sample] }))
+        };
+        assert_eq!(see(1.0), []);
+        assert_eq!(see(1.0), []);
+        assert_eq!(see(2.0), [EventKind::LinkDown]);
+        assert_eq!(see(2.0), []);
+        assert_eq!(see(1.0), [EventKind::LinkUp]);
+    }
+}

@@ -1,0 +1,242 @@
+//! The up and down STAMP sessions of one uplink, over one UDP socket.
+//!
+//! ```text
+//!   session n      up     we send each second ──▶ the collector answers      ─▶ round trip, cookie
+//!   session n + 1  down   the collector sends ──▶ we answer                  ─▶ it is heard
+//! ```
+//!
+//! Both kinds of authentic packet count as the collector being heard. Silence of [`SILENT_AFTER`], and its end, are
+//! events: evidence of what the agent saw during an outage, told once a batch gets through. Network errors end
+//! nothing: packets go on being sent, and the socket is bound anew when it does not work.
+
+use crate::expose::Board;
+use crate::timestamps::Timestamps;
+use crate::uplink::Uplink;
+use haidang_daemon::clock::Clock;
+use haidang_daemon::stop::Stop;
+use haidang_probe::event::{Event, EventKind};
+use haidang_probe::liveness::{Key, MAX_PACKET, Reflected, Reflector, Sender, TTL_UNKNOWN, down_session};
+use haidang_probe::moment::Moment;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::UdpSocket;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::MissedTickBehavior;
+
+/// Between two packets of the up session.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Silence after which the collector counts as no longer heard.
+pub const SILENT_AFTER: Duration = Duration::from_secs(3);
+
+/// Errors of the socket in a row after which it is bound anew: its source address may have gone and come back.
+const ERRORS: u32 = 5;
+
+/// Pause after a failed receive or bind.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What a liveness task works with.
+pub struct Liveness {
+    /// Reads time.
+    pub clock: Clock,
+    /// The uplink it is for.
+    pub uplink: Arc<Uplink>,
+    /// Takes the events.
+    pub events: mpsc::Sender<Event>,
+    /// Where round trips are shown.
+    pub board: Board,
+    /// Woken when the collector is heard again.
+    pub wake: Arc<Notify>,
+}
+
+/// Keeps both sessions until `stop`. `key` is the agent's STAMP key.
+///
+/// # Errors
+/// When the machine has no source of random numbers: without it a session proves nothing.
+pub async fn run(liveness: Liveness, key: Key, stop: Stop) -> io::Result<()> {
+    let mut sessions = Sessions::new(liveness, key)?;
+    tokio::select! {
+        () = stop.wait() => Ok(()),
+        never = sessions.keep() => match never {},
+    }
+}
+
+struct Sessions {
+    liveness: Liveness,
+    name: String,
+    timestamps: Timestamps,
+    up: Sender,
+    down: Reflector,
+    ears: Ears,
+}
+
+impl Sessions {
+    fn new(liveness: Liveness, key: Key) -> io::Result<Sessions> {
+        let (mut start, mut secret) = ([0; 8], [0; 32]);
+        getrandom::fill(&mut start).map_err(io::Error::other)?;
+        getrandom::fill(&mut secret).map_err(io::Error::other)?;
+        let ssid = liveness.uplink.plan.ssid;
+        let mut down = Reflector::new(&secret);
+        down.allow(down_session(ssid), key.clone());
+        Ok(Sessions {
+            name: liveness.uplink.name(),
+            timestamps: Timestamps::of(&liveness.clock),
+            up: Sender::new(ssid, key, u64::from_be_bytes(start)),
+            down,
+            ears: Ears::new(liveness.clock.steady_ns(), liveness.clock.moment()),
+            liveness,
+        })
+    }
+
+    /// One socket after the other, for ever.
+    async fn keep(&mut self) -> std::convert::Infallible {
+        let mut told = false;
+        loop {
+            match bind(self.liveness.uplink.plan.stamp, self.liveness.uplink.plan.source).await {
+                Ok(socket) => {
+                    told = false;
+                    let error = self.converse(&socket).await;
+                    tracing::debug!(line = self.name, %error, "liveness socket bound anew");
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!(line = self.name, %error, "no liveness socket; trying on");
+                    }
+                    self.listen_for_silence();
+                }
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Until the socket no longer works.
+    async fn converse(&mut self, socket: &UdpSocket) -> io::Error {
+        let mut tick = tokio::time::interval(EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut packet = [0; MAX_PACKET + 1];
+        let mut errors = 0;
+        loop {
+            let done = tokio::select! {
+                _ = tick.tick() => {
+                    self.listen_for_silence();
+                    self.ask(socket).await
+                }
+                received = socket.recv_from(&mut packet) => match received {
+                    Ok((length, from)) => self.received(socket, &packet[..length], from).await,
+                    Err(error) => Err(error),
+                },
+            };
+            match done {
+                Ok(()) => errors = 0,
+                Err(error) if errors + 1 >= ERRORS => return error,
+                Err(error) => {
+                    errors += 1;
+                    tracing::trace!(line = self.name, %error, "liveness packet not sent or received");
+                }
+            }
+        }
+    }
+
+    async fn ask(&mut self, socket: &UdpSocket) -> io::Result<()> {
+        let (seq, packet) = self.up.next(&self.timestamps.now());
+        tracing::trace!(line = self.name, seq, "liveness asked");
+        socket.send_to(&packet, self.liveness.uplink.plan.stamp).await.map(|_| ())
+    }
+
+    async fn received(&mut self, socket: &UdpSocket, packet: &[u8], from: SocketAddr) -> io::Result<()> {
+        let now = self.timestamps.now();
+        if !self.down.serves(packet) {
+            match self.up.receive(packet, &now) {
+                Ok(reply) => {
+                    tracing::trace!(
+                        line = self.name,
+                        seq = reply.seq,
+                        rtt_ns = reply.rtt_ns,
+                        "liveness answered"
+                    );
+                    self.liveness.board.round_trip(&self.name, Duration::from_nanos(reply.rtt_ns));
+                    self.heard();
+                }
+                Err(dropped) => tracing::debug!(line = self.name, %from, %dropped, "liveness packet dropped"),
+            }
+            return Ok(());
+        }
+        match self.down.receive(packet, TTL_UNKNOWN, &now, &self.timestamps.now()) {
+            Ok(Reflected::Heard { reply, heard }) => {
+                tracing::trace!(line = self.name, seq = heard.seq, "liveness reflected");
+                self.heard();
+                socket.send_to(&reply, from).await.map(|_| ())
+            }
+            // It may be a recording: it is answered, and proves nothing.
+            Ok(Reflected::Challenged { reply, .. }) => socket.send_to(&reply, from).await.map(|_| ()),
+            Err(dropped) => {
+                tracing::debug!(line = self.name, %from, %dropped, "liveness packet dropped");
+                Ok(())
+            }
+        }
+    }
+
+    fn heard(&mut self) {
+        let change = self.ears.heard(self.liveness.clock.steady_ns(), self.liveness.clock.moment());
+        self.tell(change);
+    }
+
+    fn listen_for_silence(&mut self) {
+        let change = self.ears.silence(self.liveness.clock.steady_ns());
+        self.tell(change);
+    }
+
+    fn tell(&self, change: Option<(EventKind, Moment)>) {
+        let Some((kind, at)) = change else { return };
+        let heard = kind == EventKind::LivenessHeard;
+        tracing::info!(line = self.name, heard, "collector on this uplink");
+        self.liveness.uplink.heard(heard);
+        self.liveness.board.heard(&self.name, heard);
+        if heard {
+            self.liveness.wake.notify_one();
+        }
+        let event = Event { at, kind, part: self.name.clone() };
+        if self.liveness.events.try_send(event).is_err() {
+            tracing::warn!(line = self.name, event = kind.name(), "event lost: too many at once");
+        }
+    }
+}
+
+async fn bind(to: SocketAddr, source: Option<IpAddr>) -> io::Result<UdpSocket> {
+    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    UdpSocket::bind((source.unwrap_or(any), 0)).await
+}
+
+/// Whether the collector is heard. Pure.
+#[derive(Debug)]
+struct Ears {
+    last_ns: u64,
+    last: Moment,
+    /// `None` until something was heard, or nothing for long enough.
+    heard: Option<bool>,
+}
+
+impl Ears {
+    fn new(now_ns: u64, now: Moment) -> Ears {
+        Ears { last_ns: now_ns, last: now, heard: None }
+    }
+
+    /// An authentic packet came.
+    fn heard(&mut self, now_ns: u64, now: Moment) -> Option<(EventKind, Moment)> {
+        (self.last_ns, self.last) = (now_ns, now);
+        (self.heard.replace(true) != Some(true)).then_some((EventKind::LivenessHeard, now))
+    }
+
+    /// Time passed. Silence is dated to the last packet heard, since that is what was seen.
+    fn silence(&mut self, now_ns: u64) -> Option<(EventKind, Moment)> {
+        if now_ns.saturating_sub(self.last_ns) < SILENT_AFTER.as_nanos() as u64 {
+            return None;
+        }
+        (self.heard.replace(false) != Some(false)).then_some((EventKind::LivenessSilent, self.last))
+    }
+}
+
+#[cfg(test)]
+mod tests;

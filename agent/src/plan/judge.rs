@@ -1,0 +1,189 @@
+//! What a plan must be beyond its shape, each fault at its place.
+
+use super::{Asked, Loaded, MAX_CHECKS, MAX_UPLINKS};
+use crate::dial::Url;
+use crate::place::Place;
+use crate::probe::Question;
+use crate::spool::LEAST_BYTES;
+use haidang_daemon::listen::Listen;
+use haidang_daemon::yaml::{self, Fault, Faults, Location, Spanned};
+use haidang_probe::batch::limit::MAX_AGENT_BYTES;
+use haidang_probe::check::{Check, Span};
+use haidang_probe::key::unhex;
+use haidang_probe::liveness::down_session;
+use haidang_probe::plan::{Plan, PlanDigest, Uplink};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// Octets of a secret.
+const SECRET: usize = 32;
+
+/// Shortest interval of a check.
+const SHORTEST: Duration = Duration::from_millis(50);
+
+/// Between these a plan's `flush` must be.
+const FLUSH: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(300));
+
+/// The file again, for the places of what is judged. Its shape is known to be good.
+#[derive(Deserialize)]
+struct Places {
+    agent: Spanned<String>,
+    secret: Spanned<String>,
+    uplinks: Spanned<Vec<UplinkPlaces>>,
+    listen: Option<Spanned<String>>,
+    flush: Option<Spanned<String>>,
+    spool_bytes: Option<Spanned<u64>>,
+    #[serde(default)]
+    checks: Vec<CheckPlaces>,
+}
+
+#[derive(Deserialize)]
+struct UplinkPlaces {
+    ssid: Spanned<u16>,
+    collector: Spanned<String>,
+    source: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+struct CheckPlaces {
+    name: Spanned<String>,
+    target: Option<Spanned<String>>,
+    every: Option<Spanned<String>>,
+    timeout: Option<Spanned<String>>,
+}
+
+struct Judge<'a> {
+    file: &'a Path,
+    faults: Faults,
+}
+
+/// The plan with its targets understood, or all that is wrong with it.
+pub(super) fn judge(file: &Path, text: &str, plan: Plan) -> Result<Loaded, Faults> {
+    let places: Places = yaml::parse(file, text)?;
+    let mut judge = Judge { file, faults: Faults::default() };
+    let secret = judge.secret(&places.secret);
+    judge.settings(&plan, &places);
+    judge.uplinks(&plan.uplinks, &places);
+    let checks = judge.checks(&plan.checks, &places.checks);
+    judge.faults.or(Loaded { secret, checks, digest: PlanDigest::of(text.as_bytes()), plan })
+}
+
+impl Judge<'_> {
+    fn fault(&mut self, place: Location, message: impl Into<String>) {
+        self.faults.push(Fault::at(self.file, place, message));
+    }
+
+    fn secret(&mut self, secret: &Spanned<String>) -> Vec<u8> {
+        let octets = unhex(&secret.value).filter(|octets| octets.len() == SECRET);
+        if octets.is_none() {
+            self.fault(
+                secret.referenced,
+                "secret is not 64 hex digits; `haidang-collector agent add` makes one",
+            );
+        }
+        octets.unwrap_or_default()
+    }
+
+    fn settings(&mut self, plan: &Plan, places: &Places) {
+        if plan.agent.is_empty() || plan.agent.len() > MAX_AGENT_BYTES {
+            let message = format!("agent is the id of its site, 1 to {MAX_AGENT_BYTES} octets");
+            self.fault(places.agent.referenced, message);
+        }
+        if let (Some(listen), Some(place)) = (plan.listen, &places.listen)
+            && let Err(error) = Listen::on(listen).permitted()
+        {
+            self.fault(place.referenced, error.to_string());
+        }
+        if let Some(place) = places.flush.as_ref().filter(|_| !(FLUSH.0..=FLUSH.1).contains(&plan.flush.0)) {
+            let message = format!("flush is between {} and {}", Span(FLUSH.0), Span(FLUSH.1));
+            self.fault(place.referenced, message);
+        }
+        if let Some(place) = places.spool_bytes.as_ref().filter(|bytes| bytes.value < LEAST_BYTES) {
+            self.fault(place.referenced, format!("spool_bytes is at least {LEAST_BYTES} (4 MiB)"));
+        }
+    }
+
+    fn uplinks(&mut self, uplinks: &[Uplink], places: &Places) {
+        if uplinks.is_empty() || uplinks.len() > MAX_UPLINKS {
+            self.fault(places.uplinks.referenced, format!("an agent has 1 to {MAX_UPLINKS} uplinks"));
+        }
+        let mut sessions: BTreeMap<u16, &str> = BTreeMap::new();
+        for (uplink, place) in uplinks.iter().zip(&places.uplinks.value) {
+            if let Err(message) = collector(uplink) {
+                self.fault(place.collector.referenced, message);
+            }
+            if let Some(source) = place.source.as_ref().filter(|_| family_differs(uplink)) {
+                self.fault(source.referenced, "source and stamp are not of one address family");
+            }
+            if uplink.ssid == 0 || uplink.ssid == u16::MAX {
+                self.fault(place.ssid.referenced, "ssid is between 1 and 65534, as the collector gave it");
+            }
+            for session in [uplink.ssid, down_session(uplink.ssid)] {
+                if let Some(other) = sessions.insert(session, &uplink.line) {
+                    let message =
+                        format!("session {session} is already that of uplink `{other}`; each takes two");
+                    self.fault(place.ssid.referenced, message);
+                }
+            }
+        }
+    }
+
+    fn checks(
+        &mut self,
+        checks: &[Check],
+        places: &[CheckPlaces],
+    ) -> BTreeMap<haidang_probe::check::CheckId, Asked> {
+        let mut asked: BTreeMap<_, Asked> = BTreeMap::new();
+        for (nth, (check, place)) in checks.iter().zip(places).enumerate() {
+            if nth == MAX_CHECKS {
+                self.fault(place.name.referenced, format!("more than {MAX_CHECKS} checks"));
+                break;
+            }
+            self.times(check, place);
+            match Question::of(check) {
+                Err(message) => {
+                    let target =
+                        place.target.as_ref().map_or(place.name.referenced, |target| target.referenced);
+                    self.fault(target, message);
+                }
+                Ok(question) => {
+                    if let Some(other) = asked.insert(check.id(), Asked { check: check.clone(), question }) {
+                        let message =
+                            format!("check `{}` has the id of check `{}`", check.name, other.check.name);
+                        self.fault(place.name.referenced, message);
+                    }
+                }
+            }
+        }
+        asked
+    }
+
+    fn times(&mut self, check: &Check, place: &CheckPlaces) {
+        if let Some(every) = place.every.as_ref().filter(|_| check.every.0 < SHORTEST) {
+            self.fault(every.referenced, format!("every is at least {}", Span(SHORTEST)));
+        }
+        if let Some(timeout) = place.timeout.as_ref().filter(|_| check.timeout.0.is_zero()) {
+            self.fault(timeout.referenced, "timeout is more than nothing");
+        }
+    }
+}
+
+/// The token must not cross a network in plain text.
+fn collector(uplink: &Uplink) -> Result<(), String> {
+    let url = Url::parse(&uplink.collector)?;
+    let here = match &url.endpoint.place {
+        Place::Address(address) => address.to_canonical().is_loopback(),
+        Place::Name(name) => name == "localhost",
+        Place::DefaultGateway | Place::Resolver => false,
+    };
+    if url.tls || here {
+        return Ok(());
+    }
+    Err(format!("`{}` would carry the agent's token in plain text; write https://", uplink.collector))
+}
+
+fn family_differs(uplink: &Uplink) -> bool {
+    uplink.source.is_some_and(|source| source.is_ipv4() != uplink.stamp.is_ipv4())
+}

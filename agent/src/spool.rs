@@ -1,0 +1,406 @@
+//! What the agent saw, numbered and on disk, until the collector has it. Everything passes through here:
+//! there is no "offline mode".
+//!
+//! ```text
+//!   batch ─ seal ─▶ envelope (number, hash of the one before) ─ append ─ sync ─▶ may be sent ─ ack ─▶ forgotten
+//!                     number = position in the journal          fdatasync
+//!
+//!   DATA/spool/id         random identity of this spool, 16 hex digits
+//!             /journal/   the envelopes, as they travel
+//!             /refused/   envelopes the collector will never take, at most REFUSED_KEPT
+//! ```
+//!
+//! # What it promises
+//!
+//! - **A number is never used twice.** It is the journal's position, and an envelope leaves only after it is
+//!   synced: neither kill -9 nor a power cut can give a number that was sent to another batch.
+//! - **What was numbered is neither lost nor doubled.** After a failed write the same bytes are written again
+//!   under the same number, unless they turn out to be on disk already.
+//! - **The size is bounded**: at the plan's `spool_bytes` the oldest go first; those not acknowledged are counted.
+//! - **The cursor** (first number not acknowledged) is stored each [`PERSIST_SEALS`] batches and at the end. After
+//!   a crash a few batches are sent again; the collector knows them by number.
+
+mod unacked;
+
+pub use unacked::Unacked;
+
+use bytes::Bytes;
+use haidang_journal::{
+    Error as JournalError, Files, Item, Journal, Loss, OnFull, Position, Reader, Settings,
+};
+use haidang_probe::batch::{Ack, Batch, Envelope, Refusal, limit, sha256};
+use haidang_probe::key::hex;
+use std::collections::BTreeSet;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Bytes of one segment of the journal: the unit in which the oldest go.
+pub const SEGMENT_BYTES: u64 = 2 << 20;
+
+/// Smallest `spool_bytes` a plan may ask for.
+pub const LEAST_BYTES: u64 = 2 * SEGMENT_BYTES;
+
+/// Refused envelopes kept for a person to look at; later ones are only counted.
+pub const REFUSED_KEPT: u64 = 32;
+
+/// Batches sealed between two writes of the cursor.
+pub const PERSIST_SEALS: u32 = 16;
+
+const CURSOR: &str = "acked";
+
+/// Why the spool cannot do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// The journal refuses.
+    #[error("spool {}: {source}", .directory.display())]
+    Journal {
+        /// The spool.
+        directory: PathBuf,
+        /// Its reason.
+        source: JournalError,
+    },
+    /// The spool's identity cannot be read or made.
+    #[error("spool identity {}: {source}", .path.display())]
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Records vanished from the disk while the agent ran.
+    #[error("spool {}: holds records up to {next}, but {seq} were sealed; restart the agent", .directory.display())]
+    Shrunk {
+        /// The spool.
+        directory: PathBuf,
+        /// The journal's next number.
+        next: u64,
+        /// The number it should be.
+        seq: u64,
+    },
+    /// A batch over the format's limits; it was not numbered.
+    #[error("seal a batch: {0}")]
+    Batch(#[from] Refusal),
+}
+
+/// A numbered batch, durable and immutable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// Its number.
+    pub seq: u64,
+    /// The encoded envelope, as it travels.
+    pub bytes: Bytes,
+}
+
+/// How full the spool is and what it lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Batches not acknowledged.
+    pub unacked: u64,
+    /// Intervals they form.
+    pub intervals: usize,
+    /// Batches lost before they were acknowledged: to the bound or to damage, since the process started.
+    pub lost: u64,
+    /// Batches the collector refused for good, since the process started.
+    pub refused: u64,
+}
+
+/// The one writer of a spool.
+pub struct Spool {
+    directory: PathBuf,
+    settings: Settings,
+    agent: String,
+    id: u64,
+    journal: Option<Journal<Files>>,
+    reader: Option<Reader<Files>>,
+    next: u64,
+    prev_sha256: [u8; 32],
+    /// An envelope whose writing failed: on disk or not, it keeps its number.
+    unsure: Option<Sealed>,
+    newest: Option<Sealed>,
+    unacked: Unacked,
+    since_persisted: u32,
+    lost: u64,
+    refused: u64,
+}
+
+impl Spool {
+    /// Opens or makes the spool below `directory`, cutting what a crash left half-written.
+    pub fn open(directory: &Path, agent: &str, max_bytes: u64) -> Result<Spool, SpoolError> {
+        let settings = Settings {
+            segment_bytes: SEGMENT_BYTES,
+            max_bytes: max_bytes.max(LEAST_BYTES),
+            on_full: OnFull::DropOldest,
+            max_record: limit::MAX_ENVELOPE_BYTES as u32,
+        };
+        let id = identity(directory)?;
+        let mut spool = Spool {
+            directory: directory.into(),
+            settings,
+            agent: agent.into(),
+            id,
+            journal: None,
+            reader: None,
+            next: 0,
+            prev_sha256: [0; 32],
+            unsure: None,
+            newest: None,
+            unacked: Unacked::default(),
+            since_persisted: 0,
+            lost: 0,
+            refused: 0,
+        };
+        spool.open_journal()?;
+        spool.take_stock()?;
+        Ok(spool)
+    }
+
+    /// The spool's identity.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Number of the next batch.
+    pub fn next_seq(&self) -> u64 {
+        self.next
+    }
+
+    /// Numbers `batch` and makes it durable. An error means that it was not taken: after any but
+    /// [`SpoolError::Batch`] try it again.
+    pub fn seal(&mut self, batch: &Batch) -> Result<Sealed, SpoolError> {
+        self.settle()?;
+        let envelope = Envelope::seal(&self.agent, self.id, self.next, self.prev_sha256, batch)?;
+        let sealed = Sealed { seq: self.next, bytes: envelope.encode().into() };
+        self.prev_sha256 = sha256(&sealed.bytes);
+        self.next += 1;
+        self.unsure = Some(sealed.clone());
+        if let Err(error) = self.settle() {
+            // It has its number and will be written: to the caller it is taken.
+            tracing::warn!(seq = sealed.seq, %error, "batch is kept in memory until the disk takes it");
+        }
+        self.since_persisted += 1;
+        if self.since_persisted >= PERSIST_SEALS
+            && let Err(error) = self.persist()
+        {
+            tracing::warn!(%error, "cursor not stored; acknowledged batches may be sent again after a restart");
+        }
+        Ok(sealed)
+    }
+
+    /// Whether `seq` is durable, and so may be sent.
+    pub fn durable(&self, seq: u64) -> bool {
+        self.unsure.as_ref().is_none_or(|unsure| seq < unsure.seq)
+    }
+
+    /// The newest batch, if it is durable and not acknowledged.
+    pub fn newest(&self) -> Option<Sealed> {
+        self.newest.clone().filter(|newest| self.unacked.contains(newest.seq))
+    }
+
+    /// The oldest batch not acknowledged and not in `under_way`.
+    pub fn oldest_but(&mut self, under_way: &BTreeSet<u64>) -> Result<Option<Sealed>, SpoolError> {
+        let mut from = 0;
+        while let Some(seq) = self.unacked.next(from) {
+            from = seq + 1;
+            if under_way.contains(&seq) || !self.durable(seq) {
+                continue;
+            }
+            if let Some(sealed) = self.read(seq)? {
+                return Ok(Some(sealed));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The collector has what `ack` says; an answer that speaks of another spool changes nothing.
+    pub fn acknowledged(&mut self, ack: &Ack) -> bool {
+        if ack.spool_id != self.id {
+            return false;
+        }
+        self.unacked.remove(ack.seq, ack.seq);
+        for &(first, last) in ack.received.as_slice() {
+            self.unacked.remove(first, last);
+        }
+        true
+    }
+
+    /// The collector will never take this batch: it is counted, kept aside for a person, and not sent again.
+    pub fn set_aside(&mut self, sealed: &Sealed) {
+        self.unacked.remove(sealed.seq, sealed.seq);
+        self.refused += 1;
+        if self.refused > REFUSED_KEPT {
+            return;
+        }
+        let path = self.directory.join("refused");
+        let kept = std::fs::create_dir_all(&path)
+            .and_then(|()| std::fs::write(path.join(format!("{}.batch", sealed.seq)), &sealed.bytes));
+        if let Err(error) = kept {
+            tracing::warn!(seq = sealed.seq, %error, "refused batch could not be set aside");
+        }
+    }
+
+    /// Stores the cursor and gives back the disk space of what was acknowledged.
+    pub fn persist(&mut self) -> Result<(), SpoolError> {
+        self.since_persisted = 0;
+        // The last record stays: the next one names its hash.
+        let keep = self.unacked.first().unwrap_or(u64::MAX);
+        let directory = self.directory.clone();
+        let journal = self.open_journal()?;
+        let (synced, last) = (journal.synced(), Position(journal.next().0.saturating_sub(1)));
+        journal
+            .set_cursor(CURSOR, Position(keep).min(synced))
+            .and_then(|()| journal.drop_before(Position(keep).min(last)))
+            .map_err(|source| SpoolError::Journal { directory, source })
+    }
+
+    /// How full the spool is and what it lost.
+    pub fn tally(&self) -> Tally {
+        Tally {
+            bytes: self.journal.as_ref().map_or(0, Journal::bytes),
+            unacked: self.unacked.len(),
+            intervals: self.unacked.intervals(),
+            lost: self.lost,
+            refused: self.refused,
+        }
+    }
+
+    /// Writes what an earlier failure left unsure, unless it is on disk after all.
+    fn settle(&mut self) -> Result<(), SpoolError> {
+        let Some(sealed) = self.unsure.take() else { return Ok(()) };
+        match self.write(&sealed) {
+            Ok(()) => {
+                self.unacked.sealed(sealed.seq);
+                self.newest = Some(sealed);
+                self.count_dropped();
+                Ok(())
+            }
+            Err(error) => {
+                // Opened anew, the journal says what it holds; a failed sync proves nothing.
+                (self.journal, self.reader) = (None, None);
+                self.unsure = Some(sealed);
+                Err(error)
+            }
+        }
+    }
+
+    fn write(&mut self, sealed: &Sealed) -> Result<(), SpoolError> {
+        let directory = self.directory.clone();
+        let journal = self.open_journal()?;
+        if journal.next() < Position(sealed.seq) {
+            return Err(SpoolError::Shrunk { directory, next: journal.next().0, seq: sealed.seq });
+        }
+        if journal.next() == Position(sealed.seq) {
+            journal
+                .append(&sealed.bytes)
+                .map_err(|source| SpoolError::Journal { directory: directory.clone(), source })?;
+        }
+        journal.sync().map_err(|source| SpoolError::Journal { directory, source })
+    }
+
+    /// The bound may have taken what was never acknowledged.
+    fn count_dropped(&mut self) {
+        let first = self.journal.as_ref().map_or(0, |journal| journal.first().0);
+        if first > 0 {
+            self.lose(0, first - 1, "the spool is full");
+        }
+    }
+
+    fn lose(&mut self, first: u64, last: u64, why: &str) {
+        let lost = self.unacked.remove(first, last);
+        if lost > 0 {
+            self.lost += lost;
+            tracing::warn!(batches = lost, why, "batches lost before they were acknowledged");
+        }
+    }
+
+    /// `None` for a batch that cannot be had any more.
+    fn read(&mut self, seq: u64) -> Result<Option<Sealed>, SpoolError> {
+        let mut reader = match self.reader.take() {
+            Some(reader) if reader.position() <= Position(seq) => reader,
+            _ => self.open_journal()?.read(Position(seq)),
+        };
+        while reader.position() <= Position(seq) {
+            match reader.next() {
+                Some(Ok(Item::Record { position, bytes })) if position.0 == seq => {
+                    self.reader = Some(reader);
+                    return Ok(Some(Sealed { seq, bytes: bytes.into() }));
+                }
+                Some(Ok(Item::Record { .. })) => {}
+                Some(Ok(Item::Gap(gap))) => {
+                    let why = if gap.loss == Loss::Dropped { "the spool was full" } else { "damage on disk" };
+                    self.lose(gap.from.0, gap.to.0.saturating_sub(1), why);
+                }
+                Some(Err(source)) => {
+                    return Err(SpoolError::Journal { directory: self.directory.clone(), source });
+                }
+                None => return Ok(None),
+            }
+        }
+        self.reader = Some(reader);
+        Ok(None)
+    }
+
+    fn open_journal(&mut self) -> Result<&mut Journal<Files>, SpoolError> {
+        if let Some(ref mut journal) = self.journal {
+            return Ok(journal);
+        }
+        let files = Files::new(self.directory.join("journal"));
+        let (journal, opened) = Journal::open(files, self.settings)
+            .map_err(|source| SpoolError::Journal { directory: self.directory.clone(), source })?;
+        if let Some(repair) = &opened.repaired {
+            tracing::info!(bytes = repair.bytes_cut, "spool: cut what a crash left half-written");
+        }
+        Ok(self.journal.insert(journal))
+    }
+
+    /// What an earlier run left: the next number, the hash it chains to, and what was not acknowledged.
+    fn take_stock(&mut self) -> Result<(), SpoolError> {
+        let journal = self.open_journal()?;
+        let (first, next) = (journal.first().0, journal.next().0);
+        let cursor = journal.cursor(CURSOR).map_or(first, |cursor| cursor.0.max(first));
+        self.next = next;
+        self.unacked = Unacked::between(cursor, next);
+        if let Some(last) = next.checked_sub(1) {
+            match self.read(last)? {
+                Some(sealed) => self.prev_sha256 = sha256(&sealed.bytes),
+                None => {
+                    tracing::warn!(seq = last, "the last batch is damaged; the chain of hashes starts anew")
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The spool's identity, made at random when there is none. It lives beside the journal: a wiped disk starts
+/// a new spool, whose numbers cannot be taken for repeats.
+fn identity(directory: &Path) -> Result<u64, SpoolError> {
+    let path = directory.join("id");
+    let fault = |source| SpoolError::Identity { path: path.clone(), source };
+    std::fs::create_dir_all(directory).map_err(fault)?;
+    match std::fs::read_to_string(&path) {
+        Ok(text) => u64::from_str_radix(text.trim(), 16).map_err(|error| fault(io::Error::other(error))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut id = [0; 8];
+            getrandom::fill(&mut id).map_err(|error| fault(io::Error::other(error)))?;
+            write_whole(&path, hex(&id).as_bytes()).map_err(fault)?;
+            Ok(u64::from_be_bytes(id))
+        }
+        Err(error) => Err(fault(error)),
+    }
+}
+
+/// Writes a small file so that after a crash it is there whole or not at all.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let draft = path.with_extension("new");
+    let mut file = std::fs::File::create(&draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&draft, path)?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    std::fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! Which batches the collector has not acknowledged, as intervals.
+//!
+//! ```text
+//!   sealed 0 … 99, acknowledged 0-39 and, sent live after an outage, 95-99:   [40, 94]
+//! ```
+//!
+//! One interval in quiet times, one more for each outage: live batches go first and leave the outage behind as
+//! a hole, which the backlog fills in order.
+
+/// Ascending, inclusive intervals that neither touch nor overlap.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unacked(Vec<(u64, u64)>);
+
+impl Unacked {
+    /// Everything from `first` up to, and without, `next`.
+    pub fn between(first: u64, next: u64) -> Unacked {
+        Unacked(if first < next { vec![(first, next - 1)] } else { Vec::new() })
+    }
+
+    /// Takes in a batch just sealed; numbers come in order.
+    pub fn sealed(&mut self, seq: u64) {
+        match self.0.last_mut() {
+            Some((_, last)) if *last + 1 == seq => *last = seq,
+            Some((_, last)) if *last >= seq => {}
+            _ => self.0.push((seq, seq)),
+        }
+    }
+
+    /// Takes out `first..=last`; how many of them were in.
+    pub fn remove(&mut self, first: u64, last: u64) -> u64 {
+        let before = self.len();
+        let mut left = Vec::with_capacity(self.0.len() + 1);
+        for &(from, to) in &self.0 {
+            if to < first || from > last {
+                left.push((from, to));
+                continue;
+            }
+            if from < first {
+                left.push((from, first - 1));
+            }
+            if to > last {
+                left.push((last + 1, to));
+            }
+        }
+        self.0 = left;
+        before - self.len()
+    }
+
+    /// The first number at or after `from`.
+    pub fn next(&self, from: u64) -> Option<u64> {
+        self.0.iter().find(|(_, last)| *last >= from).map(|(first, _)| from.max(*first))
+    }
+
+    /// The oldest number.
+    pub fn first(&self) -> Option<u64> {
+        self.0.first().map(|(first, _)| *first)
+    }
+
+    /// Whether `seq` is in.
+    pub fn contains(&self, seq: u64) -> bool {
+        self.next(seq) == Some(seq)
+    }
+
+    /// How many numbers are in.
+    pub fn len(&self) -> u64 {
+        self.0.iter().map(|(first, last)| last - first + 1).sum()
+    }
+
+    /// Whether everything is acknowledged.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many intervals there are.
+    pub fn intervals(&self) -> usize {
+        self.0.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_one_interval() {
+        let mut unacked = Unacked::between(40, 100);
+        assert_eq!(unacked.remove(95, 99), 5);
+        unacked.sealed(100);
+        assert_eq!((unacked.intervals(), unacked.len()), (2, 56));
+        assert_eq!((unacked.first(), unacked.next(95)), (Some(40), Some(100)));
+    }
+
+    #[test]
+    fn acknowledgements_in_any_order_leave_nothing() {
+        let mut unacked = Unacked::between(0, 10);
+        for (first, last) in [(3, 5), (5, 5), (0, 0), (9, 20), (1, 8)] {
+            unacked.remove(first, last);
+        }
+        assert!(unacked.is_empty());
+        assert_eq!(unacked.next(0), None);
+    }
+
+    #[test]
+    fn counts_only_what_was_in() {
+        let mut unacked = Unacked::between(10, 20);
+        assert_eq!(unacked.remove(0, 11), 2);
+        assert_eq!(unacked.remove(0, 11), 0);
+        assert!(unacked.contains(12) && !unacked.contains(11) && !unacked.contains(20));
+    }
+}

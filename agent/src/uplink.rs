@@ -1,0 +1,316 @@
+//! Batches out, acknowledgements back: live first, backlog after.
+//!
+//! ```text
+//!                 newest ──▶ live lane ────────────────┐
+//!   spool ──┤                                          ├──▶ best uplink ─ 5 s ─▶ next uplink ─▶ …
+//!                 oldest ──▶ backlog lanes, rate-capped ┘
+//! ```
+//!
+//! A batch leaves the moment it is sealed. What could not be brought stays in the spool as intervals, which the
+//! backlog lanes fill in order once an answer has come. While nothing answers, one batch at a time asks whether
+//! something does again: the newest and the oldest in turn, so that neither a batch too large for the line nor a
+//! collector that wants its holes filled first stops the rest. Nothing is lost here: a batch leaves the spool only by an
+//! acknowledgement, or set aside after the collector refused it for good.
+
+pub mod health;
+pub mod post;
+mod rate;
+
+use crate::dial::Url;
+use crate::expose::Board;
+use crate::place::Finder;
+use crate::spool::{Sealed, Spool};
+use haidang_daemon::clock::Clock;
+use haidang_daemon::stop::Stop;
+use haidang_probe::plan;
+use health::Health;
+use post::{Post, Verdict};
+use rate::Rate;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+/// Backlog batches under way at once. A collector acknowledges after a group commit of up to 200 ms: one at a time
+/// would take two minutes for an outage of ten.
+pub const BACKLOG_LANES: usize = 4;
+
+/// Pause after the spool could not be read.
+const SPOOL_PAUSE: Duration = Duration::from_secs(1);
+
+/// Longest the last batch may take at the end.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// One way to the collector.
+pub struct Uplink {
+    /// As the plan says it.
+    pub plan: plan::Uplink,
+    post: Post,
+    health: Mutex<Health>,
+}
+
+impl Uplink {
+    /// Connects when first used.
+    ///
+    /// # Errors
+    /// When the collector's URL is not one.
+    pub fn new(plan: &plan::Uplink, bearer: &str, finder: &Finder) -> Result<Uplink, String> {
+        let url = Url::parse(&plan.collector)?;
+        let post = Post::new(url, plan.source, bearer, finder.clone());
+        Ok(Uplink { plan: plan.clone(), post, health: Mutex::default() })
+    }
+
+    /// Name in logs and metrics: the line, and the session that tells two of one line apart.
+    pub fn name(&self) -> String {
+        name(&self.plan)
+    }
+
+    /// Liveness packets arrive on it, or no longer.
+    pub fn heard(&self, heard: bool) {
+        self.health().heard(heard);
+    }
+
+    /// Whether its last attempt succeeded.
+    pub fn carries(&self) -> bool {
+        self.health().carries()
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Name of an uplink in logs, metrics and events.
+pub fn name(plan: &plan::Uplink) -> String {
+    format!("{}/{}", plan.line, plan.ssid)
+}
+
+/// What the courier shares with the rest of the agent.
+#[derive(Clone)]
+pub struct Shared {
+    /// Reads time.
+    pub clock: Clock,
+    /// Holds the batches.
+    pub spool: Arc<tokio::sync::Mutex<Spool>>,
+    /// A batch was sealed, or an uplink was heard again.
+    pub wake: Arc<Notify>,
+    /// Whether batches get through.
+    pub flowing: Arc<AtomicBool>,
+    /// Where the figures are shown.
+    pub board: Board,
+}
+
+/// Brings batches to the collector.
+pub struct Courier {
+    shared: Shared,
+    uplinks: watch::Receiver<Vec<Arc<Uplink>>>,
+    attempts: JoinSet<Attempt>,
+    under_way: BTreeSet<u64>,
+    live: bool,
+    /// Whether the newest batch asked last, while nothing answers.
+    asked_newest: bool,
+    rate: Rate,
+    wake_ns: Option<u64>,
+}
+
+/// What became of one batch over all the uplinks tried.
+struct Attempt {
+    sealed: Sealed,
+    live: bool,
+    verdict: Verdict,
+}
+
+impl Courier {
+    /// A courier that has sent nothing yet.
+    pub fn new(shared: Shared, uplinks: watch::Receiver<Vec<Arc<Uplink>>>) -> Courier {
+        let rate = Rate::new(shared.clock.steady_ns());
+        let (attempts, under_way) = (JoinSet::new(), BTreeSet::new());
+        Courier {
+            shared,
+            uplinks,
+            attempts,
+            under_way,
+            live: false,
+            asked_newest: false,
+            rate,
+            wake_ns: None,
+        }
+    }
+
+    /// Runs until `stop`, then tries the newest batch once more.
+    pub async fn run(mut self, stop: Stop) {
+        let wake = self.shared.wake.clone();
+        loop {
+            self.launch().await;
+            let pause = self.wake_ns.map(|wake_ns| wake_ns.saturating_sub(self.shared.clock.steady_ns()));
+            tokio::select! {
+                () = stop.wait() => break,
+                () = wake.notified() => {}
+                Ok(()) = self.uplinks.changed() => {}
+                Some(ended) = self.attempts.join_next() => self.ended(ended).await,
+                () = sleep(pause) => {}
+            }
+        }
+        let _ = tokio::time::timeout(FAREWELL, self.farewell()).await;
+    }
+
+    /// The batch that tells of the stop is sealed before this; what does not get out now goes at the next start.
+    async fn farewell(&mut self) {
+        self.live = false;
+        self.launch().await;
+        while let Some(ended) = self.attempts.join_next().await {
+            self.ended(ended).await;
+        }
+    }
+
+    /// Starts what may start now, and notes when to look again if nothing else happens.
+    async fn launch(&mut self) {
+        let now_ns = self.shared.clock.steady_ns();
+        self.wake_ns = None;
+        let uplinks = self.uplinks.borrow_and_update().clone();
+        let healths: Vec<Health> = uplinks.iter().map(|uplink| uplink.health().clone()).collect();
+        let order: Vec<Arc<Uplink>> =
+            health::order(&healths, now_ns).into_iter().map(|index| uplinks[index].clone()).collect();
+        if order.is_empty() {
+            self.wake_ns = healths.iter().map(Health::rests_until_ns).min();
+            return;
+        }
+        if let Err(error) = self.fill(&order, now_ns).await {
+            tracing::warn!(%error, "spool cannot be read; trying again");
+            self.wake_ns = Some(now_ns + SPOOL_PAUSE.as_nanos() as u64);
+        }
+    }
+
+    async fn fill(&mut self, order: &[Arc<Uplink>], now_ns: u64) -> Result<(), crate::spool::SpoolError> {
+        let spool = self.shared.spool.clone();
+        let mut spool = spool.lock().await;
+        let flowing = self.flowing();
+        if !self.live && (flowing || self.attempts.is_empty()) {
+            let newest = spool.newest().filter(|newest| !self.under_way.contains(&newest.seq));
+            self.asked_newest = !flowing && !self.asked_newest;
+            let candidate = match newest {
+                Some(newest) if flowing || self.asked_newest => Some(newest),
+                _ if flowing => None,
+                _ => spool.oldest_but(&self.under_way)?,
+            };
+            if let Some(sealed) = candidate {
+                self.live = true;
+                self.send(sealed, true, order);
+            }
+        }
+        while flowing && self.attempts.len() < BACKLOG_LANES + usize::from(self.live) {
+            let Some(sealed) = spool.oldest_but(&self.under_way)? else { break };
+            let ready_ns = self.rate.ready_ns(now_ns);
+            if ready_ns > now_ns {
+                self.wake_ns = Some(ready_ns);
+                break;
+            }
+            self.rate.spend(sealed.bytes.len());
+            self.send(sealed, false, order);
+        }
+        self.shared.board.spool(spool.tally());
+        Ok(())
+    }
+
+    fn send(&mut self, sealed: Sealed, live: bool, order: &[Arc<Uplink>]) {
+        self.under_way.insert(sealed.seq);
+        let (clock, board, order) = (self.shared.clock.clone(), self.shared.board.clone(), order.to_vec());
+        self.attempts.spawn(async move {
+            let verdict = bring(&sealed, &order, &clock, &board).await;
+            Attempt { sealed, live, verdict }
+        });
+    }
+
+    async fn ended(&mut self, ended: Result<Attempt, tokio::task::JoinError>) {
+        let Ok(Attempt { sealed, live, verdict }) = ended else {
+            // It panicked and took its number along; once the others have ended, none is under way.
+            if self.attempts.is_empty() {
+                self.under_way.clear();
+                self.live = false;
+            }
+            return;
+        };
+        self.under_way.remove(&sealed.seq);
+        self.live &= !live;
+        let mut spool = self.shared.spool.lock().await;
+        let answered = match verdict {
+            Verdict::Kept(ack) => {
+                let ours = spool.acknowledged(&ack);
+                if !ours {
+                    tracing::warn!(seq = sealed.seq, "the acknowledgement speaks of another spool");
+                }
+                ours
+            }
+            Verdict::Refused(reason) => {
+                tracing::warn!(seq = sealed.seq, reason, "batch refused by the collector and set aside");
+                spool.set_aside(&sealed);
+                true
+            }
+            Verdict::Unknown(_) | Verdict::Failed(_) => false,
+        };
+        let tally = spool.tally();
+        drop(spool);
+        self.shared.board.spool(tally);
+        if self.shared.flowing.swap(answered, Ordering::Relaxed) != answered {
+            tracing::info!(flowing = answered, backlog = tally.unacked, "batches to the collector");
+        }
+    }
+
+    fn flowing(&self) -> bool {
+        self.shared.flowing.load(Ordering::Relaxed)
+    }
+}
+
+/// Tries the uplinks in order until one answers; the last verdict when none does.
+async fn bring(sealed: &Sealed, order: &[Arc<Uplink>], clock: &Clock, board: &Board) -> Verdict {
+    let mut last = Verdict::Failed("no uplink".into());
+    for uplink in order {
+        let verdict = uplink.post.batch(&sealed.bytes).await;
+        let line = uplink.name();
+        let now_ns = clock.steady_ns();
+        match &verdict {
+            Verdict::Kept(_) | Verdict::Refused(_) => {
+                if uplink.health().answered() {
+                    tracing::info!(line, "uplink carries batches");
+                }
+                board.batch(&line, true);
+                return verdict;
+            }
+            Verdict::Unknown(reason) => {
+                if uplink.health().unknown(now_ns, jitter()) {
+                    tracing::warn!(
+                        line,
+                        reason,
+                        "the collector does not take this agent's batches; check its secret and the collector's address"
+                    );
+                }
+            }
+            Verdict::Failed(reason) => {
+                if uplink.health().failed(now_ns, jitter()) {
+                    tracing::info!(line, reason, "uplink does not carry batches");
+                }
+                tracing::debug!(line, seq = sealed.seq, reason, "batch not brought");
+            }
+        }
+        board.batch(&line, false);
+        last = verdict;
+    }
+    last
+}
+
+fn jitter() -> u8 {
+    let mut octet = [0];
+    // Without a random source the rests are in step, no more.
+    let _ = getrandom::fill(&mut octet);
+    octet[0]
+}
+
+/// Sleeps for so many nanoseconds; for ever without.
+async fn sleep(pause_ns: Option<u64>) {
+    match pause_ns {
+        Some(pause_ns) => tokio::time::sleep(Duration::from_nanos(pause_ns)).await,
+        None => std::future::pending().await,
+    }
+}
