@@ -9,7 +9,7 @@ use super::{
     AGENT_DEAD, CAP_MISSES, CLEAR, COALESCE, Detector, LAMBDA, S_CAP, S_MIN, S_MIN_WIDE, SAME_CAUSE,
     SAME_SITE, Shows, WAIT,
     fault::{At, Change, Fault, FaultId, Witness},
-    graph::{CORE, Graph, Node, Wide},
+    graph::{CORE, Graph, Node, SiteRoute, StreamId, Wide},
     stream::Silence,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,7 +78,7 @@ impl Detector {
 
     fn wide_root(&self, graph: &Graph, wide: &Wide) -> Option<Fault> {
         let at = At::Node(graph.nodes[wide.node].clone());
-        if self.faults.values().any(|fault| fault.at == at && fault.cleared.is_none()) {
+        if self.known_silent(graph, wide, &at) {
             return None;
         }
         let since = self.ok[wide.node];
@@ -102,6 +102,14 @@ impl Detector {
         let told = wide.node == CORE || !own.is_empty() || matches!(graph.nodes[wide.node], Node::Pop(_));
         let witness = if told && !waited { Witness::Conclusive } else { Witness::Open };
         Some(self.fault(at, began, silent.lines, true, witness))
+    }
+
+    /// The node, or something above it, is the root of a live fault and has not answered since.
+    fn known_silent(&self, graph: &Graph, wide: &Wide, at: &At) -> bool {
+        let above = |at: &At| wide.above.iter().any(|node| *at == At::Node(graph.nodes[*node].clone()));
+        self.faults
+            .values()
+            .any(|fault| fault.wide && fault.cleared.is_none() && (fault.at == *at || above(&fault.at)))
     }
 
     /// The lines beneath a node that are silent since its last reply, when they are enough.
@@ -153,7 +161,7 @@ impl Detector {
         {
             fault.lines.extend(self.presumed(&wide.lines));
         }
-        let by = self.enter(fault);
+        let by = self.enter(graph, fault);
         let adopted = children.into_iter().map(|child| Change::Adopted { child, by });
         std::iter::once(Change::Found(by)).chain(adopted).collect()
     }
@@ -271,7 +279,8 @@ impl Detector {
         self.fault(at, first.began, lines, true, Witness::Open)
     }
 
-    fn doubtful_pop(&self, graph: &Graph, lines: &BTreeSet<usize>) -> Option<usize> {
+    /// The POP at which so many of these lines are recorded that the record, not the POP, is in doubt.
+    pub(super) fn doubtful_pop(&self, graph: &Graph, lines: &BTreeSet<usize>) -> Option<usize> {
         let pops: BTreeSet<usize> = lines.iter().filter_map(|line| graph.lines[*line].pop).collect();
         pops.into_iter().find(|pop| {
             let wide = graph.wide.iter().find(|wide| wide.node == *pop);
@@ -327,16 +336,25 @@ impl Detector {
             let Some(began) = silence.began.filter(|began| !known && self.now - began >= AGENT_DEAD) else {
                 continue;
             };
-            let gateway_lives = self.ok[site.node] >= began + CLEAR;
+            let gateway_lives = self.gateway_lives(graph, site);
             let alone = site.core || site.lines.is_empty();
             if silence.weight >= LAMBDA && (gateway_lives || alone) {
                 let witness = if gateway_lives { Witness::Conclusive } else { Witness::Open };
                 let mut fault = self.fault(at, began, BTreeSet::new(), false, witness);
                 fault.is_agent = true;
-                changes.push(Change::Found(self.enter(fault)));
+                changes.push(Change::Found(self.enter(graph, fault)));
             }
         }
         changes
+    }
+
+    /// Whether the core agent's questions to a site were answered steadily while its agent was silent.
+    fn gateway_lives(&self, graph: &Graph, site: &SiteRoute) -> bool {
+        let streams = site.lines.iter().flat_map(|line| &graph.lines[*line].streams);
+        let asked = streams.filter(|number| matches!(graph.routes[**number].id, StreamId::Asked(_)));
+        asked
+            .map(|number| self.streams[*number].streak())
+            .any(|(n, from)| n > 0 && self.now - from >= AGENT_DEAD)
     }
 
     fn fault(&self, at: At, began: i64, lines: BTreeSet<usize>, wide: bool, witness: Witness) -> Fault {

@@ -72,6 +72,7 @@ impl Detector {
             return;
         }
         self.relapse(graph, fault);
+        self.recognise(graph, fault);
         fault.cleared = self.cleared(graph, fault);
         self.drop_strays(graph, fault);
         let all = fault.lines.iter().all(|line| self.lines[*line] == Shows::Alive);
@@ -86,6 +87,15 @@ impl Detector {
             {
                 self.lines[*line] = Shows::Silent(began);
             }
+        }
+    }
+
+    /// A group that grew into most of a recorded POP's lines is that POP, with a doubtful record.
+    fn recognise(&self, graph: &Graph, fault: &mut Fault) {
+        let group = matches!(fault.at, At::Group { .. }) && fault.cleared.is_none();
+        if let Some(pop) = self.doubtful_pop(graph, &fault.lines).filter(|_| group) {
+            fault.at = At::Node(graph.nodes[pop].clone());
+            fault.doubtful = true;
         }
     }
 
@@ -136,12 +146,14 @@ impl Detector {
     }
 
     /// Enters a fault and marks its lines.
-    pub(super) fn enter(&mut self, fault: Fault) -> FaultId {
+    pub(super) fn enter(&mut self, graph: &Graph, fault: Fault) -> FaultId {
         let id = FaultId(self.next_fault);
         self.next_fault += 1;
         if !fault.is_agent {
             for line in &fault.lines {
                 self.lines[*line] = Shows::Silent(fault.began);
+                // Only answers from now on count as its return.
+                graph.lines[*line].streams.iter().for_each(|number| self.streams[*number].interrupt());
             }
         }
         self.faults.insert(id, fault);

@@ -168,6 +168,11 @@ impl Stream {
         !self.misses.is_empty()
     }
 
+    /// Replies in a row are counted anew.
+    pub fn interrupt(&mut self) {
+        self.streak = 0;
+    }
+
     /// Replies in a row without a miss, and since when.
     pub fn streak(&self) -> (u32, i64) {
         (self.streak, self.streak_from)

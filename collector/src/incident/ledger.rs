@@ -137,6 +137,7 @@ impl Ledger {
         incident.began = if incident.began == 0 { fault.began } else { incident.began.min(fault.began) };
         incident.at_error_s = 1.0;
         if fault.cleared.is_none() {
+            incident.root = root_of(view, fault);
             incident.sites = suffering(view, fault);
             incident.rehearsal = rehearsal(view, fault, &incident.sites);
             incident.kind = kind_of(view, fault, &incident.sites);
