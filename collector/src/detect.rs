@@ -142,7 +142,7 @@ impl Detector {
     pub fn start(&mut self, at: i64) {
         self.now = at;
         self.trains.clear();
-        self.streams.iter_mut().for_each(|stream| stream.pardon(Some(at + START_GRACE)));
+        self.streams.iter_mut().for_each(|stream| stream.pardon(at + START_GRACE));
     }
 
     /// The source address of an uplink's packets was compared with the record.
@@ -155,7 +155,7 @@ impl Detector {
         let blind = self.now != 0 && tick.at - self.now > BLIND;
         self.now = tick.at;
         if blind {
-            self.streams.iter_mut().for_each(|stream| stream.pardon(Some(tick.at + BLIND_GRACE)));
+            self.streams.iter_mut().for_each(|stream| stream.pardon(tick.at + BLIND_GRACE));
         }
         for heard in &tick.up {
             let Some(number) = graph.streams.get(&StreamId::Up(heard.ssid)).copied() else { continue };

@@ -143,12 +143,12 @@ impl Stream {
         }
     }
 
-    /// We were blind, or start anew: nothing is owed and no miss counts until `from`, or until the first packet.
-    pub fn pardon(&mut self, from: Option<i64>) {
+    /// We were blind, or start anew: nothing is owed, and arrivals not before `from`.
+    pub fn pardon(&mut self, from: i64) {
         self.misses.clear();
         self.pending.clear();
         self.streak = 0;
-        self.due = from.filter(|_| self.established);
+        self.due = self.due.map(|_| from);
     }
 
     /// Misses sent after `t`: how many, the first, and their weight (capped).
@@ -278,7 +278,7 @@ mod tests {
         let mut stream = answered_stream();
         stream.sent(20, 10_000);
         stream.pass(12_000, 1000);
-        stream.pardon(None);
+        stream.pardon(60_000);
         stream.pass(20_000, 1000);
         assert!(!stream.doubted());
     }
