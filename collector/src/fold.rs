@@ -61,6 +61,8 @@ pub struct Change {
     pub incidents: Vec<String>,
     /// Whether the findings changed.
     pub findings: bool,
+    /// Whether the record judged by is another: what was read before may name what no longer is.
+    pub record: bool,
 }
 
 /// Why a submission is refused. Nothing of it was kept.

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! An id is the journal's position up to which everything was sent. Who comes back with one gets what came
-//! after; when the ring no longer reaches that far, or a reader is too slow, it gets `event: reset` and reads
-//! all anew. `event: heartbeat` each 15 s, and at once on opening, carries the id too. After a reset for
+//! after; when the ring no longer reaches that far, a reader is too slow or the record is another, it gets
+//! `event: reset` and reads all anew. `event: heartbeat` each 15 s, and at once on opening, carries the id too. After a reset for
 //! slowness the stream ends and the browser opens another.
 
 use super::{Shared, problem::Problem, story::IncidentView, view};
@@ -96,15 +96,15 @@ impl Relay {
             let mut gathered = Gathered::default();
             match changes.recv().await {
                 Ok(change) => gathered.add(change),
-                Err(broadcast::error::RecvError::Lagged(_)) => gathered.missed = true,
+                Err(broadcast::error::RecvError::Lagged(_)) => gathered.anew = true,
                 Err(broadcast::error::RecvError::Closed) => return,
             }
             pace.tick().await;
             gathered.rest(&mut changes);
-            let frame = if gathered.missed { None } else { fold.read(|watch| gathered.frame(watch)) };
+            let frame = if gathered.anew { None } else { fold.read(|watch| gathered.frame(watch)) };
             match frame {
                 Some(frame) => self.tell(frame),
-                None if gathered.missed => self.reset(fold.read(Watch::seq)),
+                None if gathered.anew => self.reset(fold.read(Watch::seq)),
                 None => {}
             }
         }
@@ -125,19 +125,20 @@ impl Relay {
         let _ = self.frames.send(frame);
     }
 
-    /// Changes were missed: nobody can be resumed from before this.
+    /// Everybody reads anew; nobody can be resumed from before this.
     fn reset(&self, seq: u64) {
         let mut ring = self.ring();
         *ring = Ring { kept: VecDeque::new(), bytes: 0, floor: seq, through: seq };
         let _ = self.frames.send(Frame { seq, text: reset(seq) });
     }
 
-    /// What to send at once to who saw everything up to `since`, and the frames from then on.
-    fn open(&self, since: Option<u64>) -> (VecDeque<Bytes>, broadcast::Receiver<Frame>) {
+    /// What to send at once to who saw everything up to `since`, and the frames from then on. `latest` is the
+    /// fold's position: what lies beyond it is an id of another journal.
+    fn open(&self, since: Option<u64>, latest: u64) -> (VecDeque<Bytes>, broadcast::Receiver<Frame>) {
         let ring = self.ring();
         let first = match since {
             None => VecDeque::new(),
-            Some(since) if since < ring.floor || since > ring.through => [reset(ring.through)].into(),
+            Some(since) if since < ring.floor || since > latest => [reset(ring.through)].into(),
             Some(since) => {
                 ring.kept.iter().filter(|frame| frame.seq > since).map(|f| f.text.clone()).collect()
             }
@@ -168,7 +169,8 @@ struct Gathered {
     places: BTreeSet<String>,
     incidents: BTreeSet<String>,
     findings: bool,
-    missed: bool,
+    /// What was read before may be wrong: changes were missed, or the record is another.
+    anew: bool,
 }
 
 impl Gathered {
@@ -177,6 +179,7 @@ impl Gathered {
         self.places.extend(change.sites);
         self.incidents.extend(change.incidents);
         self.findings |= change.findings;
+        self.anew |= change.record;
     }
 
     /// Whatever came meanwhile.
@@ -184,7 +187,7 @@ impl Gathered {
         loop {
             match changes.try_recv() {
                 Ok(change) => self.add(change),
-                Err(broadcast::error::TryRecvError::Lagged(_)) => self.missed = true,
+                Err(broadcast::error::TryRecvError::Lagged(_)) => self.anew = true,
                 Err(_) => return,
             }
         }
@@ -281,7 +284,7 @@ pub(super) async fn stream(
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response();
     };
     let given = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
-    let (first, frames) = console.events.open(given.or(begin.since));
+    let (first, frames) = console.events.open(given.or(begin.since), console.parts.fold.read(Watch::seq));
     let stop = console.parts.stop.clone();
     let reader =
         Reader { console, first, frames, beat: interval(HEARTBEAT), stop, ended: false, _place: place };

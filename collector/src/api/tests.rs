@@ -2,4 +2,5 @@
 
 mod doors;
 pub(super) mod rig;
+mod story;
 mod truth;

@@ -308,6 +308,10 @@ pub fn finding(finding: Finding, lang: &str) -> FindingView {
             "chưa từng trả lời: kiểm tra lại khai báo và đường đi",
             "never answered: check the record and the way there",
         ),
+        "agent-never-heard" => (
+            "đầu đo chưa từng báo về: kiểm tra cài đặt và đường đi",
+            "its agent was never heard: check its installation and the way here",
+        ),
         "not-permitted" => (
             "máy này không cho phép phép đo: cấp quyền mở socket ICMP",
             "this machine does not permit the probe: allow ICMP sockets",

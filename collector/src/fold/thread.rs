@@ -119,12 +119,13 @@ impl Thread {
         self.shared.counts.entries.fetch_add(1, Ordering::Relaxed);
         let effects =
             self.shared.watch.write().unwrap_or_else(PoisonError::into_inner).apply(position, entry);
-        self.tell(position, entry.at(), effects);
+        self.tell(position, entry, effects);
         Ok(position)
     }
 
-    fn tell(&mut self, seq: u64, at: i64, effects: Vec<Effect>) {
-        let mut change = Change { seq, at, ..Change::default() };
+    fn tell(&mut self, seq: u64, entry: &Entry, effects: Vec<Effect>) {
+        let record = matches!(entry, Entry::Config { .. });
+        let mut change = Change { seq, at: entry.at(), record, ..Change::default() };
         for effect in effects {
             match effect {
                 Effect::Train { ssid, until } => (self.hooks.on_train)(ssid, until),
@@ -135,7 +136,7 @@ impl Thread {
                 Effect::Verdict(_) => {}
             }
         }
-        if !change.sites.is_empty() || !change.incidents.is_empty() || change.findings {
+        if !change.sites.is_empty() || !change.incidents.is_empty() || change.findings || record {
             // An error means that nobody listens.
             let _ = self.shared.changes.send(change);
         }

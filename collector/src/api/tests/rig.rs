@@ -187,7 +187,17 @@ pub fn province() -> Topology {
         seen_from: vec!["127.82.116.1".parse().unwrap()],
         ssid: Some(2),
     };
-    record.lines.insert("28249-1".into(), line);
+    // A second office on the same carrier, which lives while the first is cut.
+    let lives = site("UBND Đạo Thạnh", SiteKind::Office, Some("28249"), &["28249-2"], vec![]);
+    record.sites.insert("28249-ub".into(), lives);
+    let second = Line {
+        site: "28249-ub".into(),
+        circuit: "DTP-VNPT-000124".into(),
+        gateway: None,
+        ssid: Some(4),
+        ..line.clone()
+    };
+    record.lines.extend([("28249-1".into(), line), ("28249-2".into(), second)]);
     record
 }
 
