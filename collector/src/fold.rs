@@ -148,6 +148,10 @@ pub struct Counts {
     pub refused: AtomicU64,
     /// Syncs done.
     pub syncs: AtomicU64,
+    /// Records the journal dropped to its bound.
+    pub dropped: AtomicU64,
+    /// Octets of the journal at the last sync.
+    pub bytes: AtomicU64,
 }
 
 type Answer = oneshot::Sender<Result<Kept, Refused>>;

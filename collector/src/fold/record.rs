@@ -105,6 +105,11 @@ impl Record {
         Ok(self.evidence()?.read(Position(from)))
     }
 
+    /// Octets on disk, and records dropped to the bound since this start.
+    pub(super) fn size(&self) -> (u64, u64) {
+        (self.evidence.as_ref().map_or(0, Evidence::bytes), self.dropped)
+    }
+
     /// The oldest position held.
     pub(super) fn first(&mut self) -> Result<u64, Error> {
         Ok(self.evidence()?.first().0)

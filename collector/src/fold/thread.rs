@@ -156,7 +156,11 @@ impl Thread {
 
     fn sync(&mut self, now: i64) {
         let answer = self.record.sync().map_err(|error| self.fail(&error));
-        self.shared.counts.syncs.fetch_add(1, Ordering::Relaxed);
+        let (bytes, dropped) = self.record.size();
+        let counts = &self.shared.counts;
+        counts.syncs.fetch_add(1, Ordering::Relaxed);
+        counts.bytes.store(bytes, Ordering::Relaxed);
+        counts.dropped.store(dropped, Ordering::Relaxed);
         self.synced = now;
         if answer.is_ok() {
             self.dirty = false;

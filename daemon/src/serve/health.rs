@@ -19,12 +19,19 @@ const TEXT: &str = "text/plain; charset=utf-8";
 pub struct Health {
     metrics: Metrics,
     ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+    note: Arc<dyn Fn() -> Option<String> + Send + Sync>,
 }
 
 impl Health {
     /// `ready` is asked at each `/readyz`; its error, one line without secrets, is the answer's body.
     pub fn new(metrics: Metrics, ready: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Health {
-        Health { metrics, ready: Arc::new(ready) }
+        Health { metrics, ready: Arc::new(ready), note: Arc::new(|| None) }
+    }
+
+    /// `note` is what `/readyz` adds, on a line of its own, while the process is ready though something wants
+    /// attention; no secrets.
+    pub fn with_note(self, note: impl Fn() -> Option<String> + Send + Sync + 'static) -> Health {
+        Health { note: Arc::new(note), ..self }
     }
 
     /// The answer to one request; 404 for any other path, 405 for anything but GET and HEAD.
@@ -32,7 +39,10 @@ impl Health {
         let (status, kind, body) = match path {
             "/healthz" => (StatusCode::OK, TEXT, "ok\n".into()),
             "/readyz" => match (self.ready)() {
-                Ok(()) => (StatusCode::OK, TEXT, "ready\n".into()),
+                Ok(()) => {
+                    let note = (self.note)().map(|note| format!("{note}\n"));
+                    (StatusCode::OK, TEXT, format!("ready\n{}", note.unwrap_or_default()))
+                }
                 Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{reason}\n")),
             },
             "/metrics" => match self.metrics.text() {

@@ -1,0 +1,123 @@
+//! What each command does with the library.
+
+use crate::{Add, Agent, Command, Place, Replay, Serve, User, What};
+use anyhow::{Context, bail};
+use haidang_collector::access::{Access, Role};
+use haidang_collector::agent_file;
+use haidang_collector::config;
+use haidang_collector::registry::{Registry, replace};
+use haidang_collector::replay::replay;
+use haidang_collector::serve;
+use haidang_collector::topology::Topology;
+use haidang_daemon::clock::Clock;
+use haidang_daemon::{log, stop};
+use std::fs::DirBuilder;
+use std::io::{BufWriter, Write, stdout};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+/// Runs a command; its error is for people.
+pub fn run(command: Command) -> anyhow::Result<()> {
+    log::init(command.log.as_deref())?;
+    match command.what {
+        What::Serve(Serve { place, first_sign_in }) => serve(place, first_sign_in),
+        What::Check { dir } => check(&dir),
+        What::Replay(wish) => again(&wish),
+        What::Agent(Agent::Add(add)) => agent_add(&add),
+        What::Agent(Agent::Revoke { sites, data }) => agent_revoke(&sites, &data),
+        What::User(user) => people(user),
+    }
+}
+
+fn serve(place: Place, first_sign_in: Option<std::path::PathBuf>) -> anyhow::Result<()> {
+    let clock = Clock::machine()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let stop = stop::on_signals().context("take over the signals")?;
+        let place = serve::Place { config: place.config, data: place.data, first_sign_in };
+        Ok(serve::run(&place, clock, stop).await?)
+    })
+}
+
+fn check(dir: &Path) -> anyhow::Result<()> {
+    match config::load(dir) {
+        Ok(config) => {
+            writeln!(stdout(), "{}: {}", dir.display(), config.summary())?;
+            Ok(())
+        }
+        Err(faults) => {
+            for fault in &faults {
+                writeln!(stdout(), "{fault}")?;
+            }
+            bail!("{}: {} wrong", dir.display(), faults.len())
+        }
+    }
+}
+
+fn again(wish: &Replay) -> anyhow::Result<()> {
+    let mut out = BufWriter::new(stdout().lock());
+    let replayed = replay(&wish.journal, wish.from, wish.verdicts, &mut out);
+    // What came before a difference is part of the answer.
+    out.flush()?;
+    writeln!(out, "{}", serde_json::to_string(&replayed?)?)?;
+    Ok(out.flush()?)
+}
+
+fn agent_add(add: &Add) -> anyhow::Result<()> {
+    let (mut topology, settings) = serve::record(&add.place.config)?;
+    let sites = if add.rehearsal { rehearsal(&topology) } else { add.sites.clone() };
+    let (registry, secrets) = Registry::edit(&add.place.data, |registry| {
+        let secrets = sites.iter().map(|site| registry.add(&topology, site, add.new_secret));
+        let secrets = secrets.collect::<Result<Vec<_>, _>>()?;
+        Ok((registry.clone(), secrets))
+    })?;
+    registry.assign(&mut topology);
+    if let Some(out) = &add.out {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(out);
+        made.with_context(|| format!("create {}", out.display()))?;
+    }
+    for (number, (site, secret)) in sites.iter().zip(&secrets).enumerate() {
+        let plan = agent_file::plan(&topology, &settings, &registry, site, secret, add.reach)?;
+        let text = agent_file::text(&plan);
+        match &add.out {
+            Some(out) => replace(&out.join(format!("{site}.yml")), text.as_bytes())?,
+            None if number == 0 => write!(stdout(), "{text}")?,
+            None => write!(stdout(), "---\n{text}")?,
+        }
+    }
+    Ok(())
+}
+
+fn rehearsal(topology: &Topology) -> Vec<String> {
+    let sites = topology.sites.iter().filter(|(_, site)| site.rehearsal && site.observe.has_agent());
+    sites.map(|(id, _)| id.clone()).collect()
+}
+
+fn agent_revoke(sites: &[String], data: &Path) -> anyhow::Result<()> {
+    let without = Registry::edit(data, |registry| {
+        Ok(sites.iter().filter(|site| !registry.revoke(site)).cloned().collect::<Vec<_>>())
+    })?;
+    if without.is_empty() {
+        return Ok(());
+    }
+    bail!("had no agent to revoke: {}", without.join(", "))
+}
+
+fn people(user: User) -> anyhow::Result<()> {
+    let now = Clock::machine()?.utc_ms();
+    let (name, password) = match user {
+        User::Add { name, role, data } => {
+            let Some(role) = Role::named(&role) else {
+                bail!("there is no role `{role}`; say viewer, operator or admin")
+            };
+            let password = Access::open(&data)?.add(&name, role, now)?;
+            (name, password)
+        }
+        User::Reset { name, data } => {
+            let password = Access::open(&data)?.reset(&name)?;
+            (name, password)
+        }
+    };
+    writeln!(stdout(), "{name} {password}")?;
+    Ok(())
+}

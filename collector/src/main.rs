@@ -1,0 +1,139 @@
+//! `haidang-collector`: the collector's commands.
+
+mod cli;
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Detects outages across a province's network and names their one root.
+#[derive(Parser)]
+#[command(name = "haidang-collector", version, after_help = "Messages go to stderr, results to stdout.")]
+struct Command {
+    /// What is logged: error, warn, info, debug, trace, or `part=level,…`.
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log: Option<String>,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Run the collector until SIGINT or SIGTERM.
+    Serve(Serve),
+    /// Check a configuration directory: all its faults as file:line:col, exit 1 if there is one.
+    Check {
+        /// The configuration directory.
+        dir: PathBuf,
+    },
+    /// Fold a journal again and compare every checkpoint; exit 1 at the first that differs.
+    Replay(Replay),
+    /// Add or revoke the agents of sites.
+    #[command(subcommand)]
+    Agent(Agent),
+    /// Add people, or give them a new password.
+    #[command(subcommand)]
+    User(User),
+}
+
+#[derive(Args)]
+struct Serve {
+    #[command(flatten)]
+    place: Place,
+    /// Write a first sign-in (address, user, password, token; 0600) to this file, unless it holds one that works.
+    #[arg(long, value_name = "FILE")]
+    first_sign_in: Option<PathBuf>,
+}
+
+/// Where a collector's files are.
+#[derive(Args)]
+struct Place {
+    /// The configuration directory.
+    #[arg(long, value_name = "DIR")]
+    config: PathBuf,
+    /// The collector's own directory: journal, agents' secrets, people. Made when missing.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+}
+
+#[derive(Args)]
+struct Replay {
+    /// The journal's directory (`evidence` in the collector's), or a copy. It is only read.
+    journal: PathBuf,
+    /// Begin with the first checkpoint at or after this position instead of the journal's start.
+    #[arg(long, value_name = "POSITION")]
+    from: Option<u64>,
+    /// Print each verdict as well, one JSON line each, as it was given.
+    #[arg(long)]
+    verdicts: bool,
+}
+
+#[derive(Subcommand)]
+enum Agent {
+    /// Print the files agents run by. Adding a site again prints the same file with the present record.
+    Add(Add),
+    /// Take agents' secrets away; a running collector turns them away within seconds.
+    Revoke {
+        /// The sites.
+        #[arg(required = true)]
+        sites: Vec<String>,
+        /// The collector's own directory.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct Add {
+    /// The sites.
+    #[arg(required_unless_present = "rehearsal")]
+    sites: Vec<String>,
+    /// All sites marked as rehearsal that have an agent.
+    #[arg(long, conflicts_with = "sites")]
+    rehearsal: bool,
+    #[command(flatten)]
+    place: Place,
+    /// Write each file to DIR/SITE.yml (0600) instead of stdout.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Draw new secrets: agents with the old ones are turned away.
+    #[arg(long)]
+    new_secret: bool,
+    /// The collector's address as agents see it; needed when it listens on all addresses.
+    #[arg(long, value_name = "IP")]
+    reach: Option<std::net::IpAddr>,
+}
+
+#[derive(Subcommand)]
+enum User {
+    /// Add a person and print the password made for them.
+    Add {
+        /// The name.
+        name: String,
+        /// What they may do: viewer, operator or admin.
+        #[arg(long, default_value = "operator")]
+        role: String,
+        /// The collector's own directory.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+    },
+    /// Give a person a new password, print it, and end their sessions.
+    Reset {
+        /// The name.
+        name: String,
+        /// The collector's own directory.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let command = Command::parse();
+    match cli::run(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

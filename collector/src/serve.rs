@@ -1,0 +1,297 @@
+//! The running collector: everything started in order, kept in step with its files, and ended in order.
+//!
+//! ```text
+//! configuration, agents.yml ─▶ record, roster ─▶ fold ─▶ liveness ─▶ ports
+//!          ▲ a change of either: both are read anew; what is wrong stays out, and the last good one stays
+//! end:  ports (DRAIN) ─▶ liveness ─▶ fold with a checkpoint
+//! ```
+
+mod exposed;
+
+use crate::access::{Access, AccessError, first::FirstError};
+use crate::api;
+use crate::config::{self, Config, Fault};
+use crate::fold::{self, Ending, Fold, Hooks, StartError};
+use crate::ingest::{IN_HAND, Ingest};
+use crate::liveness::{self, Liveness, Running};
+use crate::registry::{FILE, Registry, RegistryError, Roster};
+use crate::store::{Row, Store};
+use crate::topology::Topology;
+use crate::watch::lines::LineSample;
+use arc_swap::ArcSwap;
+use exposed::{Exposed, Reading};
+use haidang_daemon::clock::Clock;
+use haidang_daemon::listen::{ListenError, Listener};
+use haidang_daemon::metrics::Metrics;
+use haidang_daemon::reload::Reload;
+use haidang_daemon::serve::{self, Counts, Health, Limits};
+use haidang_daemon::stop::Stop;
+use haidang_probe::check::CheckId;
+use hyper_util::service::TowerToHyperService;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// Name of the journal's directory within the collector's.
+pub const EVIDENCE: &str = "evidence";
+/// Connections of people and scripts at a time, event streams included.
+const CONSOLE_CONNECTIONS: usize = 256;
+/// Connections of agents at a time: two uplinks of each of several hundred.
+const AGENT_CONNECTIONS: usize = 16 * IN_HAND;
+/// Time for answers under way at the end, within the two seconds an orderly stop may take.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// Where a collector's files are.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The configuration directory.
+    pub config: PathBuf,
+    /// The collector's own directory, made when missing.
+    pub data: PathBuf,
+    /// Where a first sign-in is written, if one is wished for.
+    pub first_sign_in: Option<PathBuf>,
+}
+
+/// Why a collector does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The configuration is wrong.
+    #[error("{}", lines(.0))]
+    Config(Vec<Fault>),
+    /// The collector's directory cannot be made.
+    #[error("create {}: {source}", .path.display())]
+    Data {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The agents' file is wrong.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The people's file is wrong.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// No first sign-in.
+    #[error(transparent)]
+    FirstSignIn(#[from] FirstError),
+    /// No port.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// No fold.
+    #[error(transparent)]
+    Fold(#[from] StartError),
+    /// Something else the system refused.
+    #[error("{what}: {source}")]
+    System {
+        /// What was attempted.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// Runs a collector until `stop`. Needs a tokio runtime.
+pub async fn run(place: &Place, clock: Clock, stop: Stop) -> Result<(), ServeError> {
+    let data = &place.data;
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
+    made.map_err(|source| ServeError::Data { path: data.clone(), source })?;
+    // Before the first read, so that no change falls between the two.
+    let mut config_changes = Reload::start(&place.config).map_err(system("watch the configuration"))?;
+    let mut agent_changes = Reload::start(&data.join(FILE)).map_err(system("watch the agents' file"))?;
+    let (config, roster) = read(place)?;
+    let collector = Collector::start(place, config, roster, clock, &stop).await?;
+    loop {
+        tokio::select! {
+            () = stop.wait() => break,
+            () = config_changes.changed() => collector.reread(place).await,
+            () = agent_changes.changed() => collector.reread(place).await,
+        }
+    }
+    collector.end().await;
+    Ok(())
+}
+
+/// What stands in the files: the configuration with session ids in its record, and who may speak.
+fn read(place: &Place) -> Result<(Config, Roster), ServeError> {
+    let mut config = config::load(&place.config).map_err(ServeError::Config)?;
+    let registry = Registry::read(&place.data)?;
+    registry.assign(&mut config.topology);
+    let roster = registry.roster(&config.topology);
+    Ok((config, roster))
+}
+
+struct Collector {
+    fold: Fold,
+    ending: Ending,
+    liveness: Liveness,
+    running: Running,
+    roster: Arc<ArcSwap<Roster>>,
+    settings: config::Settings,
+    reading: Reading,
+    clock: Clock,
+    ports: JoinSet<()>,
+}
+
+impl Collector {
+    async fn start(
+        place: &Place,
+        config: Config,
+        roster: Roster,
+        clock: Clock,
+        stop: &Stop,
+    ) -> Result<Collector, ServeError> {
+        let Config { topology, collector: settings, .. } = config;
+        let metrics = Metrics::new();
+        let console = settings.console.bind(&place.config).await?;
+        let agents = settings.agents.bind(&place.config).await?;
+        let bound = liveness::bind(settings.stamp, &metrics);
+        let (liveness, bound) = bound.map_err(system(&format!("listen on {} for STAMP", settings.stamp)))?;
+        let access = Arc::new(Access::open(&place.data)?);
+        first_sign_in(place, &access, &console, &clock)?;
+
+        let store = Arc::new(Store::default());
+        let (fold, ending) = fold::start(fold::Start {
+            journal: fold::Journal { dir: place.data.join(EVIDENCE), max_bytes: settings.journal.max_bytes },
+            at: clock.utc_ms(),
+            topology,
+            hooks: hooks(&store, &liveness, &clock),
+        })?;
+        let stamp = bound.address().map_err(system("read the STAMP address"))?;
+        let running = bound.start(liveness.clone(), clock.clone(), fold.clone());
+        let running = running.map_err(system("start the liveness thread"))?;
+        liveness.serve(roster.clone()).await;
+
+        let roster = Arc::new(ArcSwap::from_pointee(roster));
+        let reading = Reading::register(&metrics, clock.utc_ms());
+        Exposed::register(&metrics, fold.clone(), store.clone());
+        tracing::info!(
+            console = %format!("{}://{}", console.scheme(), console.address()),
+            agents = %format!("{}://{}", agents.scheme(), agents.address()),
+            %stamp,
+            "serving"
+        );
+        let mut ports = JoinSet::new();
+        let ingest = Ingest::new(fold.clone(), roster.clone(), clock.clone(), &metrics);
+        let parts = api::Parts {
+            fold: fold.clone(),
+            store,
+            access,
+            clock: clock.clone(),
+            health: health(&metrics, &fold, &reading),
+            stop: stop.clone(),
+            secure: console.scheme() == "https",
+        };
+        let service = TowerToHyperService::new(ingest.router());
+        let (limits, counts) = (at_most(AGENT_CONNECTIONS), Counts::register(&metrics, "agents"));
+        ports.spawn(serve::run(agents, limits, counts, service, stop.clone()));
+        let service = TowerToHyperService::new(api::router(parts));
+        let (limits, counts) = (at_most(CONSOLE_CONNECTIONS), Counts::register(&metrics, "console"));
+        ports.spawn(serve::run(console, limits, counts, service, stop.clone()));
+        Ok(Collector { fold, ending, liveness, running, roster, settings, reading, clock, ports })
+    }
+
+    /// Takes over what the files say now; when they are wrong, or the journal refuses, the last good stays.
+    async fn reread(&self, place: &Place) {
+        let now = self.clock.utc_ms();
+        let failed = match read(place) {
+            Ok((config, roster)) => match self.apply(now, config, roster).await {
+                Ok(()) => None,
+                Err(refused) => Some(refused.to_string()),
+            },
+            Err(error) => Some(error.to_string()),
+        };
+        match &failed {
+            None => tracing::info!("configuration taken over"),
+            Some(why) => tracing::warn!(why, "the changed configuration is not taken over"),
+        }
+        self.reading.note(now, failed);
+    }
+
+    async fn apply(&self, now: i64, config: Config, roster: Roster) -> Result<(), fold::Refused> {
+        if config.collector != self.settings {
+            tracing::warn!("addresses and limits of the collector itself change at its next start");
+        }
+        // The revoked are out even when the journal refuses the record.
+        self.roster.store(Arc::new(roster.clone()));
+        self.liveness.serve(roster).await;
+        self.fold.configure(now, config.topology).await
+    }
+
+    async fn end(mut self) {
+        while self.ports.join_next().await.is_some() {}
+        self.running.stop().await;
+        self.ending.stop().await;
+        tracing::info!("stopped");
+    }
+}
+
+fn first_sign_in(
+    place: &Place,
+    access: &Access,
+    console: &Listener,
+    clock: &Clock,
+) -> Result<(), ServeError> {
+    let Some(path) = &place.first_sign_in else { return Ok(()) };
+    let url = format!("{}://{}", console.scheme(), console.address());
+    if access.first_sign_in(path, &url, clock.utc_ms())? {
+        tracing::info!(path = %path.display(), "a first sign-in was written");
+    }
+    Ok(())
+}
+
+fn hooks(store: &Arc<Store>, liveness: &Liveness, clock: &Clock) -> Hooks {
+    let (of_batches, of_lines) = (store.clone(), store.clone());
+    let (liveness, clock) = (liveness.clone(), clock.clone());
+    Hooks {
+        on_batch: Box::new(move |received, batch| {
+            of_batches.push_batch(&received.agent, batch, received.at);
+        }),
+        on_train: Box::new(move |ssid, until| liveness.train(ssid, until)),
+        on_lines: Box::new(move |samples| {
+            // One row a line: a row is what was measured at one instant.
+            for line in samples.chunk_by(|one, next| (&one.line, one.at) == (&next.line, next.at)) {
+                push_line(&of_lines, line, clock.utc_ms());
+            }
+        }),
+    }
+}
+
+/// A line's liveness stands in the store as a check of its site named `liveness/LINE`.
+fn push_line(store: &Store, samples: &[LineSample], now: i64) {
+    let Some(first) = samples.first() else { return };
+    let values: Vec<_> = samples.iter().map(|sample| (sample.metric, "", sample.value)).collect();
+    let check = CheckId::of_name(&format!("liveness/{}", first.line));
+    store.push(Row { site: &first.site, check, at: first.at, values: &values }, now);
+}
+
+fn health(metrics: &Metrics, fold: &Fold, reading: &Reading) -> Health {
+    let (fold, reading) = (fold.clone(), reading.clone());
+    let ready = move || match fold.fault() {
+        None => Ok(()),
+        Some(why) => Err(format!("the journal takes no records: {why}")),
+    };
+    Health::new(metrics.clone(), ready).with_note(move || reading.failed())
+}
+
+fn at_most(connections: usize) -> Limits {
+    Limits { connections, drain: DRAIN, ..Limits::default() }
+}
+
+fn system(what: &str) -> impl FnOnce(std::io::Error) -> ServeError {
+    let what = what.to_owned();
+    move |source| ServeError::System { what, source }
+}
+
+fn lines(faults: &[Fault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// The record and settings of a configuration, with the registry's session ids: what `agent add` works on.
+pub fn record(config: &Path) -> Result<(Topology, config::Settings), ServeError> {
+    let config = config::load(config).map_err(ServeError::Config)?;
+    Ok((config.topology, config.collector))
+}

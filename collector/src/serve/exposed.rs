@@ -1,0 +1,106 @@
+//! What the collector tells about its own work in `/metrics`, beside what each port and thread counts.
+
+use crate::fold::Fold;
+use crate::store::Store;
+use haidang_daemon::metrics::Metrics;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::{counter::ConstCounter, gauge::ConstGauge, gauge::Gauge};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How reading the configuration went last.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reading {
+    failed: Arc<Mutex<Option<String>>>,
+    successful: Gauge,
+    at: Gauge,
+}
+
+impl Reading {
+    /// The start's, which was good.
+    pub(super) fn register(metrics: &Metrics, now: i64) -> Reading {
+        let reading = Reading::default();
+        metrics.register(|registry| {
+            let help = "Whether the configuration was good when it was read last";
+            registry.register("config_last_reload_successful", help, reading.successful.clone());
+            let help = "When a good configuration was read last, seconds since 1970";
+            registry.register("config_last_reload_success_timestamp_seconds", help, reading.at.clone());
+        });
+        reading.note(now, None);
+        reading
+    }
+
+    /// It was read at `now` (UTC ms), and failed for the reason given, if any.
+    pub(super) fn note(&self, now: i64, failed: Option<String>) {
+        self.successful.set(i64::from(failed.is_none()));
+        if failed.is_none() {
+            self.at.set(now / 1000);
+        }
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = failed;
+    }
+
+    /// Why the files in place are not the ones in use, if so: how many faults they have, not what they say.
+    pub(super) fn failed(&self) -> Option<String> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.as_ref().map(|_| {
+            "the changed configuration is not taken over; `haidang-collector check` says why".to_owned()
+        })
+    }
+}
+
+/// The fold and the store, read at each scrape.
+#[derive(Clone)]
+pub(super) struct Exposed {
+    fold: Fold,
+    store: Arc<Store>,
+}
+
+impl Exposed {
+    pub(super) fn register(metrics: &Metrics, fold: Fold, store: Arc<Store>) {
+        metrics.register(|registry| registry.register_collector(Box::new(Exposed { fold, store })));
+    }
+}
+
+impl fmt::Debug for Exposed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exposed").finish_non_exhaustive()
+    }
+}
+
+impl Collector for Exposed {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let (fold, store) = (self.fold.counts(), self.store.counts());
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let counters = [
+            ("fold_entries", "Entries appended and folded", read(&fold.entries)),
+            ("fold_repeats", "Batches that were repeats", read(&fold.repeats)),
+            ("fold_queue_full", "Submissions refused because the queue was full", read(&fold.full)),
+            ("fold_refused", "Entries the journal refused", read(&fold.refused)),
+            ("fold_syncs", "Syncs of the journal", read(&fold.syncs)),
+            ("journal_dropped", "Records dropped to the journal's bound", read(&fold.dropped)),
+            ("store_rows", "Rows of samples taken", store.rows),
+            ("store_repeats", "Rows seen before", store.repeats),
+            ("store_late", "Rows older than is kept", store.late),
+            ("store_ahead", "Rows too far ahead of the clock", store.ahead),
+            ("store_unplaced", "Outcomes of a boot whose clock nobody described", store.unplaced),
+            ("store_refused", "Values beyond the store's limits", store.refused),
+        ];
+        for (name, help, value) in counters {
+            let metric = ConstCounter::new(value);
+            metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
+        }
+        let gauges = [
+            ("fold_seq", "Position of the last entry folded", self.fold.read(|watch| watch.seq())),
+            ("journal_bytes", "Size of the evidence journal", read(&fold.bytes)),
+            ("store_series", "Series held in memory", store.series as u64),
+            ("store_packed_bytes", "Size of packed samples in memory", store.packed as u64),
+        ];
+        for (name, help, value) in gauges {
+            let metric = ConstGauge::new(value as i64);
+            metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
+        }
+        Ok(())
+    }
+}
