@@ -14,6 +14,7 @@ pub mod graph;
 pub mod stream;
 pub mod fault;
 pub mod root;
+pub mod narrow;
 pub mod settle;
 pub mod witness;
 
@@ -273,10 +274,10 @@ impl Detector {
         for node in &nodes[skip..] {
             self.ok[*node] = self.ok[*node].max(sent);
         }
-        if let (Some(line), false) = (route.line, one_way && skip > 0) {
-            if self.speaks_for_line(graph, number) && self.lines[line] == Shows::Unknown {
-                self.lines[line] = Shows::Alive;
-            }
+        if let Some(line) = route.line.filter(|_| skip == 0 && self.speaks_for_line(graph, number))
+            && self.lines[line] == Shows::Unknown
+        {
+            self.lines[line] = Shows::Alive;
         }
     }
 

@@ -2,12 +2,11 @@
 //!
 //! Widest first: a node is the root when nothing was heard through it since its last reply, enough of the lines
 //! beneath it are silent, and everything above it is known to live. What no node explains but fell silent
-//! together is a group. What is left is a site or one of its lines; the detector never tells these two apart
-//! without a witness.
+//! together is a group, and what is left is a site or one of its lines: [`super::narrow`].
 
 use super::{
-    AGENT_DEAD, CAP_MISSES, CLEAR, COALESCE, Detector, LAMBDA, S_CAP, S_MIN, S_MIN_WIDE, SAME_CAUSE,
-    SAME_SITE, Shows, WAIT,
+    AGENT_DEAD, CAP_MISSES, CLEAR, Detector, LAMBDA, S_CAP, S_MIN, S_MIN_WIDE, SAME_CAUSE, SAME_SITE, Shows,
+    WAIT,
     fault::{At, Change, Fault, FaultId, Witness},
     graph::{CORE, Graph, Node, SiteRoute, StreamId, Wide},
     stream::Silence,
@@ -16,21 +15,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Share of the lines able to tell that must be silent for a wide root, in tenths.
 const HIT_TENTHS: usize = 6;
-/// Share and number of a POP's lines that make it the root although some of them answer.
-const DOUBTFUL_TENTHS: usize = 8;
-const DOUBTFUL_LINES: usize = 5;
-/// Sites that make a group.
-const GROUP_SITES: usize = 3;
-/// A sibling in doubt for this long may be about to fall silent too, ms.
-const BREWING: i64 = 500;
-/// How long after a wide fault was judged its stragglers still join it, ms.
-const JOIN: i64 = 10_000;
 
 /// A line whose silence is long and heavy enough to be judged.
 #[derive(Clone, Copy, Debug)]
-struct Ready {
-    line: usize,
-    began: i64,
+pub(super) struct Ready {
+    pub line: usize,
+    pub began: i64,
 }
 
 impl Detector {
@@ -71,7 +61,7 @@ impl Detector {
     }
 
     /// Everything above answered well after the silence began, or had its time to.
-    fn clear_above(&self, above: &[usize], began: i64) -> bool {
+    pub(super) fn clear_above(&self, above: &[usize], began: i64) -> bool {
         let waited = self.now - began >= WAIT;
         waited || above.iter().all(|node| self.ok[*node] >= began + CLEAR)
     }
@@ -139,14 +129,14 @@ impl Detector {
     }
 
     /// Enters a wide fault; narrower ones that began with it become part of it.
-    fn enter_over(&mut self, graph: &Graph, mut fault: Fault) -> Vec<Change> {
+    pub(super) fn enter_over(&mut self, graph: &Graph, mut fault: Fault) -> Vec<Change> {
         let within = |other: &Fault| {
             !other.is_agent
                 && (other.began - fault.began).abs() <= SAME_CAUSE + CLEAR
                 && other
                     .lines
                     .iter()
-                    .all(|line| self.beneath(graph, &fault.at, *line) || fault.lines.contains(line))
+                    .all(|line| beneath(graph, &fault.at, *line) || fault.lines.contains(line))
         };
         let children: Vec<FaultId> =
             self.faults.iter().filter(|(_, other)| within(other)).map(|(id, _)| *id).collect();
@@ -170,158 +160,6 @@ impl Detector {
     fn presumed(&self, lines: &[usize]) -> Vec<usize> {
         let explained = self.explained();
         lines.iter().copied().filter(|l| self.lines[*l] == Shows::Alive && !explained.contains(l)).collect()
-    }
-
-    fn beneath(&self, graph: &Graph, at: &At, line: usize) -> bool {
-        let At::Node(node) = at else { return false };
-        graph.index.get(node).is_some_and(|node| graph.lines[line].above.contains(node))
-    }
-
-    /// Judges the ready lines of one carrier that no node explains.
-    fn judge_lines(
-        &mut self,
-        graph: &Graph,
-        carrier: usize,
-        ready: Vec<Ready>,
-        open: &[usize],
-    ) -> Vec<Change> {
-        let mut changes = Vec::new();
-        let mut left = Vec::new();
-        for one in ready {
-            match self.straggler_of(graph, carrier, one) {
-                Some(id) => {
-                    self.join(id, one);
-                    changes.push(Change::Revised(id));
-                }
-                None => left.push(one),
-            }
-        }
-        left.sort_by_key(|one| (one.began, one.line));
-        while let Some(first) = left.first().copied() {
-            let (together, rest) = left.into_iter().partition(|one| one.began - first.began <= SAME_CAUSE);
-            left = rest;
-            changes.extend(self.judge_together(graph, carrier, together, open));
-        }
-        changes
-    }
-
-    /// The live wide fault or group that a late line belongs to.
-    fn straggler_of(&self, graph: &Graph, carrier: usize, one: Ready) -> Option<FaultId> {
-        let joins = |fault: &Fault| {
-            let same_carrier = fault.lines.iter().any(|line| graph.lines[*line].carrier == carrier);
-            let new = self.now - fault.judged <= JOIN && (fault.began - one.began).abs() <= SAME_CAUSE;
-            let under = self.beneath(graph, &fault.at, one.line);
-            fault.wide && fault.cleared.is_none() && same_carrier && (new || under)
-        };
-        self.faults.iter().find(|(_, fault)| joins(fault)).map(|(id, _)| *id)
-    }
-
-    fn join(&mut self, id: FaultId, one: Ready) {
-        if let Some(fault) = self.faults.get_mut(&id) {
-            fault.lines.insert(one.line);
-            self.lines[one.line] = Shows::Silent(one.began);
-        }
-    }
-
-    fn judge_together(
-        &mut self,
-        graph: &Graph,
-        carrier: usize,
-        ready: Vec<Ready>,
-        open: &[usize],
-    ) -> Vec<Change> {
-        let Some(first) = ready.first().copied() else { return Vec::new() };
-        let narrow = self.narrow_faults(graph, carrier, first.began);
-        let mut lines: BTreeSet<usize> = ready.iter().map(|one| one.line).collect();
-        lines.extend(narrow.iter().flat_map(|id| self.faults[id].lines.iter().copied()));
-        if sites(graph, &lines) >= GROUP_SITES {
-            return self.enter_over(graph, self.group(graph, carrier, first, lines));
-        }
-        let brewing = open.iter().filter(|line| {
-            let silence = self.silence(graph, **line, self.ok[graph.lines[**line].node]);
-            let near = silence.began.is_some_and(|began| {
-                (began - first.began).abs() <= SAME_CAUSE && self.now - began >= BREWING
-            });
-            graph.lines[**line].carrier == carrier && near
-        });
-        let perhaps: BTreeSet<usize> = lines.iter().copied().chain(brewing.copied()).collect();
-        if sites(graph, &perhaps) >= GROUP_SITES && self.now - first.began < S_CAP + COALESCE {
-            return Vec::new();
-        }
-        ready.into_iter().flat_map(|one| self.judge_site(graph, one)).collect()
-    }
-
-    /// Faults of single lines and sites of this carrier that began at that time and are new.
-    fn narrow_faults(&self, graph: &Graph, carrier: usize, began: i64) -> Vec<FaultId> {
-        let near = |fault: &Fault| {
-            !fault.wide
-                && !fault.is_agent
-                && (fault.began - began).abs() <= SAME_CAUSE
-                && self.now - fault.judged <= JOIN
-                && fault.lines.iter().all(|line| graph.lines[*line].carrier == carrier)
-        };
-        self.faults.iter().filter(|(_, fault)| near(fault)).map(|(id, _)| *id).collect()
-    }
-
-    /// A group, or the POP that most of its lines are recorded at.
-    fn group(&self, graph: &Graph, carrier: usize, first: Ready, lines: BTreeSet<usize>) -> Fault {
-        if let Some(pop) = self.doubtful_pop(graph, &lines) {
-            let at = At::Node(graph.nodes[pop].clone());
-            let mut fault = self.fault(at, first.began, lines, true, Witness::Open);
-            fault.doubtful = true;
-            return fault;
-        }
-        let carrier = match &graph.nodes[carrier] {
-            Node::Carrier(id) => id.clone(),
-            _ => String::new(),
-        };
-        let at = At::Group { carrier, first: graph.lines[first.line].id.clone() };
-        self.fault(at, first.began, lines, true, Witness::Open)
-    }
-
-    /// The POP at which so many of these lines are recorded that the record, not the POP, is in doubt.
-    pub(super) fn doubtful_pop(&self, graph: &Graph, lines: &BTreeSet<usize>) -> Option<usize> {
-        let pops: BTreeSet<usize> = lines.iter().filter_map(|line| graph.lines[*line].pop).collect();
-        pops.into_iter().find(|pop| {
-            let wide = graph.wide.iter().find(|wide| wide.node == *pop);
-            let able = wide.map_or(0, |wide| {
-                wide.lines.iter().filter(|line| self.lines[**line] != Shows::Unknown).count()
-            });
-            let silent = lines.iter().filter(|line| graph.lines[**line].pop == Some(*pop)).count();
-            silent >= DOUBTFUL_LINES && silent * 10 >= able * DOUBTFUL_TENTHS
-        })
-    }
-
-    /// A line by itself: its site, unless another line of the site lives and is the witness.
-    fn judge_site(&mut self, graph: &Graph, one: Ready) -> Vec<Change> {
-        let site = &graph.sites[graph.lines[one.line].site];
-        let others = site.lines.iter().copied().filter(|line| *line != one.line);
-        let (mut dead, mut lives) = (BTreeSet::from([one.line]), false);
-        for other in others {
-            let doubted = self.lines[other] == Shows::Alive && self.doubted(graph, other);
-            if self.ok[graph.lines[other].node] >= one.began + BREWING && !doubted {
-                lives = true;
-            } else if let Shows::Silent(began) = self.lines[other] {
-                if (began - one.began).abs() <= SAME_SITE {
-                    dead.insert(other);
-                }
-            } else if self.ready(graph, other).is_some() {
-                dead.insert(other);
-            } else if self.lines[other] == Shows::Alive && self.now - one.began < WAIT {
-                return Vec::new();
-            }
-        }
-        let already = dead.iter().any(|line| *line == one.line && self.explained().contains(line));
-        if already {
-            return Vec::new();
-        }
-        let (node, witness, dead) = if lives {
-            (Node::Line(graph.lines[one.line].id.clone()), Witness::Conclusive, BTreeSet::from([one.line]))
-        } else {
-            (Node::Site(site.id.clone()), Witness::Open, dead)
-        };
-        let fault = self.fault(At::Node(node), one.began, dead, false, witness);
-        self.enter_over(graph, fault)
     }
 
     /// Agents that are silent while their gateway answers, and the core agent, which nothing else speaks for.
@@ -357,7 +195,14 @@ impl Detector {
             .any(|(n, from)| n > 0 && self.now - from >= AGENT_DEAD)
     }
 
-    fn fault(&self, at: At, began: i64, lines: BTreeSet<usize>, wide: bool, witness: Witness) -> Fault {
+    pub(super) fn fault(
+        &self,
+        at: At,
+        began: i64,
+        lines: BTreeSet<usize>,
+        wide: bool,
+        witness: Witness,
+    ) -> Fault {
         Fault {
             at,
             began,
@@ -384,6 +229,8 @@ fn two_carriers(graph: &Graph, silent: &BTreeSet<usize>) -> bool {
     silent.iter().map(|line| graph.lines[*line].carrier).collect::<BTreeSet<_>>().len() >= 2
 }
 
-fn sites(graph: &Graph, lines: &BTreeSet<usize>) -> usize {
-    lines.iter().map(|line| graph.lines[*line].site).collect::<BTreeSet<_>>().len()
+/// Whether a line stands beneath what a fault is at.
+pub(super) fn beneath(graph: &Graph, at: &At, line: usize) -> bool {
+    let At::Node(node) = at else { return false };
+    graph.index.get(node).is_some_and(|node| graph.lines[line].above.contains(node))
 }

@@ -67,7 +67,7 @@ impl Detector {
     fn settle_one(&mut self, graph: &Graph, fault: &mut Fault) {
         if fault.is_agent {
             let heard =
-                self.agent_of(graph, fault).is_some_and(|site| self.agent_heard(graph, site) == Some(true));
+                agent_of(graph, fault).is_some_and(|site| self.agent_heard(graph, site) == Some(true));
             fault.returned = if heard { fault.returned.or(Some(self.now)) } else { None };
             return;
         }
@@ -106,7 +106,7 @@ impl Detector {
         let replies: Vec<i64> = lines.filter(|ok| *ok > fault.judged).collect();
         let enough = replies.len() * 5 >= fault.lines.len() && replies.len() >= fault.lines.len().min(2);
         let own = self.own_reply(graph, fault).filter(|ok| *ok > fault.judged);
-        if own.is_none() && !(enough && !replies.is_empty()) {
+        if own.is_none() && (replies.is_empty() || !enough) {
             return None;
         }
         fault.cleared.or_else(|| replies.into_iter().chain(own).min())
@@ -137,14 +137,6 @@ impl Detector {
         }
     }
 
-    /// Site whose agent the fault is about.
-    fn agent_of(&self, graph: &Graph, fault: &Fault) -> Option<usize> {
-        match &fault.at {
-            At::Node(Node::Agent(site)) => graph.site(site),
-            _ => None,
-        }
-    }
-
     /// Enters a fault and marks its lines.
     pub(super) fn enter(&mut self, graph: &Graph, fault: Fault) -> FaultId {
         let id = FaultId(self.next_fault);
@@ -158,5 +150,13 @@ impl Detector {
         }
         self.faults.insert(id, fault);
         id
+    }
+}
+
+/// Site whose agent the fault is about.
+fn agent_of(graph: &Graph, fault: &Fault) -> Option<usize> {
+    match &fault.at {
+        At::Node(Node::Agent(site)) => graph.site(site),
+        _ => None,
     }
 }

@@ -34,7 +34,7 @@ impl Detector {
             for number in &graph.lines[*line].streams {
                 let silence = self.streams[*number].silence_after(self.ok[graph.lines[*line].node]);
                 if let Some(at) = silence.began {
-                    all.push(self.witness(graph, *number, at, "silence"));
+                    all.push(witness(graph, *number, at, "silence"));
                 }
             }
         }
@@ -60,25 +60,25 @@ impl Detector {
         let numbers = (0..graph.routes.len()).filter(near);
         let answered =
             |number: usize| self.streams[number].replied.filter(|at| *at > began).map(|at| (number, at));
-        numbers.filter_map(answered).map(|(number, at)| self.witness(graph, number, at, "answer")).collect()
+        numbers.filter_map(answered).map(|(number, at)| witness(graph, number, at, "answer")).collect()
     }
+}
 
-    fn witness(&self, graph: &Graph, number: usize, at: i64, kind: &str) -> Witness {
-        let route = &graph.routes[number];
-        let stream = match route.id {
-            StreamId::Up(_) => "up",
-            StreamId::Down(_) => "down",
-            StreamId::Asked(_) => "core-agent",
-        };
-        let line = route.line.map(|line| graph.lines[line].id.clone());
-        let last = route.nodes.last().map(|node| name(&graph.nodes[*node]));
-        Witness {
-            at,
-            stream: stream.to_owned(),
-            of: line.clone().or(last).unwrap_or_default(),
-            line,
-            kind: kind.to_owned(),
-        }
+fn witness(graph: &Graph, number: usize, at: i64, kind: &str) -> Witness {
+    let route = &graph.routes[number];
+    let stream = match route.id {
+        StreamId::Up(_) => "up",
+        StreamId::Down(_) => "down",
+        StreamId::Asked(_) => "core-agent",
+    };
+    let line = route.line.map(|line| graph.lines[line].id.clone());
+    let last = route.nodes.last().map(|node| name(&graph.nodes[*node]));
+    Witness {
+        at,
+        stream: stream.to_owned(),
+        of: line.clone().or(last).unwrap_or_default(),
+        line,
+        kind: kind.to_owned(),
     }
 }
 

@@ -16,7 +16,6 @@ use haidang_probe::{
     check::{Check, CheckId, ProbeKind, Span},
     moment::{BootId, ClockMap, Moment},
     outcome::{Failure, Outcome},
-    plan::PlanDigest,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -197,10 +196,12 @@ impl Province {
         let phase = (number as i64 * 53) % 1000;
         let alive = !self.cuts.contains(&Cut::Agent(line.site.clone()));
         let up = self.passes(id, true);
-        if let Some(at) = due(from, phase, 1000) {
-            if alive && up && !self.lost() {
-                tick.up.push(UpHeard { ssid, seq: (at / 1000) as u8, before_ms: (self.now - at) as u8 });
-            }
+        if let Some(at) = due(from, phase, 1000)
+            && alive
+            && up
+            && !self.lost()
+        {
+            tick.up.push(UpHeard { ssid, seq: (at / 1000) as u8, before_ms: (self.now - at) as u8 });
         }
         let train = self.trains.get(&ssid).is_some_and(|until| *until > from);
         let regular = due(from, (phase + 500) % 1000, 1000);
@@ -257,7 +258,6 @@ impl Province {
         self.seq += 1;
         let received = Received { at: self.now, agent: "centre".into(), envelope: envelope.encode() };
         self.fold(Entry::Batch(received));
-        let _ = PlanDigest::default();
     }
 
     fn passes(&self, line: &str, upward: bool) -> bool {
@@ -301,16 +301,16 @@ fn due(from: i64, phase: i64, every: i64) -> Option<i64> {
     (at <= from + TICK_MS).then_some(at)
 }
 
-fn ask(name: String) -> Option<Ask> {
+fn ask(name: String) -> Ask {
     let span = |ms| Span(Duration::from_millis(ms));
-    Some(Ask(Check {
+    Ask(Check {
         id: None,
         name,
         probe: ProbeKind::Stamp,
         target: "127.0.0.1:8620".into(),
         every: span(500),
         timeout: span(ASK_TIMEOUT as u64),
-    }))
+    })
 }
 
 fn site(kind: SiteKind, commune: Option<String>, observe: Observe, lines: Vec<String>) -> Site {
@@ -336,9 +336,9 @@ fn topology() -> Topology {
         ..Topology::default()
     };
     for carrier in ["va", "vb"] {
-        let core = ask(format!("carrier/{carrier}/core"));
+        let core = Some(ask(format!("carrier/{carrier}/core")));
         t.carriers.insert(carrier.into(), Carrier { name: carrier.to_uppercase(), hotline: None, core });
-        let our_port = ask(format!("hand-off/{carrier}-1/ours"));
+        let our_port = Some(ask(format!("hand-off/{carrier}-1/ours")));
         let port =
             HandOff { name: carrier.to_uppercase(), carrier: carrier.into(), our_port, carrier_port: None };
         t.hand_offs.insert(format!("{carrier}-1"), port);
@@ -383,7 +383,7 @@ fn add_commune(t: &mut Topology, number: usize) {
             mbps: Some(200),
             role: if role == 0 { Role::Primary } else { Role::Backup },
             metered: false,
-            gateway: ask(format!("line/{line}")),
+            gateway: Some(ask(format!("line/{line}"))),
             seen_from: Vec::new(),
             ssid: agent.then_some((t.lines.len() as u16 + 1) * 2),
         };
