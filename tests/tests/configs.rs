@@ -3,6 +3,8 @@
 //!
 //! A file of `configs/bad` stands beside the files of `configs/good/base`; a folder of it stands alone.
 
+#![allow(clippy::unwrap_used)]
+
 use haidang_collector::config::{self, Config, Fault};
 use haidang_collector::topology::{Needs, Observe, Role, SiteKind};
 use std::{
@@ -175,4 +177,29 @@ fn a_directory_that_is_none_is_said() {
     let dangling = directory.path().join("gone.yml");
     std::os::unix::fs::symlink(directory.path().join("nowhere.yml"), &dangling).unwrap();
     assert!(said(directory.path()).contains("gone.yml:1:1: cannot be read: "), "{}", said(directory.path()));
+}
+
+#[test]
+fn a_province_that_lost_a_line_is_refused_in_order_or_read_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    copy(&configs().join("good/base"), directory.path());
+    let (mut refused, mut read) = (0, 0);
+    for file in entries(directory.path()) {
+        let text = fs::read_to_string(&file).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        for lost in 0..lines.len() {
+            let kept = [&lines[..lost], &lines[lost + 1..]].concat().join("\n");
+            fs::write(&file, kept).unwrap();
+            match config::load(directory.path()) {
+                Ok(_) => read += 1,
+                Err(faults) => {
+                    assert!(!faults.is_empty() && faults.is_sorted());
+                    assert!(faults.iter().all(|fault| fault.file.starts_with(directory.path())));
+                    refused += 1;
+                }
+            }
+        }
+        fs::write(&file, text).unwrap();
+    }
+    assert!(refused > 40 && read > 5, "{refused} refused, {read} read");
 }

@@ -8,7 +8,11 @@ use super::{
 use crate::topology::{Id, Topology};
 use haidang_daemon::yaml::{self, Fault};
 use haidang_probe::check::{Check, CheckId};
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    path::Path,
+    sync::Arc,
+};
 
 /// Kinds of things that are known by something that stands once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -144,7 +148,7 @@ impl Draft {
         self.faults.extend(faults);
     }
 
-    /// The keys of a record of `kind`; a fault when it has none.
+    /// The keys of `tree`, which is to be `what`; a fault when it has none.
     pub(super) fn fields<'t>(
         &mut self,
         file: &'t Arc<Path>,
@@ -156,10 +160,13 @@ impl Draft {
 
     /// `value` belongs to one of `kind`, said at `place`; a fault when it does already.
     pub(super) fn claim(&mut self, kind: Kind, value: &str, place: &Place) {
-        let first = self.claims.entry((kind, value.to_owned())).or_insert_with(|| place.clone());
-        if !first.is(place) {
-            let message = format!("duplicate {} `{value}`; it stands first at {first}", kind.name());
-            self.faults.push(place.fault(message));
+        match self.claims.entry((kind, value.to_owned())) {
+            Entry::Vacant(free) => _ = free.insert(place.clone()),
+            Entry::Occupied(taken) => {
+                let (kind, first) = (kind.name(), taken.get());
+                let message = format!("duplicate {kind} `{value}`; it stands first at {first}");
+                self.faults.push(place.fault(message));
+            }
         }
     }
 
@@ -205,19 +212,13 @@ impl Draft {
         self.places.insert((owner.0, owner.1.to_owned(), key), fields.place_of(key));
     }
 
-    /// Where `owner` says `key`.
-    pub(super) fn place(&self, owner: (Kind, &str), key: &'static str) -> Option<&Place> {
-        self.places.get(&(owner.0, owner.1.to_owned(), key))
-    }
-
     /// A fault where `owner` says `key`.
     pub(super) fn fault_at(&mut self, owner: (Kind, &str), key: &'static str, message: String) {
-        if let Some(fault) = self.place(owner, key).map(|place| place.fault(message)) {
-            self.fault(fault);
-        }
+        let place = self.places.get(&(owner.0, owner.1.to_owned(), key));
+        self.faults.extend(place.map(|place| place.fault(message)));
     }
 
-    /// Whether `asked` has room for `check`, said at `place`.
+    /// `check`, said at `place`, is one of those `asked`; a fault when another has its id.
     pub(super) fn ask_once(faults: &mut Vec<Fault>, asked: &mut Asked, check: &Check, place: &Place) {
         let Some((name, first)) = asked.get(&check.id()) else {
             asked.insert(check.id(), (check.name.clone(), place.clone()));

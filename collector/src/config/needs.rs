@@ -25,7 +25,7 @@ pub(super) fn needs(file: &Arc<Path>, fields: &mut Fields<'_>, lines: &[Id], cor
             fields.fault(fault);
         }
         // Without lines there is a fault already, and nothing to choose from.
-        _ if lines.is_empty() => {}
+        _ if core || lines.is_empty() => {}
         None => {
             let fault = fields.place().fault(format!("missing key `needs`; {SAY_EDGE}"));
             fields.fault(fault);

@@ -100,7 +100,8 @@ impl Draft {
                 "needs `tls: {cert: …, key: …}`, or `plain: true` where nothing secret passes".to_owned(),
             ),
             (None, false) if !address.ip().is_loopback() => Some(format!(
-                "{address} is open to others; write `tls: {{cert: …, key: …}}`, or `plain: true` if something else encrypts"
+                "{address} is open to others; write `tls: {{cert: …, key: …}}`, \
+                 or `plain: true` if something else encrypts"
             )),
             _ => None,
         };

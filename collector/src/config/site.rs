@@ -46,7 +46,6 @@ impl Draft {
             ssid: None,
         };
         self.stands(&fields, (Kind::Site, &id), "kind");
-        self.stands(&fields, (Kind::Site, &id), "checks");
         belongs(&mut fields, &site, &lines);
         self.faults(fields.done());
         self.topology.sites.insert(id, site);

@@ -82,15 +82,17 @@ fn word(target: &str) -> Result<(), String> {
 }
 
 fn url(target: &str) -> Result<(), String> {
-    let wrong =
-        || format!("`{}` is not a URL; write http:// or https://, a name and a path", shorten(target));
-    let url: hyper::Uri = target.parse().map_err(|_| wrong())?;
-    let known = matches!(url.scheme_str(), Some("http" | "https"));
-    // A password in a URL would be shown wherever the target is.
-    if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+    // A password in a URL would be shown wherever the target is, and here too.
+    if target.contains('@') {
         return Err("a URL with a user or password in it is shown to everyone; write it without".into());
     }
-    if known && url.host().is_some_and(|name| !name.is_empty()) { Ok(()) } else { Err(wrong()) }
+    let known = target.parse::<hyper::Uri>().is_ok_and(|url| {
+        matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|name| !name.is_empty())
+    });
+    if known {
+        return Ok(());
+    }
+    Err(format!("`{}` is not a URL; write http:// or https://, a name and a path", shorten(target)))
 }
 
 fn interface(target: &str) -> Result<(), String> {
@@ -154,12 +156,19 @@ mod tests {
             (ProbeKind::Stamp, "@resolver:862"),
             (ProbeKind::Http, "portal.example"),
             (ProbeKind::Http, "ftp://portal.example/"),
-            (ProbeKind::Http, "http://me:secret@portal.example/"),
+            (ProbeKind::Http, "http://:80/"),
             (ProbeKind::Interface, ""),
             (ProbeKind::Interface, "an-interface-too-long"),
             (ProbeKind::Uptime, "now"),
         ] {
             assert!(check(probe, target).is_err(), "{} {target}", probe.name());
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_not_repeated() {
+        for target in ["http://me:hunter2@portal.example/", "http://me:hunter 2@portal.example/"] {
+            assert!(!check(ProbeKind::Http, target).unwrap_err().contains("hunter"));
         }
     }
 }

@@ -26,11 +26,6 @@ impl Place {
         Place { file: Arc::clone(file), location }
     }
 
-    /// Whether both are one place.
-    pub(super) fn is(&self, other: &Place) -> bool {
-        self.file == other.file && self.location == other.location
-    }
-
     /// A fault here.
     pub(super) fn fault(&self, message: impl Into<String>) -> Fault {
         Fault::at(&self.file, self.location, message)
