@@ -7,7 +7,8 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use haidang_probe::key;
-use rust_embed::{EmbeddedFile, RustEmbed};
+use rust_embed::RustEmbed;
+use std::borrow::Cow;
 
 #[derive(RustEmbed)]
 #[folder = "../dashboards/web/dist"]
@@ -29,20 +30,32 @@ pub(super) async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Respon
     }
     let is_file = path.rsplit('/').next().is_some_and(|name| name.contains('.'));
     if is_file {
-        return serve(path, &headers)
+        return serve(embedded, path, &headers)
             .unwrap_or_else(|| Problem::not_found(format!("there is no /{path}")).into_response());
     }
-    serve("index.html", &headers).unwrap_or_else(|| (StatusCode::OK, Html(NOT_BUILT)).into_response())
+    serve(embedded, "index.html", &headers)
+        .unwrap_or_else(|| (StatusCode::OK, Html(NOT_BUILT)).into_response())
 }
 
-fn serve(path: &str, headers: &HeaderMap) -> Option<Response> {
-    let plain = Built::get(path)?;
-    let tag = format!("\"{}\"", key::hex(&plain.metadata.sha256_hash()[..16]));
+/// A file and the SHA-256 of its content.
+struct File {
+    content: Cow<'static, [u8]>,
+    digest: [u8; 32],
+}
+
+fn embedded(path: &str) -> Option<File> {
+    Built::get(path).map(|file| File { digest: file.metadata.sha256_hash(), content: file.data })
+}
+
+fn serve(find: impl Fn(&str) -> Option<File>, path: &str, headers: &HeaderMap) -> Option<Response> {
+    let plain = find(path)?;
+    // Weak: the same content in another coding is other octets.
+    let tag = format!("W/\"{}\"", key::hex(&plain.digest[..16]));
     let seen = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let mut answer = if seen.is_some_and(|seen| seen.contains(&tag)) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        body(path, plain, headers)
+        smallest(find, path, plain, headers)
     };
     // Names under assets/ carry a hash of their content; the page itself must be asked for each time.
     let cached = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
@@ -54,14 +67,14 @@ fn serve(path: &str, headers: &HeaderMap) -> Option<Response> {
 }
 
 /// The file in the smallest form that exists and the browser takes.
-fn body(path: &str, plain: EmbeddedFile, headers: &HeaderMap) -> Response {
+fn smallest(find: impl Fn(&str) -> Option<File>, path: &str, plain: File, headers: &HeaderMap) -> Response {
     let packed = [("br", "br"), ("gz", "gzip")].into_iter().find_map(|(ending, coding)| {
-        let file = takes(headers, coding).then(|| Built::get(&format!("{path}.{ending}"))).flatten()?;
+        let file = takes(headers, coding).then(|| find(&format!("{path}.{ending}"))).flatten()?;
         Some((file, coding))
     });
     let (file, coding) = packed.map_or((plain, None), |(file, coding)| (file, Some(coding)));
-    let mut answer =
-        ([(header::CONTENT_TYPE, kind(path))], Body::from(file.data.into_owned())).into_response();
+    let body = Body::from(file.content.into_owned());
+    let mut answer = ([(header::CONTENT_TYPE, kind(path))], body).into_response();
     if let Some(coding) = coding {
         answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
     }
@@ -96,6 +109,47 @@ fn kind(path: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn built(path: &str) -> Option<File> {
+        let content: &[u8] = match path {
+            "index.html" => b"page",
+            "assets/a-1.js" => b"script",
+            "assets/a-1.js.br" => b"br",
+            "assets/a-1.js.gz" => b"gz",
+            _ => return None,
+        };
+        Some(File { content: content.into(), digest: [7; 32] })
+    }
+
+    fn ask(path: &str, pairs: &[(header::HeaderName, &'static str)]) -> Response {
+        let sent = pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
+        serve(built, path, &sent.collect()).unwrap()
+    }
+
+    #[test]
+    fn a_file_comes_in_the_smallest_form_the_browser_takes() {
+        for (accepts, coding) in [("gzip, br", Some("br")), ("gzip", Some("gzip")), ("identity", None)] {
+            let answer = ask("assets/a-1.js", &[(header::ACCEPT_ENCODING, accepts)]);
+            let named = answer.headers().get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap());
+            assert_eq!(named, coding);
+            assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/javascript; charset=utf-8");
+            assert_eq!(answer.headers()[header::VARY], "accept-encoding");
+        }
+        let page = ask("index.html", &[(header::ACCEPT_ENCODING, "br")]);
+        assert!(page.headers().get(header::CONTENT_ENCODING).is_none(), "there is no packed page");
+    }
+
+    #[test]
+    fn what_has_a_hash_in_its_name_is_kept_and_the_page_is_asked_for() {
+        let kept = ask("assets/a-1.js", &[]);
+        assert_eq!(kept.headers()[header::CACHE_CONTROL], "public, max-age=31536000, immutable");
+        let page = ask("index.html", &[]);
+        assert_eq!(page.headers()[header::CACHE_CONTROL], "no-cache");
+        let again = ask("index.html", &[(header::IF_NONE_MATCH, "W/\"07070707070707070707070707070707\"")]);
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(again.headers()[header::ETAG], page.headers()[header::ETAG]);
+        assert!(serve(built, "assets/b.js", &HeaderMap::new()).is_none());
+    }
 
     #[test]
     fn a_coding_is_taken_when_named_and_not_refused() {

@@ -56,7 +56,7 @@ pub(super) async fn admit(State(console): State<Shared>, mut request: Request, n
 }
 
 fn is_public(path: &str) -> bool {
-    matches!(path, "/healthz" | "/readyz" | "/sign-in" | "/sign-in/style.css")
+    matches!(path, "/healthz" | "/readyz" | "/sign-in" | "/sign-in/style.css" | "/favicon.svg")
 }
 
 enum Proof {
