@@ -46,6 +46,7 @@ function enact(name) {
   const now = new Date().toISOString();
   for (const one of gone) if (!world.incidents.some((next) => next.id === one.id)) send("incident", { ...head(one), state: "closed", closed: now });
   for (const one of world.incidents) send("incident", head(one));
+  send("findings", { seq });
 }
 
 setInterval(() => {

@@ -57,7 +57,7 @@ function cut(topology, at) {
   const evidence = [
     { at: iso(at - 720_000), stream: "up", line: line.id, text: "không nhận gói từ đầu đo, chờ 1 giây mỗi gói", kind: "silence" },
     { at: iso(at - 719_000), stream: "down", line: line.id, text: "không có trả lời cho gói từ trung tâm", kind: "silence" },
-    { at: iso(at - 718_500), stream: "core", line: null, text: "cổng đấu nối của nhà mạng vẫn trả lời", kind: "answer" },
+    { at: iso(at - 718_500), stream: "core-agent", line: null, text: "cổng đấu nối của nhà mạng vẫn trả lời", kind: "answer" },
     { at: iso(at - 60_000), stream: "up", line: line.id, text: "lô số 4182 đến muộn 40 giây, có trước khi mất", kind: "late" },
   ];
   const root = { kind: "site", id: "28249-1", name: "Ủy ban nhân dân phường Đạo Thạnh" };

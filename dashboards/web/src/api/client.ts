@@ -2,7 +2,7 @@
  * One way to ask the collector. A refusal is an `ApiError` with its status and the reason the collector gave
  * (RFC 9457); a lost session leads to the sign-in page and never to an error on screen.
  */
-import type { Bucket, Finding, Incident, IncidentStory, Me, Page, ProvinceState, Topology } from "./contract";
+import type { Bucket, Finding, Incident, IncidentStory, Line, Me, Page, ProvinceState, Topology } from "./contract";
 
 /** No answer in this time counts as "server not reachable". */
 const TIMEOUT_MS = 15_000;
@@ -36,10 +36,12 @@ export class Client {
 
   incidentsSince = (since: Date) => this.all<Incident>("/api/v1/incidents", { since: since.toISOString() });
 
-  series(site: string, metric: string, from: Date, to: Date, stepSeconds: number): Promise<Bucket[]> {
+  /** Series of a line's own packets; empty where nothing was measured. */
+  liveness(line: Line, metric: string, from: Date, to: Date, stepSeconds: number): Promise<Bucket[]> {
     const query = new URLSearchParams({
-      site,
+      site: line.site,
       metric,
+      check: `liveness/${line.id}`,
       from: from.toISOString(),
       to: to.toISOString(),
       step: String(stepSeconds),

@@ -107,6 +107,8 @@ export interface Incident {
   cause: Cause;
   affected: string[];
   sites: { id: string; state: Verdict }[];
+  /** When the trouble itself began, as far as evidence reaches back. */
+  began?: string | null;
   noticed: string;
   opened: string | null;
   closed: string | null;
@@ -114,6 +116,8 @@ export interface Incident {
   notifications: number;
   rehearsal: boolean;
   acked: { by: string; at: string } | null;
+  /** The incident whose root turned out to be the root of this one too; this one is over then. */
+  adopted_by?: string | null;
 }
 
 export interface TimelineEntry {

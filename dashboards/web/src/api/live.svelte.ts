@@ -35,7 +35,7 @@ export interface Trouble {
 type Change =
   | { kind: "state"; change: StateChange }
   | { kind: "incident"; incident: Incident }
-  | { kind: "finding" };
+  | { kind: "findings" };
 
 const CLOSED = 2;
 
@@ -75,7 +75,7 @@ export class Live {
     stream.addEventListener("open", () => this.heard());
     stream.addEventListener("state", (e) => this.push({ kind: "state", change: JSON.parse(e.data) as StateChange }));
     stream.addEventListener("incident", (e) => this.push({ kind: "incident", incident: JSON.parse(e.data) as Incident }));
-    stream.addEventListener("findings", () => this.push({ kind: "finding" }));
+    stream.addEventListener("findings", () => this.push({ kind: "findings" }));
     stream.addEventListener("reset", () => {
       this.heard();
       void this.load();
@@ -147,6 +147,15 @@ export class Live {
     this.sites = new Map(state.sites.map((site) => [site.id, site]));
   }
 
+  /** Findings change rarely and are not urgent: a failure leaves the old ones until the next change. */
+  private async refreshFindings(): Promise<void> {
+    try {
+      this.findings = await this.client.findings();
+    } catch (fault) {
+      if (!(fault instanceof ApiError)) throw fault;
+    }
+  }
+
   private retryLater(status: number): void {
     this.stop();
     this.trouble = { status, retryAt: this.now() + RETRY_MS };
@@ -159,8 +168,6 @@ export class Live {
 
   private push(change: Change): void {
     this.heard();
-    // A sequence that runs backwards is another history (a restored collector): what we hold is not its past.
-    if (change.kind === "state" && !this.loading && change.change.seq < this.seq) return void this.load();
     this.queue.push(change);
     this.flushTimer ??= setTimeout(() => this.flush(), COALESCE_MS);
   }
@@ -182,7 +189,8 @@ export class Live {
     let findings = false;
     for (const one of changes) {
       if (one.kind === "incident") incidents.set(one.incident.id, one.incident);
-      else if (one.kind === "finding") findings = true;
+      else if (one.kind === "findings") findings = true;
+      // A change no newer than the snapshot is in it already: the collector gathers changes before it sends them.
       else if (one.change.seq > this.seq) {
         for (const site of one.change.sites) sites.set(site.id, site);
         highest = Math.max(highest, one.change.seq);
@@ -191,6 +199,6 @@ export class Live {
     this.seq = highest;
     this.sites = sites;
     this.incidents = incidents;
-    if (findings) void this.client.findings().then((items) => (this.findings = items));
+    if (findings) void this.refreshFindings();
   }
 }

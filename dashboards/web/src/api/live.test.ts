@@ -105,14 +105,23 @@ describe("the live province", () => {
     expect(live.sites.get("s4")?.state).toBe("maintenance");
   });
 
-  it("loads anew when the sequence runs backwards", async () => {
+  it("drops a change that the snapshot already held, without asking again", async () => {
     const { collector, live, stream } = desk();
     await live.connect();
-    collector.seq = 3;
-    collector.sites = states({ s4: { state: "degraded" } });
-    stream().send("state", down("s1", 2));
-    await vi.advanceTimersByTimeAsync(0);
-    expect(live.sites.get("s4")?.state).toBe("degraded");
+    const asked = collector.asked.length;
+    stream().send("state", down("s1", 10));
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(live.sites.get("s1")?.state).toBe("up");
+    expect(collector.asked).toHaveLength(asked);
+  });
+
+  it("asks for the findings again when they changed, and only for them", async () => {
+    const { collector, stream, live } = desk();
+    await live.connect();
+    collector.asked.length = 0;
+    stream().send("findings", { seq: 11 });
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(collector.asked).toEqual(["/api/v1/findings"]);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { incident, topology } from "./sample";
-import { copyText, extentWords, linesOf, newestFirst, redact, rootName, verdictWords } from "./story";
+import { copyText, extentWords, isOpen, linesOf, newestFirst, redact, rootName, verdictWords } from "./story";
 
 const now = new Date("2026-11-21T22:03:00.000Z");
 const candidates = (...pairs: [string, number][]) => pairs.map(([cause, probability]) => ({ cause, probability }));
@@ -38,6 +38,9 @@ describe("an incident", () => {
     expect(rootName(incident({ root: { kind: "carrier", id: "a", name: "VNPT" } }))).toBe("Nhà mạng VNPT");
     expect(rootName(incident({ root: { kind: "group", id: "g", name: "Nhóm cùng sự cố 7" } }))).toBe("Nhóm cùng sự cố 7");
     expect(rootName(incident())).toBe("UBND phường Đạo Thạnh");
+    expect(rootName(incident({ root: { kind: "pop", id: "p1", name: "Trạm VNPT Mỹ Tho" } }))).toBe("Trạm VNPT Mỹ Tho");
+    expect(rootName(incident({ root: { kind: "pop", id: "p1", name: "p1" } }))).toBe("POP p1");
+    expect(rootName(incident({ root: { kind: "collector", id: "collector", name: "collector" } }))).toBe("Máy chủ giám sát");
   });
 
   it.each([
@@ -49,6 +52,12 @@ describe("an incident", () => {
   ])("of root %s %s is about lines %j", (kind, id, circuits) => {
     const one = incident({ root: { kind, id, name: id }, affected: ["s1", "s2"] });
     expect(linesOf(one, topology).map((line) => line.circuit)).toEqual(circuits);
+  });
+
+  it("that another one took over is not open any more", () => {
+    expect(isOpen(incident())).toBe(true);
+    expect(isOpen(incident({ adopted_by: "SC-20261122-02" }))).toBe(false);
+    expect(isOpen(incident({ state: "closed" }))).toBe(false);
   });
 
   it("stands before older ones", () => {

@@ -8,23 +8,28 @@ import { clock, date, duration } from "../words/time";
 import { t, tWord } from "../words/words.svelte";
 
 export function isOpen(incident: Incident): boolean {
-  return incident.state !== "closed";
+  return incident.state !== "closed" && !incident.adopted_by;
 }
 
-/** When the trouble began as far as we know: noticing comes before the gate. */
+/** When the trouble began as far as is known; noticing comes a little later. */
 export function began(incident: Incident): Date {
-  return new Date(incident.noticed);
+  return new Date(incident.began ?? incident.noticed);
 }
 
 export function newestFirst(a: Incident, b: Incident): number {
   return b.noticed.localeCompare(a.noticed) || b.id.localeCompare(a.id);
 }
 
+/** Roots whose recorded name is already a full phrase: "Trạm VNPT Mỹ Tho", "Cổng VNPT tại trung tâm". */
+const NAMED_IN_FULL = new Set(["site", "hand_off", "pop"]);
+
 /** "Nhà mạng VNPT": the root's kind goes first unless the name already says it. */
 export function rootName(incident: Incident): string {
-  const word = tWord("root", incident.root.kind);
-  const { name } = incident.root;
-  return name.toLowerCase().startsWith(word.toLowerCase()) || incident.root.kind === "site" ? name : `${word} ${name}`;
+  const { kind, id, name } = incident.root;
+  const word = tWord("root", kind);
+  if (kind === "collector" || kind === "core") return word;
+  const saysItself = NAMED_IN_FULL.has(kind) && name !== id;
+  return saysItself || name.toLowerCase().startsWith(word.toLowerCase()) ? name : `${word} ${name}`;
 }
 
 export function kindWords(incident: Incident): string {
