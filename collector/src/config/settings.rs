@@ -57,8 +57,8 @@ impl Draft {
         self.claim(Kind::Section, "collector", &tree.place(file));
         let Some(mut fields) = self.fields(file, tree, "the collector") else { return };
         let settings = Settings {
-            console: self.listen(file, &mut fields, "console", CONSOLE_PORT, Plain::OnLoopback),
-            agents: self.listen(file, &mut fields, "agents", AGENTS_PORT, Plain::WhenSaid),
+            console: self.listen(&mut fields, "console", CONSOLE_PORT, Plain::OnLoopback),
+            agents: self.listen(&mut fields, "agents", AGENTS_PORT, Plain::WhenSaid),
             stamp: self.stamp(&mut fields),
             journal: self.journal(&mut fields),
         };
@@ -74,14 +74,7 @@ impl Draft {
         self.faults(fields.done());
     }
 
-    fn listen(
-        &mut self,
-        file: &Arc<Path>,
-        fields: &mut Fields<'_>,
-        key: &'static str,
-        port: u16,
-        rule: Plain,
-    ) -> Listen {
+    fn listen(&mut self, fields: &mut Fields<'_>, key: &'static str, port: u16, rule: Plain) -> Listen {
         let default = Listen { address: loopback(port), tls: None, plain: false };
         let Some(mut inner) = fields.table(key) else {
             if rule == Plain::WhenSaid && fields.any(key).is_none() {
@@ -92,14 +85,14 @@ impl Draft {
             return default;
         };
         let address = inner.optional("listen", value::socket).unwrap_or(default.address);
-        let tls = self.tls(file, &mut inner);
+        let tls = self.tls(&mut inner);
         let plain = inner.optional("plain", value::truth).unwrap_or(false);
         let wrong = match (&tls, plain) {
             (Some(_), true) => Some("has both `tls` and `plain: true`; leave one out".to_owned()),
             (None, false) if rule == Plain::WhenSaid => Some(
                 "needs `tls: {cert: …, key: …}`, or `plain: true` where nothing secret passes".to_owned(),
             ),
-            (None, false) if !address.ip().is_loopback() => Some(format!(
+            (None, false) if !address.ip().to_canonical().is_loopback() => Some(format!(
                 "{address} is open to others; write `tls: {{cert: …, key: …}}`, \
                  or `plain: true` if something else encrypts"
             )),
@@ -115,14 +108,13 @@ impl Draft {
         Listen { address, tls, plain }
     }
 
-    /// Paths are relative to the directory of the configuration.
-    fn tls(&mut self, file: &Arc<Path>, fields: &mut Fields<'_>) -> Option<TlsFiles> {
+    /// Paths stay as written: whoever listens takes them from the directory of the configuration.
+    fn tls(&mut self, fields: &mut Fields<'_>) -> Option<TlsFiles> {
         let mut inner = fields.table("tls")?;
-        let certificate = inner.must("cert", value::text);
-        let key = inner.must("key", value::text);
+        let certificate = inner.must("cert", value::text).map(PathBuf::from);
+        let key = inner.must("key", value::text).map(PathBuf::from);
         self.faults(inner.done());
-        let directory = file.parent().unwrap_or(Path::new(""));
-        Some(TlsFiles { certificate: directory.join(certificate?), key: directory.join(PathBuf::from(key?)) })
+        Some(TlsFiles { certificate: certificate?, key: key? })
     }
 
     fn stamp(&mut self, fields: &mut Fields<'_>) -> SocketAddr {
