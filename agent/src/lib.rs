@@ -1,14 +1,34 @@
-//! The agent: it stands at a site, asks what its plan says, keeps what it saw through every outage, and
-//! brings it to the collector.
-pub mod dial;
-pub mod expose;
-pub mod gateway;
-pub mod gather;
-pub mod liveness;
+//! The agent: it stands at a site, asks what its plan says, keeps what it saw through every outage, and brings
+//! it to the collector.
+//!
+//! | file           | promise                                                                              |
+//! |----------------|--------------------------------------------------------------------------------------|
+//! | [`place`]      | who a target's text means, also `@default-gateway` and `@resolver`                   |
+//! | [`dial`]       | connections out, from a chosen source, with TLS                                      |
+//! | [`timestamps`] | readings of both clocks for STAMP packets                                            |
+//! | [`probe`]      | one probe a file: icmp tcp http stamp interface uptime                               |
+//! | [`schedule`]   | which check is due: spread, skip, never queue                                        |
+//! | [`gateway`]    | the machine's own events: boot, start, stop, links                                   |
+//! | [`spool`]      | numbered, durable batches; no number used twice, nothing numbered lost or doubled    |
+//! | [`expose`]     | the figures `/metrics` shows                                                         |
+//! | [`uplink`]     | batches out, acknowledgements back: live first, backlog after                        |
+//! | [`gather`]     | when a batch is due                                                                  |
+//! | [`keeper`]     | from a finished run to the spool                                                     |
+//! | [`liveness`]   | the up and down STAMP sessions of an uplink                                          |
+//! | [`plan`]       | the agent's file, judged whole; what a new one changes                               |
+//! | [`run`]        | all of it together                                                                   |
+
 pub mod place;
-pub mod plan;
+pub mod dial;
+pub mod timestamps;
 pub mod probe;
 pub mod schedule;
+pub mod gateway;
 pub mod spool;
-pub mod timestamps;
+pub mod expose;
 pub mod uplink;
+pub mod gather;
+pub mod keeper;
+pub mod liveness;
+pub mod plan;
+pub mod run;

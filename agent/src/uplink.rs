@@ -40,8 +40,8 @@ pub const BACKLOG_LANES: usize = 4;
 /// Pause after the spool could not be read.
 const SPOOL_PAUSE: Duration = Duration::from_secs(1);
 
-/// Longest the last batch may take at the end.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// Longest the last batches may take at the end.
+pub const FAREWELL: Duration = Duration::from_secs(2);
 
 /// One way to the collector.
 pub struct Uplink {
@@ -139,7 +139,7 @@ impl Courier {
         }
     }
 
-    /// Runs until `stop`, then tries the newest batch once more.
+    /// Runs until `stop`, then brings what it can within [`FAREWELL`].
     pub async fn run(mut self, stop: Stop) {
         let wake = self.shared.wake.clone();
         loop {
@@ -158,10 +158,12 @@ impl Courier {
 
     /// The batch that tells of the stop is sealed before this; what does not get out now goes at the next start.
     async fn farewell(&mut self) {
-        self.live = false;
-        self.launch().await;
-        while let Some(ended) = self.attempts.join_next().await {
-            self.ended(ended).await;
+        loop {
+            self.launch().await;
+            match self.attempts.join_next().await {
+                Some(ended) => self.ended(ended).await,
+                None => return,
+            }
         }
     }
 

@@ -1,0 +1,201 @@
+//! The way from a finished run to the spool.
+//!
+//! ```text
+//!   outcomes ─┐
+//!             ├─▶ gather ─ due ─▶ seal on another thread (it syncs) ─▶ wake the courier
+//!   events  ──┘     ▲                        │
+//!                   └── disk refused: back ──┘
+//! ```
+//!
+//! Sealing runs on a blocking thread, so that a slow disk delays neither probes nor liveness packets. The channels
+//! are bounded: while the disk is slower than the probes, runs wait and their checks are skipped, counted.
+
+use crate::gather::{Flush, Gather};
+use crate::spool::{Sealed, Spool, SpoolError};
+use crate::uplink::Shared;
+use haidang_probe::batch::Batch;
+use haidang_probe::check::CheckId;
+use haidang_probe::event::{Event, EventKind};
+use haidang_probe::outcome::Outcome;
+use haidang_probe::plan::PlanDigest;
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+/// Records that may wait for the keeper.
+pub const WAITING: usize = 1024;
+
+/// Tries to seal what is left at the end before it is given up, a second apart.
+const LAST_TRIES: u32 = 3;
+
+/// What the running plan means to the keeper.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// When batches are due.
+    pub flush: Flush,
+    /// The checks that run.
+    pub checks: BTreeSet<CheckId>,
+    /// What batches say of the plan.
+    pub digest: PlanDigest,
+}
+
+/// Gathers records and seals batches.
+pub struct Keeper {
+    shared: Shared,
+    gather: Gather,
+    terms: watch::Receiver<Terms>,
+    outcomes: mpsc::Receiver<Outcome>,
+    events: mpsc::Receiver<Event>,
+    sealing: Option<JoinHandle<Sealing>>,
+    /// Losses already told in an event.
+    told: u64,
+    /// Whether the disk refused last time.
+    refused: bool,
+}
+
+/// What became of a batch.
+type Sealing = (Result<Sealed, SpoolError>, Batch);
+
+impl Keeper {
+    /// A keeper with nothing gathered.
+    pub fn new(
+        shared: Shared,
+        terms: watch::Receiver<Terms>,
+        outcomes: mpsc::Receiver<Outcome>,
+        events: mpsc::Receiver<Event>,
+    ) -> Keeper {
+        let gather = Gather::new(terms.borrow().flush);
+        Keeper { shared, gather, terms, outcomes, events, sealing: None, told: 0, refused: false }
+    }
+
+    /// Runs until nobody can send outcomes any more; then seals what is left.
+    pub async fn run(mut self) {
+        loop {
+            let pause_ns = self.gather.due_ns().filter(|_| self.sealing.is_none());
+            let pause_ns = pause_ns.map(|due_ns| due_ns.saturating_sub(self.now_ns()));
+            tokio::select! {
+                outcome = self.outcomes.recv() => match outcome {
+                    Some(outcome) => self.gather.outcome(outcome, self.shared.clock.steady_ns()),
+                    None => break,
+                },
+                Some(event) = self.events.recv() => self.gather.event(event, self.shared.clock.steady_ns()),
+                Ok(()) = self.terms.changed() => {
+                    let terms = self.terms.borrow_and_update();
+                    self.gather.set(terms.flush, &terms.checks);
+                }
+                sealed = ended(&mut self.sealing) => self.sealed(sealed),
+                () = tokio::time::sleep(Duration::from_nanos(pause_ns.unwrap_or_default())), if pause_ns.is_some() => {
+                    self.seal();
+                }
+            }
+        }
+        self.finish().await;
+    }
+
+    async fn finish(&mut self) {
+        let mut tries = 0;
+        loop {
+            while let Ok(event) = self.events.try_recv() {
+                self.gather.event(event, self.now_ns());
+            }
+            if self.sealing.is_none() {
+                self.seal();
+            }
+            if self.sealing.is_none() {
+                break;
+            }
+            let sealed = ended(&mut self.sealing).await;
+            self.sealed(sealed);
+            if self.refused {
+                tries += 1;
+                if tries == LAST_TRIES {
+                    tracing::warn!("the disk takes no more records; the last ones are lost");
+                    break;
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+        if let Err(error) = self.shared.spool.lock().await.persist() {
+            tracing::warn!(%error, "cursor not stored; acknowledged batches may be sent again");
+        }
+    }
+
+    /// Starts sealing a batch, if there is anything for one.
+    fn seal(&mut self) {
+        let clock = &self.shared.clock;
+        let digest = self.terms.borrow().digest;
+        let Some(mut batch) = self.gather.take(clock.moment(), clock.map(), digest) else { return };
+        batch.backlog = !self.shared.flowing.load(Ordering::Relaxed);
+        let spool = self.shared.spool.clone();
+        self.sealing = Some(tokio::spawn(async move {
+            let mut spool = spool.lock_owned().await;
+            let sealing = tokio::task::spawn_blocking(move || {
+                let result = spool.seal(&batch);
+                (result, batch)
+            });
+            // Ends otherwise only when the runtime does, or by a panic, which goes on.
+            sealing.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        }));
+    }
+
+    fn sealed(&mut self, sealing: Option<Sealing>) {
+        let Some((result, batch)) = sealing else { return };
+        match result {
+            Ok(sealed) => {
+                if std::mem::take(&mut self.refused) {
+                    tracing::info!(seq = sealed.seq, "the disk takes batches again");
+                }
+                tracing::debug!(seq = sealed.seq, bytes = sealed.bytes.len(), "batch sealed");
+                self.shared.wake.notify_one();
+            }
+            Err(SpoolError::Batch(refusal)) => {
+                tracing::error!(%refusal, outcomes = batch.outcomes.len(), "a batch does not fit its own format and is lost");
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.refused, true) {
+                    tracing::warn!(%error, "the disk takes no batches; records are kept in memory");
+                }
+                self.gather.give_back(batch, self.now_ns());
+            }
+        }
+        self.tell_losses();
+    }
+
+    /// An event for losses since the last one, so that the collector knows of the hole.
+    fn tell_losses(&mut self) {
+        // Locked only while the courier looks at it: then the next batch tells.
+        let Ok(spool) = self.shared.spool.try_lock() else { return };
+        let tally: crate::spool::Tally = Spool::tally(&spool);
+        drop(spool);
+        self.shared.board.spool(tally);
+        self.shared.board.dropped(self.gather.dropped());
+        let lost = tally.lost + self.gather.dropped();
+        if lost > self.told {
+            self.told = lost;
+            let (at, kind) = (self.shared.clock.moment(), EventKind::SpoolDropped);
+            self.gather.event(Event { at, kind, part: String::new() }, self.now_ns());
+        }
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.shared.clock.steady_ns()
+    }
+}
+
+/// The end of what is being sealed; waits for ever when nothing is.
+async fn ended(sealing: &mut Option<JoinHandle<Sealing>>) -> Option<Sealing> {
+    let ended = match sealing {
+        Some(handle) => handle.await,
+        None => std::future::pending().await,
+    };
+    *sealing = None;
+    match ended {
+        Ok(ended) => Some(ended),
+        Err(error) => {
+            tracing::error!(%error, "sealing a batch ended early; its records are lost");
+            None
+        }
+    }
+}
