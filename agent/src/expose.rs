@@ -1,8 +1,9 @@
 //! The last of everything, as `/metrics` shows it: what checks found, and how the agent itself fares.
 //!
-//! Names are Prometheus' own where the meaning is equal (`probe_success`, `ifHCInOctets`). Series are made from the
-//! [`Board`] at each scrape, so a check taken out of the plan takes its series along. A check whose failure says
-//! nothing of its target (no permission, no such place) has no `probe_success`: unknown is not down.
+//! Names are Prometheus' own where the meaning is equal (`probe_success`, `ifHCInOctets`). Series are made
+//! from the [`Board`] at each scrape, so a check taken out of the plan takes its series along. A check whose
+//! failure says nothing of its target (no permission, no such place) has no `probe_success`: unknown is not
+//! down.
 
 mod series;
 

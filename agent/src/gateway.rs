@@ -15,8 +15,8 @@ use std::path::Path;
 /// `ifOperStatus` of an interface that works (IF-MIB).
 const UP: f64 = 1.0;
 
-/// The events of a start: the agent's, and the machine's boot if there was one since the last run. A first run
-/// knows of none.
+/// The events of a start: the agent's, and the machine's boot if there was one since the last run. A first
+/// run knows of none.
 pub fn started(directory: &Path, now: Moment) -> Vec<Event> {
     let path = directory.join("boot");
     let before = std::fs::read_to_string(&path).ok().and_then(|text| unhex(text.trim()));

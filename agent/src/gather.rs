@@ -1,7 +1,7 @@
 //! Finished runs and events, gathered into batches.
 //!
-//! Pure: time is given. A batch is due [`Flush::every`] after its first record; where the plan says `prompt`, a
-//! check that turned from success to failure, or back, makes it due within [`PROMPT`], and everything
+//! Pure: time is given. A batch is due [`Flush::every`] after its first record; where the plan says `prompt`,
+//! a check that turned from success to failure, or back, makes it due within [`PROMPT`], and everything
 //! gathered goes with it, so that earlier replies of other checks are not behind the change they judge.
 
 use haidang_probe::batch::Batch;
@@ -20,7 +20,8 @@ pub const PROMPT: Duration = Duration::from_millis(100);
 /// Records kept while the disk takes none; beyond it the oldest go, counted.
 pub const PENDING: usize = 16_384;
 
-/// Outcomes and samples of one batch: well inside the format's limits, so that no batch is refused for its size.
+/// Outcomes and samples of one batch: well inside the format's limits, so that no batch is refused for its
+/// size.
 const OUTCOMES: usize = 4096;
 const SAMPLES: usize = 32_768;
 const EVENTS: usize = 4096;

@@ -7,8 +7,9 @@
 //!                   └── disk refused: back ──┘
 //! ```
 //!
-//! Sealing runs on a blocking thread, so that a slow disk delays neither probes nor liveness packets. The channels
-//! are bounded: while the disk is slower than the probes, runs wait and their checks are skipped, counted.
+//! Sealing runs on a blocking thread, so that a slow disk delays neither probes nor liveness packets. The
+//! channels are bounded: while the disk is slower than the probes, runs wait and their checks are skipped,
+//! counted.
 
 use crate::gather::{Flush, Gather};
 use crate::spool::{Sealed, Spool, SpoolError};
@@ -73,8 +74,8 @@ impl Keeper {
     /// Runs until nobody can send outcomes any more; then seals what is left.
     pub async fn run(mut self) {
         loop {
-            let pause_ns = self.gather.due_ns().filter(|_| self.sealing.is_none());
-            let pause_ns = pause_ns.map(|due_ns| due_ns.saturating_sub(self.now_ns()));
+            let due_ns = self.gather.due_ns().filter(|_| self.sealing.is_none());
+            let pause = due_ns.map(|due_ns| Duration::from_nanos(due_ns.saturating_sub(self.now_ns())));
             tokio::select! {
                 outcome = self.outcomes.recv() => match outcome {
                     Some(outcome) => self.gather.outcome(outcome, self.shared.clock.steady_ns()),
@@ -86,9 +87,7 @@ impl Keeper {
                     self.gather.set(terms.flush, &terms.checks);
                 }
                 sealed = ended(&mut self.sealing) => self.sealed(sealed),
-                () = tokio::time::sleep(Duration::from_nanos(pause_ns.unwrap_or_default())), if pause_ns.is_some() => {
-                    self.seal();
-                }
+                () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => self.seal(),
             }
         }
         self.finish().await;
@@ -151,7 +150,8 @@ impl Keeper {
                 self.shared.wake.notify_one();
             }
             Err(SpoolError::Batch(refusal)) => {
-                tracing::error!(%refusal, outcomes = batch.outcomes.len(), "a batch does not fit its own format and is lost");
+                let outcomes = batch.outcomes.len();
+                tracing::error!(%refusal, outcomes, "a batch does not fit its own format and is lost");
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.refused, true) {

@@ -1,5 +1,5 @@
-//! The agent: it stands at a site, asks what its plan says, keeps what it saw through every outage, and brings
-//! it to the collector.
+//! The agent: it stands at a site, asks what its plan says, keeps what it saw through every outage, and
+//! brings it to the collector.
 //!
 //! | file           | promise                                                                              |
 //! |----------------|--------------------------------------------------------------------------------------|

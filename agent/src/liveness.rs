@@ -5,9 +5,9 @@
 //!   session n + 1  down   the collector sends ──▶ we answer                  ─▶ it is heard
 //! ```
 //!
-//! Both kinds of authentic packet count as the collector being heard. Silence of [`SILENT_AFTER`], and its end, are
-//! events: evidence of what the agent saw during an outage, told once a batch gets through. Network errors end
-//! nothing: packets go on being sent, and the socket is bound anew when it does not work.
+//! Both kinds of authentic packet count as the collector being heard. Silence of [`SILENT_AFTER`], and its
+//! end, are events: evidence of what the agent saw during an outage, told once a batch gets through. Network
+//! errors end nothing: packets go on being sent, and the socket is bound anew when it does not work.
 
 use crate::expose::Board;
 use crate::timestamps::Timestamps;
@@ -31,7 +31,8 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Silence after which the collector counts as no longer heard.
 pub const SILENT_AFTER: Duration = Duration::from_secs(3);
 
-/// Errors of the socket in a row after which it is bound anew: its source address may have gone and come back.
+/// Errors of the socket in a row after which it is bound anew: its source address may have gone and come
+/// back.
 const ERRORS: u32 = 5;
 
 /// Pause after a failed receive or bind.

@@ -25,9 +25,10 @@ struct Arguments {
 enum Command {
     /// Run until SIGTERM or SIGINT.
     ///
-    /// The plan is read again when its file changes and at SIGHUP; only what changed is touched, and a bad new file never
-    /// replaces a good one. What was seen is kept in DATA until the collector has it, also across kill -9 and power
-    /// cuts. SIGTERM ends within seconds and loses nothing; a second one ends at once.
+    /// The plan is read again when its file changes and at SIGHUP; only what changed is touched, and a bad
+    /// new file never replaces a good one. What was seen is kept in DATA until the collector has it, also
+    /// across kill -9 and power cuts. SIGTERM ends within seconds and loses nothing; a second one ends at
+    /// once.
     Run {
         /// The agent's file (YAML), as `haidang-collector agent add SITE` prints it.
         #[arg(long, value_name = "FILE")]
@@ -38,8 +39,8 @@ enum Command {
         /// Speak for another box: its boot, as JSON `{"boot_id", "booted_at", "monotonic_ns"}`.
         #[arg(long, value_name = "FILE")]
         boot_file: Option<PathBuf>,
-        /// error, warn, info, debug or trace, or per part: `info,haidang_agent::uplink=debug`. Default: $HAIDANG_LOG,
-        /// then info.
+        /// error, warn, info, debug or trace, or per part: `info,haidang_agent::uplink=debug`. Default:
+        /// $HAIDANG_LOG, then info.
         #[arg(long, value_name = "LEVEL")]
         log: Option<String>,
     },

@@ -5,8 +5,8 @@
 //! 192.0.2.1:53   [2001:db8::1]:53   portal.example:443   @resolver:53  an endpoint: a place and a port
 //! ```
 //!
-//! `@default-gateway` (IPv4, `/proc/net/route`) and `@resolver` (first `nameserver` of `/etc/resolv.conf`) are
-//! read at every run, so a change of network needs no restart; what they mean is logged when it changes.
+//! `@default-gateway` (IPv4, `/proc/net/route`) and `@resolver` (first `nameserver` of `/etc/resolv.conf`)
+//! are read at every run, so a change of network needs no restart; what they mean is logged when it changes.
 //! At most [`LOOKUPS`] name look-ups are under way: a resolver that never answers costs failed outcomes, not
 //! threads.
 
@@ -107,10 +107,18 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug)]
 pub struct Finder {
     lookups: Arc<Semaphore>,
-    /// What `@default-gateway` and `@resolver` meant last; `None` before they were first asked for.
-    known: Arc<Mutex<[Option<Option<IpAddr>>; 2]>>,
+    /// What `@default-gateway` and `@resolver` meant last.
+    known: Arc<Mutex<[Known; 2]>>,
     route: PathBuf,
     resolv_conf: PathBuf,
+}
+
+/// What a place of this machine meant when it was last asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Known {
+    #[default]
+    NotAsked,
+    Asked(Option<IpAddr>),
 }
 
 impl Default for Finder {
@@ -169,13 +177,13 @@ impl Finder {
     ) -> Result<IpAddr, Failure> {
         let found = std::fs::read_to_string(file).ok().as_deref().and_then(parse);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known[which] != Some(found) {
-            known[which] = Some(found);
-            match found {
-                Some(address) => tracing::info!(%place, %address, "place found"),
-                None => {
-                    tracing::warn!(%place, file = %file.display(), "this machine has no such place; its checks are unknown")
-                }
+        if known[which] != Known::Asked(found) {
+            known[which] = Known::Asked(found);
+            if let Some(address) = found {
+                tracing::info!(%place, %address, "place found");
+            } else {
+                let file = file.display();
+                tracing::warn!(%place, %file, "this machine has no such place; its checks are unknown");
             }
         }
         found.ok_or(Failure::Local)

@@ -6,8 +6,8 @@
 //!                            └── heard or silent ────────────────────┘
 //! ```
 //!
-//! Everything runs on one thread; only look-ups and syncs have others. The end: no more runs, the last batch is sealed,
-//! the courier tries to bring it, the cursor is stored.
+//! Everything runs on one thread; only look-ups and syncs have others. The end: no more runs, the last batch
+//! is sealed, the courier tries to bring it, the cursor is stored.
 
 use crate::expose::Board;
 use crate::gateway::{self, Links};

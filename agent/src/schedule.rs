@@ -134,7 +134,8 @@ impl Schedule {
     }
 }
 
-/// Where in `within_ns` this check starts. Multiplying by 2^64 / golden ratio puts neighbouring ids far apart.
+/// Where in `within_ns` this check starts. Multiplying by 2^64 / golden ratio puts neighbouring ids far
+/// apart.
 fn spread(check: CheckId, within_ns: u64) -> u64 {
     let share = u64::from(check.0).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     ((u128::from(share) * u128::from(within_ns)) >> 64) as u64

@@ -2,8 +2,8 @@
 //! there is no "offline mode".
 //!
 //! ```text
-//!   batch ─ seal ─▶ envelope (number, hash of the one before) ─ append ─ sync ─▶ may be sent ─ ack ─▶ forgotten
-//!                     number = position in the journal          fdatasync
+//!   batch ─ seal ─▶ envelope (number, hash of the last) ─ append ─ sync ─▶ may be sent ─ ack ─▶ forgotten
+//!                     number = position in the journal      fdatasync
 //!
 //!   DATA/spool/id         random identity of this spool, 16 hex digits
 //!             /journal/   the envelopes, as they travel
@@ -16,12 +16,15 @@
 //!   synced: neither kill -9 nor a power cut can give a number that was sent to another batch.
 //! - **What was numbered is neither lost nor doubled.** After a failed write the same bytes are written again
 //!   under the same number, unless they turn out to be on disk already.
-//! - **The size is bounded**: at the plan's `spool_bytes` the oldest go first; those not acknowledged are counted.
-//! - **The cursor** (first number not acknowledged) is stored each [`PERSIST_SEALS`] batches and at the end. After
-//!   a crash a few batches are sent again; the collector knows them by number.
+//! - **The size is bounded**: at the plan's `spool_bytes` the oldest go first; those not acknowledged are
+//!   counted.
+//! - **The cursor** (first number not acknowledged) is stored each [`PERSIST_SEALS`] batches and at the end.
+//!   After a crash a few batches are sent again; the collector knows them by number.
 
+mod identity;
 mod unacked;
 
+pub(crate) use identity::write_whole;
 pub use unacked::Unacked;
 
 use bytes::Bytes;
@@ -29,9 +32,8 @@ use haidang_journal::{
     Error as JournalError, Files, Item, Journal, Loss, OnFull, Position, Reader, Settings,
 };
 use haidang_probe::batch::{Ack, Batch, Envelope, Refusal, limit, sha256};
-use haidang_probe::key::hex;
 use std::collections::BTreeSet;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Bytes of one segment of the journal: the unit in which the oldest go.
@@ -68,7 +70,7 @@ pub enum SpoolError {
         source: io::Error,
     },
     /// Records vanished from the disk while the agent ran.
-    #[error("spool {}: holds records up to {next}, but {seq} were sealed; restart the agent", .directory.display())]
+    #[error("spool {}: holds {next} records of {seq} sealed; restart the agent", .directory.display())]
     Shrunk {
         /// The spool.
         directory: PathBuf,
@@ -134,7 +136,7 @@ impl Spool {
             on_full: OnFull::DropOldest,
             max_record: limit::MAX_ENVELOPE_BYTES as u32,
         };
-        let id = identity(directory)?;
+        let id = identity::of(directory)?;
         let mut spool = Spool {
             directory: directory.into(),
             settings,
@@ -183,7 +185,7 @@ impl Spool {
         if self.since_persisted >= PERSIST_SEALS
             && let Err(error) = self.persist()
         {
-            tracing::warn!(%error, "cursor not stored; acknowledged batches may be sent again after a restart");
+            tracing::warn!(%error, "cursor not stored; acknowledged batches may be sent again");
         }
         Ok(sealed)
     }
@@ -365,41 +367,12 @@ impl Spool {
             match self.read(last)? {
                 Some(sealed) => self.prev_sha256 = sha256(&sealed.bytes),
                 None => {
-                    tracing::warn!(seq = last, "the last batch is damaged; the chain of hashes starts anew")
+                    tracing::warn!(seq = last, "the last batch is damaged; the chain of hashes starts anew");
                 }
             }
         }
         Ok(())
     }
-}
-
-/// The spool's identity, made at random when there is none. It lives beside the journal: a wiped disk starts
-/// a new spool, whose numbers cannot be taken for repeats.
-fn identity(directory: &Path) -> Result<u64, SpoolError> {
-    let path = directory.join("id");
-    let fault = |source| SpoolError::Identity { path: path.clone(), source };
-    std::fs::create_dir_all(directory).map_err(fault)?;
-    match std::fs::read_to_string(&path) {
-        Ok(text) => u64::from_str_radix(text.trim(), 16).map_err(|error| fault(io::Error::other(error))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut id = [0; 8];
-            getrandom::fill(&mut id).map_err(|error| fault(io::Error::other(error)))?;
-            write_whole(&path, hex(&id).as_bytes()).map_err(fault)?;
-            Ok(u64::from_be_bytes(id))
-        }
-        Err(error) => Err(fault(error)),
-    }
-}
-
-/// Writes a small file so that after a crash it is there whole or not at all.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let draft = path.with_extension("new");
-    let mut file = std::fs::File::create(&draft)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&draft, path)?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    std::fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@
 //!                 oldest ──▶ backlog lanes, rate-capped ┘
 //! ```
 //!
-//! A batch leaves the moment it is sealed. What could not be brought stays in the spool as intervals, which the
-//! backlog lanes fill in order once an answer has come. While nothing answers, one batch at a time asks whether
-//! something does again: the newest and the oldest in turn, so that neither a batch too large for the line nor a
-//! collector that wants its holes filled first stops the rest. Nothing is lost here: a batch leaves the spool only by an
-//! acknowledgement, or set aside after the collector refused it for good.
+//! A batch leaves the moment it is sealed. What could not be brought stays in the spool as intervals, which
+//! the backlog lanes fill in order once an answer has come. While nothing answers, one batch at a time asks
+//! whether something does again: the newest and the oldest in turn, so that neither a batch too large for the
+//! line nor a collector that wants its holes filled first stops the rest. Nothing is lost here: a batch
+//! leaves the spool only by an acknowledgement, or set aside after the collector refused it for good.
 
 pub mod health;
 pub mod post;
@@ -33,8 +33,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-/// Backlog batches under way at once. A collector acknowledges after a group commit of up to 200 ms: one at a time
-/// would take two minutes for an outage of ten.
+/// Backlog batches under way at once. A collector acknowledges after a group commit of up to 200 ms: one at a
+/// time would take two minutes for an outage of ten.
 pub const BACKLOG_LANES: usize = 4;
 
 /// Pause after the spool could not be read.
@@ -156,7 +156,8 @@ impl Courier {
         let _ = tokio::time::timeout(FAREWELL, self.farewell()).await;
     }
 
-    /// The batch that tells of the stop is sealed before this; what does not get out now goes at the next start.
+    /// The batch that tells of the stop is sealed before this; what does not get out now goes at the next
+    /// start.
     async fn farewell(&mut self) {
         loop {
             self.launch().await;
@@ -285,7 +286,7 @@ async fn bring(sealed: &Sealed, order: &[Arc<Uplink>], clock: &Clock, board: &Bo
                     tracing::warn!(
                         line,
                         reason,
-                        "the collector does not take this agent's batches; check its secret and the collector's address"
+                        "the collector takes no batches of this agent; check its secret and the address"
                     );
                 }
             }

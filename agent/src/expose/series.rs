@@ -128,8 +128,8 @@ impl Page<'_, '_> {
         )
     }
 
-    /// A metric an agent reports. Counters keep the name they have everywhere else, which OpenMetrics would make
-    /// end in `_total`; so the text says that their type is unknown.
+    /// A metric an agent reports. Counters keep the name they have everywhere else, which OpenMetrics would
+    /// make end in `_total`; so the text says that their type is unknown.
     fn metric<'l>(&mut self, metric: Metric, rows: impl Iterator<Item = (Labels<'l>, f64)>) -> fmt::Result {
         let kind = match metric.kind() {
             haidang_probe::metric::Kind::Gauge => MetricType::Gauge,
@@ -161,9 +161,10 @@ impl Page<'_, '_> {
         let mut family = self.0.encode_descriptor(name, help, None, kind)?;
         for (labels, value) in rows {
             // Without labels the series stands bare: `name 1`, not `name{} 1`.
-            match labels.is_empty() {
-                true => family.encode_gauge(&value)?,
-                false => family.encode_family(&labels)?.encode_gauge(&value)?,
+            if labels.is_empty() {
+                family.encode_gauge(&value)?;
+            } else {
+                family.encode_family(&labels)?.encode_gauge(&value)?;
             }
         }
         Ok(())
@@ -181,9 +182,10 @@ impl Page<'_, '_> {
         }
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
         for (labels, value) in rows {
-            match labels.is_empty() {
-                true => family.encode_counter::<NoLabelSet, _, u64>(&value, None)?,
-                false => family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&value, None)?,
+            if labels.is_empty() {
+                family.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+            } else {
+                family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
             }
         }
         Ok(())

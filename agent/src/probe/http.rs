@@ -143,7 +143,8 @@ mod tests {
         let found = ask(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", true).await;
         assert!(found.result.is_ok());
         assert_eq!(status(&found), Some(200.0));
-        let moved = ask(b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n", true).await;
+        let moved =
+            ask(b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n", true).await;
         assert!(moved.result.is_ok(), "redirects are not followed");
         assert_eq!(status(&moved), Some(302.0));
     }

@@ -1,7 +1,8 @@
-//! ICMP echo (RFC 792, RFC 4443) by surge-ping: one socket per family for all checks, opened when first needed.
+//! ICMP echo (RFC 792, RFC 4443) by surge-ping: one socket per family for all checks, opened when first
+//! needed.
 //!
-//! An unprivileged datagram socket is tried first, then a raw one. Where the machine permits neither, that
-//! is said once, with how to mend it, and the outcome is [`Failure::NotPermitted`]: the target is unknown, not
+//! An unprivileged datagram socket is tried first, then a raw one. Where the machine permits neither, that is
+//! said once, with how to mend it, and the outcome is [`Failure::NotPermitted`]: the target is unknown, not
 //! down. Permission given later is used at the next run.
 
 use super::{Answer, Budget, Tools};
@@ -66,7 +67,12 @@ impl Probe {
         budget.spend(Failure::Timeout, self.round_trip(&client, address, budget.left())).await
     }
 
-    async fn round_trip(&self, client: &Client, address: IpAddr, within: Duration) -> Result<Duration, Failure> {
+    async fn round_trip(
+        &self,
+        client: &Client,
+        address: IpAddr,
+        within: Duration,
+    ) -> Result<Duration, Failure> {
         let sequence = PingSequence(self.next.fetch_add(1, Ordering::Relaxed));
         let mut pinger = client.pinger(address, self.identifier).await;
         let asked = pinger.timeout(within).ping(sequence, &PAYLOAD).await;
@@ -120,10 +126,11 @@ impl Shared {
             tracing::warn!(
                 family = ?self.kind,
                 "this machine does not permit icmp: icmp checks are unknown, all others run; to mend it: \
-                 `sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"`, or `setcap cap_net_raw+ep haidang-agent`"
+                 `sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"`, or \
+                 `setcap cap_net_raw+ep haidang-agent`"
             );
         } else {
-            tracing::warn!(family = ?self.kind, reason, "no icmp socket: icmp checks are unknown, all others run");
+            tracing::warn!(family = ?self.kind, reason, "no icmp socket: icmp checks are unknown");
         }
     }
 }

@@ -40,7 +40,7 @@ impl Probe {
         let found = budget.spent();
         let connect = async { dial::tcp(address, None).await.map_err(|error| dial::failure(&error)) };
         budget.spend(Failure::Timeout, connect).await?;
-        Ok(budget.spent() - found)
+        Ok(budget.spent().saturating_sub(found))
     }
 }
 

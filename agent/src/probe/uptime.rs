@@ -14,7 +14,11 @@ impl FromStr for Question {
     type Err = String;
 
     fn from_str(target: &str) -> Result<Question, String> {
-        if target.is_empty() { Ok(Question) } else { Err(format!("uptime takes no target, `{target}` is too much")) }
+        if target.is_empty() {
+            Ok(Question)
+        } else {
+            Err(format!("uptime takes no target, `{target}` is too much"))
+        }
     }
 }
 
@@ -30,9 +34,13 @@ impl Probe {
     }
 
     /// Always succeeds.
+    #[allow(clippy::unused_async, reason = "all probes have one shape")]
     pub async fn ask(&self, _: &Question, budget: Budget) -> Answer {
         let value = self.clock.uptime().as_secs_f64();
-        Answer { result: Ok(budget.spent()), samples: vec![Sample { metric: Metric::Uptime, part: String::new(), value }] }
+        Answer {
+            result: Ok(budget.spent()),
+            samples: vec![Sample { metric: Metric::Uptime, part: String::new(), value }],
+        }
     }
 }
 
@@ -46,7 +54,8 @@ mod tests {
     async fn grows_with_the_clock() {
         let tools = Tools { clock: Clock::manual(), finder: Finder::default() };
         tools.clock.advance(Duration::from_millis(61_500));
-        let answer = Probe::new(&tools).ask(&Question, Budget::start(&tools.clock, Duration::from_secs(1))).await;
+        let answer =
+            Probe::new(&tools).ask(&Question, Budget::start(&tools.clock, Duration::from_secs(1))).await;
         assert_eq!(answer.result, Ok(Duration::ZERO));
         assert_eq!(answer.samples, [Sample { metric: Metric::Uptime, part: String::new(), value: 61.5 }]);
     }

@@ -4,8 +4,8 @@
 //!   sealed 0 … 99, acknowledged 0-39 and, sent live after an outage, 95-99:   [40, 94]
 //! ```
 //!
-//! One interval in quiet times, one more for each outage: live batches go first and leave the outage behind as
-//! a hole, which the backlog fills in order.
+//! One interval in quiet times, one more for each outage: live batches go first and leave the outage behind
+//! as a hole, which the backlog fills in order.
 
 /// Ascending, inclusive intervals that neither touch nor overlap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   POST /agent/v1/batch            200  acknowledgement            Kept
-//!   Authorization: Bearer …         401 403 404 405                 Unknown: the agent, not the batch, is not taken
+//!   Authorization: Bearer …         401 403 404 405                 Unknown: the agent is not taken here
 //!   application/x-protobuf          other 4xx but 408 429           Refused: this batch will never be taken
 //!   ─────────────────────▶          408 429 5xx, no answer in time  Failed: try again
 //! ```

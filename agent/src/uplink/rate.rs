@@ -1,7 +1,7 @@
 //! How fast the backlog may go, so that it never crowds out live batches or the site's own traffic.
 
-/// Bytes a second of backlog, over all uplinks: 1 Mbit/s. Ten minutes of 50 checks (some 200 KB) take seconds,
-/// a day of them some minutes.
+/// Bytes a second of backlog, over all uplinks: 1 Mbit/s. Ten minutes of 50 checks (some 200 KB) take
+/// seconds, a day of them some minutes.
 pub const BACKLOG_BYTES_PER_SECOND: u64 = 128 * 1024;
 
 /// A bucket that holds one second's bytes. It may be overdrawn once, so that a batch larger than it passes.

@@ -100,6 +100,6 @@ impl Process {
         let id = self.0.id().unwrap().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
         let ended = tokio::time::timeout(Duration::from_secs(20), self.0.wait()).await;
-        assert!(ended.expect("ends at SIGTERM").unwrap().success());
+        assert!(ended.is_ok_and(|status| status.unwrap().success()), "ends at SIGTERM");
     }
 }

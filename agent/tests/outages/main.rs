@@ -1,4 +1,5 @@
-//! The agent's program against a collector that fails in every way: nothing numbered is lost, nothing is doubled.
+//! The agent's program against a collector that fails in every way: nothing numbered is lost, nothing is
+//! doubled.
 #![allow(clippy::unwrap_used)]
 
 mod agent;
