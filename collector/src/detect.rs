@@ -283,9 +283,10 @@ impl Detector {
 
     fn answers_both_ways(&self, graph: &Graph, up: usize) -> bool {
         let route = &graph.routes[up];
-        let same_way = match route.line {
-            Some(line) => &graph.lines[line].streams,
-            None => route.site.map_or(&graph.lines[0].streams, |site| &graph.sites[site].agent_streams),
+        let same_way = match (route.line, route.site) {
+            (Some(line), _) => &graph.lines[line].streams,
+            (None, Some(site)) => &graph.sites[site].agent_streams,
+            (None, None) => return false,
         };
         same_way.iter().any(|n| *n != up && self.streams[*n].established)
     }

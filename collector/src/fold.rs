@@ -23,6 +23,7 @@ mod thread;
 use crate::entry::{Entry, Garbled, Received};
 use crate::topology::{Id, Topology};
 use crate::watch::{Watch, lines::LineSample};
+use haidang_journal::{Disk, Files};
 use haidang_probe::batch::{Batch, Ranges};
 use record::Record;
 use std::path::PathBuf;
@@ -31,7 +32,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, oneshot, watch};
 
 /// Submissions that may wait; one more is refused with [`Refused::Full`] and counted.
 pub const QUEUE: usize = 1024;
@@ -132,6 +133,8 @@ struct Shared {
     watch: RwLock<Watch>,
     changes: broadcast::Sender<Change>,
     fault: Mutex<Option<String>>,
+    /// True once the thread has ended, for whatever reason.
+    ended: watch::Sender<bool>,
     counts: Counts,
 }
 
@@ -206,6 +209,12 @@ impl Fold {
         self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Returns once nothing is judged any more: after a stop, or when the thread broke down. Cancel safe.
+    pub async fn ended(&self) {
+        // The sender lives as long as this handle, so waiting does not fail.
+        let _ = self.shared.ended.subscribe().wait_for(|ended| *ended).await;
+    }
+
     /// Counters since the start.
     pub fn counts(&self) -> &Counts {
         &self.shared.counts
@@ -224,14 +233,23 @@ impl Fold {
 
 /// Starts the fold: opens the journal, folds what it holds, notes the start and the record judged by.
 pub fn start(start: Start) -> Result<(Fold, Ending), StartError> {
+    let files = Files::new(&start.journal.dir);
+    start_on(files, start)
+}
+
+fn start_on<D>(disk: D, start: Start) -> Result<(Fold, Ending), StartError>
+where
+    D: Disk<File: Send, Lock: Send> + Clone + Send + Sync + 'static,
+{
     let Start { journal, at, topology, mut hooks } = start;
-    let mut record = Record::open(journal)?;
+    let mut record = Record::open(disk, journal.max_bytes)?;
     let watch = rebuild::watch(&mut record, at - REBUILD_MS, &mut hooks)?;
     let (changes, _) = broadcast::channel(CHANGES);
     let shared = Arc::new(Shared {
         watch: RwLock::new(watch),
         changes,
         fault: Mutex::new(None),
+        ended: watch::Sender::new(false),
         counts: Counts::default(),
     });
     let (queue, submissions) = sync_channel(QUEUE);
@@ -305,3 +323,6 @@ impl Ending {
         let _ = self.join.join();
     }
 }
+
+#[cfg(test)]
+mod tests;

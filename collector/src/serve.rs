@@ -84,6 +84,9 @@ pub enum ServeError {
     /// No fold.
     #[error(transparent)]
     Fold(#[from] StartError),
+    /// The fold's thread is gone; its panic stands above in the log.
+    #[error("the fold broke down: nothing is judged")]
+    BrokeDown,
     /// Something else the system refused.
     #[error("{what}: {source}")]
     System {
@@ -109,6 +112,7 @@ pub async fn run(place: &Place, clock: Clock, stop: Stop) -> Result<(), ServeErr
             () = stop.wait() => break,
             () = config_changes.changed() => collector.reread(place).await,
             () = agent_changes.changed() => collector.reread(place).await,
+            () = collector.fold.ended() => return Err(ServeError::BrokeDown),
         }
     }
     collector.end().await;

@@ -6,12 +6,16 @@ use crate::detect::graph::Graph;
 use crate::entry::{Entry, Received};
 use crate::topology::Topology;
 use crate::watch::{Watch, lines::Lines};
-use haidang_journal::{Gap, Item};
+use haidang_journal::{Disk, Gap, Item};
 use haidang_probe::batch::{Batch, Envelope, Refusal};
 
 /// The fold of everything in the journal. Batches received since `since` (UTC ms) are given to the hook again;
 /// other effects were had when the entries were new.
-pub(super) fn watch(record: &mut Record, since: i64, hooks: &mut Hooks) -> Result<Watch, StartError> {
+pub(super) fn watch<D: Disk + Clone>(
+    record: &mut Record<D>,
+    since: i64,
+    hooks: &mut Hooks,
+) -> Result<Watch, StartError> {
     let restored = record.checkpoint()?.and_then(|(at, checkpoint)| Some((at, Watch::restore(&checkpoint)?)));
     let (begin, mut watch) = match restored {
         Some(restored) => restored,

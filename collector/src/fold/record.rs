@@ -6,9 +6,8 @@
 //! Cursors: `checkpoint` stands at the newest durable checkpoint; `hour-00`…`hour-25` stand at a checkpoint of
 //! each of the last 26 hours of running, so that a start finds the batches of a day without reading more.
 
-use super::Journal;
 use crate::entry::{Checkpoint, Entry};
-use haidang_journal::{Appended, Error, Files, Item, OnFull, Position, Settings};
+use haidang_journal::{Appended, Disk, Error, Item, Journal, OnFull, Position, Reader, Settings};
 
 /// Bytes of a segment, the unit in which the oldest goes.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -19,13 +18,12 @@ const CHECKPOINT: &str = "checkpoint";
 /// Hours marked by cursors.
 const HOURS: i64 = 26;
 
-type Evidence = haidang_journal::Journal<Files>;
-
 /// The journal, open for writing.
-pub(super) struct Record {
-    place: Journal,
+pub(super) struct Record<D: Disk> {
+    disk: D,
+    max_bytes: u64,
     /// None after the disk failed; the next use opens it anew.
-    evidence: Option<Evidence>,
+    evidence: Option<Journal<D>>,
     /// Appended since the last sync: position and bytes.
     unsynced: Vec<(u64, Vec<u8>)>,
     /// The hour whose cursor was set last.
@@ -34,11 +32,11 @@ pub(super) struct Record {
     dropped: u64,
 }
 
-impl Record {
+impl<D: Disk + Clone> Record<D> {
     /// Opens the journal, or makes it.
-    pub(super) fn open(place: Journal) -> Result<Record, Error> {
-        let evidence = open(&place)?;
-        Ok(Record { place, evidence: Some(evidence), unsynced: Vec::new(), hour: None, dropped: 0 })
+    pub(super) fn open(disk: D, max_bytes: u64) -> Result<Record<D>, Error> {
+        let evidence = Some(open(&disk, max_bytes)?);
+        Ok(Record { disk, max_bytes, evidence, unsynced: Vec::new(), hour: None, dropped: 0 })
     }
 
     /// Appends an entry; gives its position. Not durable before [`Record::sync`].
@@ -101,13 +99,13 @@ impl Record {
     }
 
     /// The durable records from `from` on.
-    pub(super) fn read(&mut self, from: u64) -> Result<haidang_journal::Reader<Files>, Error> {
+    pub(super) fn read(&mut self, from: u64) -> Result<Reader<D>, Error> {
         Ok(self.evidence()?.read(Position(from)))
     }
 
     /// Octets on disk, and records dropped to the bound since this start.
     pub(super) fn size(&self) -> (u64, u64) {
-        (self.evidence.as_ref().map_or(0, Evidence::bytes), self.dropped)
+        (self.evidence.as_ref().map_or(0, Journal::bytes), self.dropped)
     }
 
     /// The oldest position held.
@@ -116,45 +114,41 @@ impl Record {
     }
 
     /// The journal; opened anew when its last sync failed, with what was not durable appended again.
-    fn evidence(&mut self) -> Result<&mut Evidence, Error> {
+    fn evidence(&mut self) -> Result<&mut Journal<D>, Error> {
         let evidence = match self.evidence.take() {
             Some(evidence) => evidence,
-            None => reopen(&self.place, &self.unsynced)?,
+            None => self.reopen()?,
         };
         Ok(self.evidence.insert(evidence))
     }
+
+    fn reopen(&self) -> Result<Journal<D>, Error> {
+        let mut evidence = open(&self.disk, self.max_bytes)?;
+        for (position, bytes) in &self.unsynced {
+            if *position >= evidence.next().0 {
+                evidence.append(bytes)?;
+            }
+        }
+        tracing::info!(records = self.unsynced.len(), "the journal was opened anew");
+        Ok(evidence)
+    }
 }
 
-fn open(place: &Journal) -> Result<Evidence, Error> {
+fn open<D: Disk + Clone>(disk: &D, max_bytes: u64) -> Result<Journal<D>, Error> {
     let settings = Settings {
         segment_bytes: SEGMENT_BYTES,
-        max_bytes: place.max_bytes,
+        max_bytes,
         on_full: OnFull::DropOldest,
         max_record: MAX_RECORD,
     };
-    let (evidence, opened) = Evidence::open(Files::new(&place.dir), settings)?;
+    let (evidence, opened) = Journal::open(disk.clone(), settings)?;
     if let Some(repair) = &opened.repaired {
-        tracing::warn!(
-            path = repair.path,
-            offset = repair.offset,
-            bytes = repair.bytes_cut,
-            "a torn tail was cut"
-        );
+        let (path, bytes) = (&repair.path, repair.bytes_cut);
+        tracing::warn!(path, offset = repair.offset, bytes, "a torn tail was cut");
     }
     if opened.damaged > 0 || opened.marks_lost {
         tracing::warn!(records = opened.damaged, cursors_lost = opened.marks_lost, "the journal is damaged");
     }
-    Ok(evidence)
-}
-
-fn reopen(place: &Journal, unsynced: &[(u64, Vec<u8>)]) -> Result<Evidence, Error> {
-    let mut evidence = open(place)?;
-    for (position, bytes) in unsynced {
-        if *position >= evidence.next().0 {
-            evidence.append(bytes)?;
-        }
-    }
-    tracing::info!(records = unsynced.len(), "the journal was opened anew");
     Ok(evidence)
 }
 

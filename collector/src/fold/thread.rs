@@ -8,7 +8,7 @@ use super::{
 use crate::entry::Entry;
 use crate::topology::Topology;
 use crate::watch::{Effect, Watch};
-use haidang_journal::Error;
+use haidang_journal::{Disk, Error};
 use haidang_probe::batch::Ranges;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -18,8 +18,8 @@ use std::time::Duration;
 /// How long the thread waits for a submission before it syncs what nobody waits for.
 const IDLE: Duration = Duration::from_secs(1);
 
-pub(super) struct Thread {
-    record: Record,
+pub(super) struct Thread<D: Disk> {
+    record: Record<D>,
     shared: Arc<Shared>,
     hooks: Hooks,
     /// Answers that wait for the next sync.
@@ -32,8 +32,8 @@ pub(super) struct Thread {
     checkpoint: i64,
 }
 
-impl Thread {
-    pub(super) fn new(record: Record, shared: Arc<Shared>, hooks: Hooks) -> Thread {
+impl<D: Disk + Clone> Thread<D> {
+    pub(super) fn new(record: Record<D>, shared: Arc<Shared>, hooks: Hooks) -> Thread<D> {
         Thread { record, shared, hooks, waiting: Vec::new(), dirty: false, synced: 0, checkpoint: 0 }
     }
 
@@ -200,6 +200,10 @@ impl Thread {
 
     fn fail(&self, error: &Error) -> Refused {
         let why = error.to_string();
+        // The entry's own fault; the next one may be taken.
+        if matches!(error, Error::TooLong { .. }) {
+            return Refused::Journal(why);
+        }
         let mut fault = self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner);
         if fault.is_none() {
             tracing::warn!(why, "the journal takes no records: nothing is judged or acknowledged");
@@ -213,5 +217,12 @@ impl Thread {
         if fault.take().is_some() {
             tracing::info!("the journal takes records again");
         }
+    }
+}
+
+/// Also when the thread panics: whoever runs the collector must hear that nobody judges.
+impl<D: Disk> Drop for Thread<D> {
+    fn drop(&mut self) {
+        self.shared.ended.send_replace(true);
     }
 }
