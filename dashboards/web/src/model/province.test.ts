@@ -89,6 +89,11 @@ describe("the sentence", () => {
     );
   });
 
+  it("never calls a province fine that nobody has heard from", () => {
+    const mute = { established: false, state: "unknown" as const };
+    expect(said({ s1: mute, s2: mute, s3: mute, s4: mute })).toBe("3 xã chưa xác lập · 0/3 xã hoạt động");
+  });
+
   it("never counts unknown as up", () => {
     expect(said({ s4: { state: "unknown" } })).toBe("1 xã chưa rõ · 2/3 xã hoạt động");
   });
@@ -103,8 +108,14 @@ describe("carriers", () => {
   it("are counted by their own lines", () => {
     const broken = siteState("s2").lines.map((line) => ({ ...line, state: line.carrier === "a" ? ("affected" as const) : line.state }));
     expect(countCarriers(topology, states({ s2: { lines: broken } }))).toEqual([
-      { id: "a", name: "VNPT", down: 1, total: 3 },
-      { id: "b", name: "Viettel", down: 0, total: 2 },
+      { id: "a", name: "VNPT", down: 1, unknown: 0, total: 3 },
+      { id: "b", name: "Viettel", down: 0, unknown: 0, total: 2 },
     ]);
+  });
+
+  it("are not called fine on the word of sites that never answered", () => {
+    const mute = { established: false, state: "unknown" as const };
+    const [first] = countCarriers(topology, states({ s1: mute, s2: mute, s4: mute }));
+    expect(first).toMatchObject({ down: 0, unknown: 3, total: 3 });
   });
 });

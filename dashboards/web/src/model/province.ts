@@ -111,15 +111,18 @@ export interface CarrierCount {
   id: string;
   name: string;
   down: number;
+  /** Lines nobody can tell about, those of sites that never answered among them. */
+  unknown: number;
   total: number;
 }
 
-/** Lines down of all lines, per carrier, in the topology's order. */
+/** Lines down and unknown of all lines, per carrier, in the topology's order. */
 export function countCarriers(topology: Topology, states: ReadonlyMap<string, SiteState>): CarrierCount[] {
   const lines = [...states.values()].flatMap((site) => site.lines.map((line) => ({ line, known: site.established })));
   return topology.carriers.map((carrier) => {
     const own = lines.filter(({ line }) => line.carrier === carrier.id);
     const down = own.filter(({ line, known }) => known && isLost(line.state)).length;
-    return { id: carrier.id, name: carrier.name, down, total: own.length };
+    const unknown = own.filter(({ line, known }) => !known || line.state === "unknown").length;
+    return { id: carrier.id, name: carrier.name, down, unknown, total: own.length };
   });
 }
