@@ -23,7 +23,6 @@
 mod page;
 mod strip;
 
-use crate::watch::lines::LineSample;
 use haidang_probe::batch::Batch;
 use haidang_probe::{check::CheckId, metric::Metric};
 use page::Cell;
@@ -145,16 +144,6 @@ impl Store {
             values.extend(outcome.samples.iter().map(|s| (s.metric, s.part.as_str(), s.value)));
             let at = clock.utc_ms(outcome.sent.mono_ns);
             ring.push(Row { site, check: outcome.check, at, values: &values }, received);
-        }
-    }
-
-    /// Takes ten seconds of the lines' liveness, under the check `line/<line id>` of each line's site.
-    pub fn push_lines(&self, samples: &[LineSample], now: i64) {
-        let mut ring = self.ring();
-        for of_line in samples.chunk_by(|a, b| (&a.line, a.at) == (&b.line, b.at)) {
-            let check = CheckId::of_name(&format!("line/{}", of_line[0].line));
-            let values: Vec<_> = of_line.iter().map(|sample| (sample.metric, "", sample.value)).collect();
-            ring.push(Row { site: &of_line[0].site, check, at: of_line[0].at, values: &values }, now);
         }
     }
 

@@ -147,32 +147,6 @@ fn a_batch_lands_where_its_clock_says_and_a_failure_of_our_own_is_no_zero() {
 }
 
 #[test]
-fn liveness_of_a_line_is_a_series_of_its_site() {
-    let sample = |line: &str, metric, value| LineSample {
-        site: "site".into(),
-        line: line.into(),
-        metric,
-        at: DAY0,
-        value,
-    };
-    let samples = [
-        sample("a", Metric::LivenessRtt, 0.25),
-        sample("a", Metric::LivenessLossUp, 0.5),
-        sample("b", Metric::LivenessRtt, 0.75),
-    ];
-    let store = Store::default();
-    store.push_lines(&samples, DAY0);
-    store.push_lines(&samples, DAY0);
-    assert_eq!((store.counts().rows, store.counts().repeats), (2, 2));
-    let of_line = CheckId::of_name("line/a");
-    let question = Question {
-        checks: vec![("site", Some(of_line))],
-        ..ask(Metric::LivenessLossUp, DAY0, DAY0 + 1, BUCKET_MS)
-    };
-    assert_eq!(store.query(&question).first().map(|p| (p.max, p.count)), Some((0.5, 1)));
-}
-
-#[test]
 fn a_packed_sample_costs_few_octets() {
     let cost = |every: i64| {
         let store = Store::default();

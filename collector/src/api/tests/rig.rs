@@ -57,11 +57,15 @@ pub fn rig() -> Rig {
 }
 
 pub fn rig_with(secure: bool) -> Rig {
+    rig_of(province(), secure)
+}
+
+pub fn rig_of(topology: Topology, secure: bool) -> Rig {
     let dir = tempfile::tempdir().unwrap();
     let clock = Clock::manual();
     let at = clock.utc_ms();
     let journal = Journal { dir: dir.path().join("evidence"), max_bytes: 1 << 30 };
-    let start = Start { journal, at, topology: province(), hooks: Hooks::default() };
+    let start = Start { journal, at, topology, hooks: Hooks::default() };
     let (fold, ending) = fold::start(start).unwrap();
     let access = Arc::new(Access::open(dir.path()).unwrap());
     let password = access.add("an", PersonRole::Operator, at).unwrap();
