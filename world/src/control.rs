@@ -1,0 +1,185 @@
+//! Orders to a running world, over a Unix socket that only its owner can open.
+//!
+//! ```text
+//!   ─ cut 28249 ⏎ ─▶
+//!   ◀─ ok ⏎ cut 28249: 1 line of 1 site (28249-1) silent ─       or: error ⏎ unknown commune …
+//! ```
+//!
+//! One order a connection, one connection at a time.
+
+use crate::map::Map;
+use crate::standing::Standing;
+use crate::switches::Switches;
+use crate::time::Time;
+use crate::truth::Truth;
+use anyhow::{Context as _, bail};
+use haidang_daemon::stop::Stop;
+use std::io::{Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream as Connection;
+use std::path::Path;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
+
+/// Name of the socket in the directory of the run.
+pub const SOCKET: &str = "world.sock";
+/// Octets of an order; more are not read.
+const MAX_ORDER: u64 = 512;
+/// Octets of an answer.
+const MAX_ANSWER: u64 = 64 << 10;
+/// Longest an order or its answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What orders change.
+pub struct Control {
+    /// The province.
+    pub map: Map,
+    /// What is silent.
+    pub switches: Switches,
+    /// What truly happened.
+    pub truth: Truth,
+    /// When it happened.
+    pub time: Time,
+}
+
+/// Opens the socket in `run`, for its owner only.
+///
+/// # Errors
+/// When another world answers there, or the socket cannot be made.
+pub fn listen(run: &Path) -> anyhow::Result<UnixListener> {
+    let path = run.join(SOCKET);
+    if Connection::connect(&path).is_ok() {
+        bail!("another world runs in {}: end it first", run.display());
+    }
+    if path.exists() {
+        std::fs::remove_file(&path)
+            .with_context(|| format!("remove the socket {} of a run that is over", path.display()))?;
+    }
+    let listener = UnixListener::bind(&path).with_context(|| format!("listen at {}", path.display()))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
+        .with_context(|| format!("close {} to others", path.display()))?;
+    Ok(listener)
+}
+
+impl Control {
+    /// Carries out orders until `stop`.
+    pub async fn run(mut self, listener: UnixListener, stop: Stop) {
+        let mut standing = Standing::default();
+        loop {
+            let connection = tokio::select! {
+                () = stop.wait() => return,
+                accepted = listener.accept() => match accepted {
+                    Ok((connection, _)) => connection,
+                    Err(error) => {
+                        tracing::warn!(%error, "accept an order");
+                        tokio::time::sleep(PATIENCE).await;
+                        continue;
+                    }
+                },
+            };
+            let taken = tokio::time::timeout(PATIENCE, self.take(connection, &mut standing)).await;
+            if !matches!(taken, Ok(Ok(()))) {
+                tracing::debug!("whoever gave an order did not wait for its answer");
+            }
+        }
+    }
+
+    async fn take(&mut self, mut connection: UnixStream, standing: &mut Standing) -> std::io::Result<()> {
+        let mut order = String::new();
+        (&mut connection).take(MAX_ORDER).read_to_string(&mut order).await?;
+        let answer = match self.order(&order, standing) {
+            Ok(told) => format!("ok\n{told}"),
+            Err(wrong) => format!("error\n{wrong}"),
+        };
+        connection.write_all(answer.as_bytes()).await?;
+        connection.shutdown().await
+    }
+
+    fn order(&mut self, order: &str, standing: &mut Standing) -> Result<String, String> {
+        let done = standing.order(order, &self.map)?;
+        let Some(change) = done.change else { return Ok(done.told) };
+        self.switches.set(&standing.silent());
+        let utc_ms = self.time.utc_ms();
+        tracing::info!(
+            order = change.order,
+            lines = change.lines.len(),
+            sites = change.sites.len(),
+            "silence changed"
+        );
+        self.truth.note(&change, utc_ms).map_err(|error| format!("{}; {error:#}", done.told))?;
+        Ok(done.told)
+    }
+}
+
+/// Gives one order to the world that runs in `run`; its answer.
+///
+/// # Errors
+/// No world, or what it says is wrong with the order.
+pub fn order(run: &Path, order: &str) -> anyhow::Result<String> {
+    let path = run.join(SOCKET);
+    let mut connection = Connection::connect(&path).with_context(|| {
+        format!("no rehearsal province runs in {} (`make run` starts one)", run.display())
+    })?;
+    connection.set_read_timeout(Some(PATIENCE)).context("set a time-out")?;
+    let unanswered = || format!("the rehearsal province in {} does not answer", run.display());
+    connection.write_all(order.as_bytes()).with_context(unanswered)?;
+    connection.shutdown(Shutdown::Write).with_context(unanswered)?;
+    let mut answer = String::new();
+    connection.take(MAX_ANSWER).read_to_string(&mut answer).with_context(unanswered)?;
+    match answer.split_once('\n') {
+        Some(("ok", told)) => Ok(told.to_owned()),
+        Some(("error", wrong)) => bail!("{wrong}"),
+        _ => bail!(unanswered()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map::Part;
+    use crate::map::tests::map;
+    use haidang_daemon::clock::Clock;
+    use haidang_daemon::stop;
+    use std::path::PathBuf;
+
+    async fn asked(run: PathBuf, text: &'static str) -> anyhow::Result<String> {
+        tokio::task::spawn_blocking(move || order(&run, text)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_order_is_carried_out_and_noted() {
+        let directory = tempfile::tempdir().unwrap();
+        let run = directory.path().to_owned();
+        let map = map();
+        let switches = Switches::new(map.parts());
+        let line = switches.of(&Part::Line("28249-1".into())).unwrap();
+        let truth = Truth::open(&run.join("truth.jsonl"), 0).unwrap();
+        let control = Control { map, switches, truth, time: Time::new(Clock::manual()) };
+        let (stopper, stop) = stop::pair();
+        let running = tokio::spawn(control.run(listen(&run).unwrap(), stop));
+        let told = asked(run.clone(), "cut dao thanh").await.unwrap();
+        assert_eq!(told, "cut 28249: 1 line of 1 site (28249-1) silent");
+        assert!(line.is_cut());
+        let wrong = asked(run.clone(), "cut 28248").await.unwrap_err();
+        assert_eq!(wrong.to_string(), "unknown commune `28248`; did you mean `28249`?");
+        assert!(listen(&run).unwrap_err().to_string().starts_with("another world runs in"));
+        asked(run.clone(), "heal").await.unwrap();
+        assert!(!line.is_cut());
+        stopper.stop();
+        running.await.unwrap();
+        let truth = std::fs::read_to_string(run.join("truth.jsonl")).unwrap();
+        assert_eq!(truth.lines().count(), 3, "start, cut and heal: {truth}");
+    }
+
+    #[tokio::test]
+    async fn a_run_that_was_killed_leaves_no_obstacle() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(listen(directory.path()).unwrap());
+        assert!(directory.path().join(SOCKET).exists());
+        let wrong = asked(directory.path().to_owned(), "list").await.unwrap_err();
+        assert!(wrong.to_string().starts_with("no rehearsal province runs in"), "{wrong}");
+        listen(directory.path()).unwrap();
+    }
+}

@@ -1,0 +1,163 @@
+//! What a simulated agent sees while it does its checks: plausible, and a function of check and time. Pure.
+//!
+//! ICMP asks the LAN and always answers; interface and uptime ask the gateway itself; TCP, HTTP and STAMP ask
+//! the centre, and time out while no line of the site lives.
+
+use crate::weather::{hash, mix, share};
+use haidang_probe::check::{Check, ProbeKind};
+use haidang_probe::metric::Metric;
+use haidang_probe::moment::{BootId, Moment};
+use haidang_probe::outcome::{Failure, Outcome, Sample};
+use std::time::Duration;
+
+/// Most runs of one check made up in one turn; a check more often than that is thinned.
+const RUNS: u64 = 20;
+
+/// A site's agent at its checks.
+#[derive(Clone, Debug)]
+pub struct Routine {
+    seed: u64,
+    boot: BootId,
+    checks: Vec<Check>,
+}
+
+impl Routine {
+    /// The routine of `site`, on a gateway whose boot is `boot`.
+    pub fn new(site: &str, boot: BootId, checks: Vec<Check>) -> Routine {
+        Routine { seed: mix(hash(site)), boot, checks }
+    }
+
+    /// The runs due after `from_ns` and up to `to_ns`, in order of time.
+    pub fn runs(&self, from_ns: u64, to_ns: u64, reached: bool) -> Vec<Outcome> {
+        let mut outcomes: Vec<Outcome> = self
+            .checks
+            .iter()
+            .flat_map(|check| self.due(check, from_ns, to_ns).map(|at_ns| self.run(check, at_ns, reached)))
+            .collect();
+        outcomes.sort_by_key(|outcome| outcome.sent.mono_ns);
+        outcomes
+    }
+
+    /// When `check` runs in the turn: every `every`, at a phase of its own.
+    fn due(&self, check: &Check, from_ns: u64, to_ns: u64) -> impl Iterator<Item = u64> + use<> {
+        let least_ns = to_ns.saturating_sub(from_ns).div_ceil(RUNS).max(1);
+        let every_ns = (check.every.0.as_nanos() as u64).max(least_ns);
+        let phase_ns = mix(self.seed ^ hash(&check.name)) % every_ns;
+        let past = |ns: u64| (ns + every_ns - phase_ns) / every_ns;
+        (past(from_ns)..past(to_ns)).map(move |turn| turn * every_ns + phase_ns)
+    }
+
+    fn run(&self, check: &Check, at_ns: u64, reached: bool) -> Outcome {
+        let random = share(mix(self.seed ^ mix(hash(&check.name) ^ at_ns)));
+        let took = |least_us: f64, spread_us: f64| {
+            Duration::from_nanos(((least_us + spread_us * random * random) * 1_000.0) as u64)
+        };
+        let beyond = |took| if reached { Ok(took) } else { Err(Failure::Timeout) };
+        let (result, samples) = match check.probe {
+            ProbeKind::Icmp => (Ok(took(250.0, 900.0)), Vec::new()),
+            ProbeKind::Interface => (Ok(took(40.0, 60.0)), self.counters(&check.target, at_ns)),
+            ProbeKind::Uptime => (Ok(took(1.0, 1.0)), vec![sample(Metric::Uptime, "", at_ns as f64 / 1e9)]),
+            ProbeKind::Http if reached => {
+                (Ok(took(12_000.0, 30_000.0)), vec![sample(Metric::HttpStatus, "", 200.0)])
+            }
+            ProbeKind::Http | ProbeKind::Tcp | ProbeKind::Stamp => {
+                (beyond(took(8_000.0, 20_000.0)), Vec::new())
+            }
+        };
+        let sent = Moment { boot: self.boot, mono_ns: at_ns };
+        Outcome { check: check.id(), sent, result, samples }
+    }
+
+    /// Counters since boot of an office line: some megabits a second, more by day than by night.
+    fn counters(&self, interface: &str, at_ns: u64) -> Vec<Sample> {
+        let part = if interface == "*" { "eth0" } else { interface };
+        let seconds = at_ns as f64 / 1e9;
+        let day = std::f64::consts::TAU / 86_400.0;
+        // The integral of 1 - cos/2 over the day: it only grows.
+        let grown = seconds - (day * seconds).sin() / day / 2.0;
+        let bytes = |seed: u64| (grown * (50_000.0 + 600_000.0 * share(mix(self.seed ^ seed)))).floor();
+        vec![
+            sample(Metric::IfInOctets, part, bytes(1)),
+            sample(Metric::IfOutOctets, part, bytes(2) / 4.0),
+            sample(Metric::IfInErrors, part, 0.0),
+            sample(Metric::IfOutErrors, part, 0.0),
+            sample(Metric::IfOperStatus, part, 1.0),
+        ]
+    }
+}
+
+fn sample(metric: Metric, part: &str, value: f64) -> Sample {
+    Sample { metric, part: part.to_owned(), value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haidang_probe::check::Span;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn check(probe: ProbeKind, target: &str, every_s: u64) -> Check {
+        let (every, timeout) = (Span(Duration::from_secs(every_s)), Span(Duration::from_secs(1)));
+        Check { id: None, name: probe.name().into(), probe, target: target.into(), every, timeout }
+    }
+
+    fn routine() -> Routine {
+        let checks = vec![
+            check(ProbeKind::Icmp, "192.168.1.1", 10),
+            check(ProbeKind::Http, "https://portal.example/", 10),
+            check(ProbeKind::Interface, "*", 30),
+            check(ProbeKind::Uptime, "", 60),
+        ];
+        Routine::new("28249-tt", BootId([1; 16]), checks)
+    }
+
+    fn of(routine: &Routine, probe: ProbeKind, to_s: u64, reached: bool) -> Vec<Outcome> {
+        let id = check(probe, "", 1).id();
+        let mut outcomes = Vec::new();
+        for turn in 0..to_s / 10 {
+            outcomes.extend(routine.runs(turn * 10 * SECOND, (turn + 1) * 10 * SECOND, reached));
+        }
+        outcomes.into_iter().filter(|outcome| outcome.check == id).collect()
+    }
+
+    #[test]
+    fn each_check_runs_at_its_own_interval_over_any_turns() {
+        for (probe, runs) in [(ProbeKind::Icmp, 60), (ProbeKind::Interface, 20), (ProbeKind::Uptime, 10)] {
+            let outcomes = of(&routine(), probe, 600, true);
+            assert_eq!(outcomes.len(), runs, "{}", probe.name());
+            let gaps: Vec<u64> =
+                outcomes.windows(2).map(|two| two[1].sent.mono_ns - two[0].sent.mono_ns).collect();
+            assert!(gaps.iter().all(|gap| *gap == 600 / runs as u64 * SECOND), "{gaps:?}");
+        }
+    }
+
+    #[test]
+    fn what_lies_beyond_the_lines_times_out_without_one() {
+        let cut = |probe| of(&routine(), probe, 60, false).iter().all(|outcome| outcome.result.is_err());
+        assert!(cut(ProbeKind::Http));
+        assert!(!cut(ProbeKind::Icmp) && !cut(ProbeKind::Interface));
+        assert!(of(&routine(), ProbeKind::Http, 60, true).iter().all(|outcome| outcome.result.is_ok()));
+    }
+
+    #[test]
+    fn counters_only_grow() {
+        let outcomes = of(&routine(), ProbeKind::Interface, 200_000, true);
+        for metric in [Metric::IfInOctets, Metric::IfOutOctets] {
+            let values: Vec<f64> = outcomes
+                .iter()
+                .flat_map(|outcome| outcome.samples.iter().filter(|sample| sample.metric == metric))
+                .map(|sample| sample.value)
+                .collect();
+            assert!(values.windows(2).all(|two| two[0] < two[1]), "{}", metric.name());
+        }
+    }
+
+    #[test]
+    fn a_check_of_every_millisecond_is_thinned() {
+        let busy =
+            Check { every: Span(Duration::from_millis(1)), ..check(ProbeKind::Icmp, "192.168.1.1", 1) };
+        let routine = Routine::new("28249-tt", BootId::default(), vec![busy]);
+        assert_eq!(routine.runs(0, 10 * SECOND, true).len() as u64, RUNS);
+    }
+}

@@ -1,0 +1,201 @@
+//! One simulated uplink: both authenticated STAMP sessions over one socket, seen from the site.
+//!
+//! ```text
+//!   up n       sender ─── delay, loss ──▶ collector        1/s
+//!              sender ◀── delay, loss ─── its answer
+//!   down n+1   reflector ◀─ delay, loss ─ collector
+//!              answer ─── delay, loss ──▶ collector
+//! ```
+//!
+//! [`Uplink`] is pure; [`run`] is its socket. While the line is cut the sender goes on counting and nothing
+//! leaves or arrives, as for a real agent.
+
+use crate::later::Later;
+use crate::switches::Switch;
+use crate::time::Time;
+use crate::weather::{Direction, Weather};
+use haidang_daemon::stop::Stop;
+use haidang_probe::liveness::{
+    Key, MAX_PACKET, Now, Reflected, Reflector, Sender, TTL_UNKNOWN, down_session,
+};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+use tokio::net::UdpSocket;
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// Interval of the up session.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// The site's end of an uplink, without socket or clock.
+pub struct Uplink {
+    sender: Sender,
+    reflector: Reflector,
+    weather: Weather,
+    answers: Later<Vec<u8>>,
+}
+
+impl Uplink {
+    /// The end of up session `ssid` on `line`; `random` is drawn anew at each start.
+    pub fn new(line: &str, ssid: u16, key: &[u8; 32], random: &[u8; 40]) -> Uplink {
+        let (mut start, mut cookie_secret) = ([0; 8], [0; 32]);
+        start.copy_from_slice(&random[..8]);
+        cookie_secret.copy_from_slice(&random[8..]);
+        let key = Key::new(key);
+        let mut reflector = Reflector::new(&cookie_secret);
+        reflector.allow(down_session(ssid), key.clone());
+        let sender = Sender::new(ssid, key, u64::from_be_bytes(start));
+        Uplink { sender, reflector, weather: Weather::new(line, "life"), answers: Later::default() }
+    }
+
+    /// The up packet that reaches the centre at `now`, sent a delay ago; `None` when it was lost.
+    pub fn next(&mut self, now: &Now) -> Option<Vec<u8>> {
+        let (_, packet) = self.sender.next(&moved(now, -(self.weather.delay_ns(Direction::Up) as i64)));
+        self.weather.carries(Direction::Up).then_some(packet)
+    }
+
+    /// Takes a datagram the centre sent at `now`; the site has it a delay later.
+    pub fn receive(&mut self, datagram: &[u8], now: &Now) {
+        if !self.weather.carries(Direction::Down) {
+            return;
+        }
+        let arrived = moved(now, self.weather.delay_ns(Direction::Down) as i64);
+        if !self.reflector.serves(datagram) {
+            // An answer to a packet of ours, or nothing we know.
+            let _ = self.sender.receive(datagram, &arrived);
+            return;
+        }
+        let reflected = self.reflector.receive(datagram, TTL_UNKNOWN, &arrived, &arrived);
+        if let Ok(Reflected::Heard { reply, .. } | Reflected::Challenged { reply, .. }) = reflected
+            && self.weather.carries(Direction::Up)
+        {
+            self.answers.send(arrived.mono_ns + self.weather.delay_ns(Direction::Up), reply);
+        }
+    }
+
+    /// When an answer reaches the centre.
+    pub fn due_ns(&self) -> Option<u64> {
+        self.answers.due_ns()
+    }
+
+    /// An answer that has reached the centre by `now_ns`.
+    pub fn answer(&mut self, now_ns: u64) -> Option<Vec<u8>> {
+        self.answers.take(now_ns)
+    }
+}
+
+fn moved(now: &Now, by_ns: i64) -> Now {
+    Now { mono_ns: now.mono_ns.saturating_add_signed(by_ns), utc_ns: now.utc_ns + by_ns, ..*now }
+}
+
+/// Binds the uplink's own socket, which hears the collector alone.
+///
+/// # Errors
+/// Says from which address to which.
+pub async fn bind(source: Option<IpAddr>, collector: SocketAddr) -> io::Result<UdpSocket> {
+    let source = source.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let said =
+        |error: io::Error| io::Error::new(error.kind(), format!("udp from {source} to {collector}: {error}"));
+    let socket = UdpSocket::bind((source, 0)).await.map_err(said)?;
+    socket.connect(collector).await.map_err(said)?;
+    Ok(socket)
+}
+
+/// Runs the uplink until `stop`; its first packet leaves after `phase`, so that a province does not speak at once.
+pub async fn run(
+    mut uplink: Uplink,
+    socket: UdpSocket,
+    line: Switch,
+    time: Time,
+    phase: Duration,
+    stop: Stop,
+) {
+    let mut every = tokio::time::interval_at(Instant::now() + phase, EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut datagram = [0; MAX_PACKET + 1];
+    loop {
+        let answer_in = uplink.due_ns().map(|due_ns| due_ns.saturating_sub(time.mono_ns()));
+        // What the socket refuses (nobody listens at the collector's port) is a lost packet, here as there.
+        tokio::select! {
+            () = stop.wait() => return,
+            _ = every.tick() => if let Some(packet) = uplink.next(&time.now(0)) && !line.is_cut() {
+                let _ = socket.send(&packet).await;
+            },
+            Ok(length) = socket.recv(&mut datagram) => if !line.is_cut() {
+                uplink.receive(&datagram[..length], &time.now(0));
+            },
+            () = tokio::time::sleep(Duration::from_nanos(answer_in.unwrap_or_default())), if answer_in.is_some() => {
+                while let Some(answer) = uplink.answer(time.mono_ns()) {
+                    if !line.is_cut() {
+                        let _ = socket.send(&answer).await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haidang_probe::liveness::Reply;
+
+    const KEY: [u8; 32] = [7; 32];
+    const SECOND: u64 = 1_000_000_000;
+
+    fn at(mono_ns: u64) -> Now {
+        Now { mono_ns, utc_ns: 1_795_000_000 * SECOND as i64 + mono_ns as i64, bound_ns: 1 }
+    }
+
+    fn uplink() -> Uplink {
+        Uplink::new("28249-1", 6, &KEY, &[3; 40])
+    }
+
+    #[test]
+    fn the_collector_hears_the_up_session() {
+        let mut uplink = uplink();
+        let mut centre = Reflector::new(&[1; 32]);
+        centre.allow(6, Key::new(&KEY));
+        let heard = (1..100).filter(|second| {
+            let now = at(second * SECOND);
+            let Some(packet) = uplink.next(&now) else { return false };
+            match centre.receive(&packet, TTL_UNKNOWN, &now, &now).unwrap() {
+                Reflected::Heard { reply, .. } => {
+                    uplink.receive(&reply, &now);
+                    true
+                }
+                Reflected::Challenged { reply, .. } => {
+                    uplink.receive(&reply, &now);
+                    false
+                }
+            }
+        });
+        assert!(heard.count() > 90);
+    }
+
+    #[test]
+    fn a_down_packet_is_answered_both_delays_later() {
+        let mut uplink = uplink();
+        let mut centre = Sender::new(7, Key::new(&KEY), 9);
+        let mut replies: Vec<Reply> = Vec::new();
+        for second in 1..20 {
+            let (_, packet) = centre.next(&at(second * SECOND));
+            uplink.receive(&packet, &at(second * SECOND));
+            let Some(due_ns) = uplink.due_ns() else { continue };
+            assert_eq!(uplink.answer(due_ns - 1), None, "still under way");
+            replies.push(centre.receive(&uplink.answer(due_ns).unwrap(), &at(due_ns)).unwrap());
+        }
+        let delay = uplink.weather.delay_ns(Direction::Up) + uplink.weather.delay_ns(Direction::Down);
+        assert!(replies.len() > 15 && replies.iter().all(|reply| reply.rtt_ns == delay), "{replies:?}");
+        assert!(replies.last().unwrap().peer_count.is_some(), "counted as life");
+    }
+
+    #[test]
+    fn noise_gets_no_answer() {
+        let mut uplink = uplink();
+        for length in [0, 1, 28, 44, 112, 156, 1_473] {
+            uplink.receive(&vec![7; length], &at(SECOND));
+        }
+        assert_eq!(uplink.due_ns(), None);
+    }
+}
