@@ -1,1 +1,4 @@
-//! Placeholder while the house is built.
+//! What whole-program tests and benches stand on: a province of real processes in a folder of its own.
+
+pub mod console;
+pub mod stage;
