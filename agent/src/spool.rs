@@ -5,7 +5,7 @@
 //!   batch ─ seal ─▶ envelope (number, hash of the last) ─ append ─ sync ─▶ may be sent ─ ack ─▶ forgotten
 //!                     number = position in the journal      fdatasync
 //!
-//!   DATA/spool/id         random identity of this spool, 16 hex digits
+//!   DATA/spool/id         random identity of this spool, 16 hex digits, and whose it is
 //!             /journal/   the envelopes, as they travel
 //!             /refused/   envelopes the collector will never take, at most REFUSED_KEPT
 //! ```
@@ -136,7 +136,7 @@ impl Spool {
             on_full: OnFull::DropOldest,
             max_record: limit::MAX_ENVELOPE_BYTES as u32,
         };
-        let id = identity::of(directory)?;
+        let id = identity::of(directory, agent)?;
         let mut spool = Spool {
             directory: directory.into(),
             settings,

@@ -7,20 +7,38 @@ use std::path::Path;
 
 /// The spool's identity, made at random when there is none. It lives beside the journal: a wiped disk starts
 /// a new spool, whose numbers cannot be taken for repeats.
-pub(super) fn of(directory: &Path) -> Result<u64, SpoolError> {
+///
+/// A spool is one agent's. When the plan names another, the old one is moved aside whole: the collector would
+/// take none of its batches with this agent's token, and they would stand in the way of the new ones.
+pub(super) fn of(directory: &Path, agent: &str) -> Result<u64, SpoolError> {
     let path = directory.join("id");
     let fault = |source| SpoolError::Identity { path: path.clone(), source };
-    std::fs::create_dir_all(directory).map_err(fault)?;
     match std::fs::read_to_string(&path) {
-        Ok(text) => u64::from_str_radix(text.trim(), 16).map_err(|error| fault(io::Error::other(error))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut id = [0; 8];
-            getrandom::fill(&mut id).map_err(|error| fault(io::Error::other(error)))?;
-            write_whole(&path, hex(&id).as_bytes()).map_err(fault)?;
-            Ok(u64::from_be_bytes(id))
+        Ok(text) => {
+            let (id, owner) = text.trim().split_once(' ').unwrap_or((text.trim(), agent));
+            let id = u64::from_str_radix(id, 16).map_err(|error| fault(io::Error::other(error)))?;
+            if owner == agent {
+                return Ok(id);
+            }
+            let aside = directory.with_extension(format!("{id:016x}"));
+            std::fs::rename(directory, &aside).map_err(fault)?;
+            let aside = aside.display();
+            tracing::warn!(owner, agent, %aside, "the spool is another agent's: moved aside, a new one begun");
         }
-        Err(error) => Err(fault(error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(fault(error)),
     }
+    make(&path, agent).map_err(fault)
+}
+
+fn make(path: &Path, agent: &str) -> io::Result<u64> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    let mut id = [0; 8];
+    getrandom::fill(&mut id).map_err(io::Error::other)?;
+    write_whole(path, format!("{} {agent}\n", hex(&id)).as_bytes())?;
+    Ok(u64::from_be_bytes(id))
 }
 
 /// Writes a small file so that after a crash it is there whole or not at all.

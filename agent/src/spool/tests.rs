@@ -145,6 +145,21 @@ fn what_the_disk_refused_keeps_its_number_and_is_written_once() {
 }
 
 #[test]
+fn another_agents_spool_is_moved_aside_not_sent_and_not_lost() {
+    let data = tempfile::tempdir().unwrap();
+    let directory = data.path().join("spool");
+    let mut spool = open(&directory);
+    spool.seal(&batch(0)).unwrap();
+    let old = spool.id();
+    drop(spool);
+    let spool = Spool::open(&directory, "28252-tt", LEAST_BYTES).unwrap();
+    assert_ne!(spool.id(), old);
+    assert_eq!((spool.next_seq(), spool.tally().unacked), (0, 0));
+    let aside = data.path().join(format!("spool.{old:016x}"));
+    assert_eq!(open(&aside).tally().unacked, 1, "whole, for a person to look at");
+}
+
+#[test]
 fn a_wiped_disk_starts_another_spool() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     assert_ne!(open(one.path()).id(), open(two.path()).id());

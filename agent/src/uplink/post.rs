@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   POST /agent/v1/batch            200  acknowledgement            Kept
-//!   Authorization: Bearer …         401 403 404 405                 Unknown: the agent is not taken here
+//!   Authorization: Bearer …         401 403 404 405 415             Unknown: nothing of this agent is taken
 //!   application/x-protobuf          other 4xx but 408 429           Refused: this batch will never be taken
 //!   ─────────────────────▶          408 429 5xx, no answer in time  Failed: try again
 //! ```
@@ -153,7 +153,7 @@ fn judge(status: StatusCode, body: &[u8]) -> Verdict {
     }
     let reason = reason(status, body);
     match status.as_u16() {
-        401 | 403 | 404 | 405 => Verdict::Unknown(reason),
+        401 | 403 | 404 | 405 | 415 => Verdict::Unknown(reason),
         408 | 429 => Verdict::Failed(reason),
         400..500 => Verdict::Refused(reason),
         _ => Verdict::Failed(reason),
@@ -180,6 +180,7 @@ mod tests {
             (401, "unknown"),
             (403, "unknown"),
             (404, "unknown"),
+            (415, "unknown"),
             (408, "failed"),
             (429, "failed"),
             (500, "failed"),
