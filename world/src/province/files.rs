@@ -42,6 +42,13 @@ sites:
       - {name: uptime, probe: uptime, every: 10s}
 "#;
 
+/// What a simulated agent asks: its LAN, its gateway's port to the lines, its gateway.
+const CHECKS: &str = r#"    checks:
+      - {name: LAN, probe: icmp, target: 192.168.1.1, every: 10s, timeout: 2s}
+      - {name: port, probe: interface, target: eth0, every: 30s}
+      - {name: uptime, probe: uptime, every: 60s}
+"#;
+
 /// Every file by its path within the directory.
 pub fn files() -> BTreeMap<String, String> {
     let province = Province::new();
@@ -119,6 +126,9 @@ fn site_text(out: &mut String, commune: &str, site: &Site) -> fmt::Result {
     writeln!(out, "  - id: \"{id}\"\n    name: {name}\n    commune: \"{commune}\"")?;
     writeln!(out, "    observe: {observe}\n    rehearsal: true")?;
     writeln!(out, "    contact: {{name: {person}, phone: {phone}}}")?;
+    if site.has_agent() {
+        out.push_str(CHECKS);
+    }
     writeln!(out, "    needs: {{any_of: [{}]}}\n    lines:", needed.join(", "))?;
     lines.iter().try_for_each(|line| line_text(out, line, site.has_agent()))
 }

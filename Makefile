@@ -1,0 +1,68 @@
+# Hải Đăng. `make` alone says what there is.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+WEB := dashboards/web
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PROGRAMS := -p haidang-collector -p haidang-agent -p haidang-world
+CONSOLE_SOURCES := $(shell find $(WEB)/src $(WEB)/public -type f 2>/dev/null) $(wildcard $(addprefix $(WEB)/,index.html package.json svelte.config.js tsconfig.json vite.config.ts))
+
+.PHONY: help run fault heal build console test fmt fmt-check clippy test-web test-rust test-browser tools
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## Start collector, this machine's agent and the rehearsal province; Ctrl-C stops all
+	@BIN=$(TARGET)/release configs/demo/run
+
+fault: ## Break something in a running rehearsal: make fault F="cut 28249"
+	@$(TARGET)/release/haidang-world fault "$(F)"
+
+heal: ## Heal everything, or one thing: make heal F="cut 28249"
+	@$(TARGET)/release/haidang-world heal $(F)
+
+build: console ## Build the programs, with the console inside
+	@[[ -x $(TARGET)/release/haidang-world ]] || echo "First build: about 6 minutes on two cores; later ones take seconds."
+	cargo build --release --locked $(PROGRAMS)
+
+console: tools $(WEB)/dist/index.html ## Build the console
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
+	npm --prefix $(WEB) ci
+	@touch $@
+
+$(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(CONSOLE_SOURCES)
+	npm --prefix $(WEB) run build
+	@touch $@
+
+test: fmt-check clippy test-web test-rust test-browser ## Pass every test; installs chromium when missing
+	@echo "all tests pass"
+
+fmt: ## Format the Rust code
+	cargo fmt --all
+
+fmt-check: tools
+	cargo fmt --all --check
+
+clippy: $(WEB)/dist/index.html ## Lint the Rust code, warnings denied
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+test-web: $(WEB)/dist/index.html ## Type-check, test and build the console
+	npm --prefix $(WEB) run check
+	npm --prefix $(WEB) test
+
+test-rust: $(WEB)/dist/index.html ## Test the Rust code
+	cargo test --workspace --locked
+
+test-browser: $(WEB)/dist/index.html ## Look at the console in a real browser
+	cargo build --locked $(PROGRAMS)
+	BIN=$(TARGET)/debug tests/browser/run
+
+# What the build needs, each with what to do when it is not there.
+tools:
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "a C compiler is missing: install gcc or clang (Debian: build-essential)" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20.19 or later with npm" >&2; exit 1; }
+	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); if (a < 20 || (a === 20 && b < 19)) { console.error(`Node.js $${process.versions.node} is too old: 20.19 or later is needed`); process.exit(1); }'
