@@ -50,19 +50,10 @@ impl Stage {
         copy(&root().join("configs/demo"), &stage.configuration(), &ports)?;
         let (config, collector, agents) =
             (stage.configuration(), stage.collector_folder(), stage.path("agents"));
-        let add = [
-            "agent",
-            "add",
-            CORE,
-            "--rehearsal",
-            "--config",
-            &config,
-            "--data",
-            &collector,
-            "--out",
-            &agents,
-        ];
-        run("haidang-collector", &add)?;
+        for whom in [CORE, "--rehearsal"] {
+            let add = ["agent", "add", whom, "--config", &config, "--data", &collector, "--out", &agents];
+            run("haidang-collector", &add)?;
+        }
         Ok(stage)
     }
 

@@ -207,9 +207,12 @@ fn witness_view(witness: &Witness, record: &Topology) -> WitnessView {
 
 /// What people call the thing of this id: a line by its circuit, the rest by name.
 fn name_of<'a>(id: &str, record: &'a Topology) -> Option<&'a str> {
-    let line = record.lines.get(id).map(|line| &line.circuit);
-    let port = || record.hand_offs.get(id).map(|port| &port.name);
-    let carrier = || record.carriers.get(id).map(|carrier| &carrier.name);
-    let site = || record.sites.get(id).map(|site| &site.name);
-    line.or_else(port).or_else(carrier).or_else(site).map(String::as_str)
+    let (kind, id) = id.split_once('/').unwrap_or(("", id));
+    let name = match kind {
+        "hand-off" => record.hand_offs.get(id).map(|port| &port.name),
+        "carrier" => record.carriers.get(id).map(|carrier| &carrier.name),
+        "pop" => record.pops.get(id).map(|pop| &pop.name),
+        _ => record.lines.get(id).map(|line| &line.circuit).or(record.sites.get(id).map(|site| &site.name)),
+    };
+    name.map(String::as_str)
 }

@@ -20,6 +20,8 @@ const STRAY: f64 = 1e-4;
 /// An answer is owed after the usual round trip and this, and never before [`PATIENCE_MIN_MS`].
 const PATIENCE_MS: f64 = 100.0;
 const PATIENCE_MIN_MS: f64 = 200.0;
+/// Most misses in a row that may be chance.
+const LOSSES: usize = 2;
 /// Misses kept; beyond it a stream says nothing new.
 const MISSES_KEPT: usize = 64;
 /// A stream's say in a sum of weights is capped: one stream alone proves little about many.
@@ -99,9 +101,10 @@ impl Stream {
     pub fn reply(&mut self, sent: i64, now: i64) {
         self.established = true;
         self.told = Some(now);
-        self.learn(sent, 0.0);
-        self.replied = self.replied.max(Some(sent));
+        let missed = self.misses.len();
         self.misses.retain(|miss| miss.sent > sent);
+        self.learn(sent, missed - self.misses.len());
+        self.replied = self.replied.max(Some(sent));
         if !self.misses.is_empty() {
             return;
         }
@@ -125,7 +128,6 @@ impl Stream {
                 self.loss + (1.0 - self.loss) * (-gap / BURST_MS).exp()
             }
         };
-        self.learn(sent, 1.0);
         self.misses.push(Miss { sent, seq, weight: ((1.0 - STRAY) / by_chance).ln().max(0.0) });
     }
 
@@ -178,14 +180,16 @@ impl Stream {
         (self.streak, self.streak_from)
     }
 
-    /// The loss rate is learned slowly, and not from the misses of a cut: those after the second in a row.
-    fn learn(&mut self, sent: i64, lost: f64) {
+    /// The loss rate is learned slowly, once a reply shows which misses were losses and which a cut: more than
+    /// [`LOSSES`] in a row were a cut, and teach nothing.
+    fn learn(&mut self, sent: i64, lost: usize) {
         let gap = self.replied.map_or(0, |last| (sent - last).clamp(0, 60_000)) as f64;
-        if self.misses.len() > 2 || gap == 0.0 {
+        if gap == 0.0 || lost > LOSSES {
             return;
         }
         let share = 1.0 - (-gap * std::f64::consts::LN_2 / LOSS_HALF_LIFE_MS).exp();
-        self.loss = (self.loss + (lost - self.loss) * share).clamp(LOSS_FLOOR, LOSS_CEILING);
+        let rate = lost as f64 / (lost as f64 + 1.0);
+        self.loss = (self.loss + (rate - self.loss) * share).clamp(LOSS_FLOOR, LOSS_CEILING);
     }
 }
 

@@ -119,6 +119,10 @@ impl<D: Disk + Clone> Thread<D> {
         self.shared.counts.entries.fetch_add(1, Ordering::Relaxed);
         let effects =
             self.shared.watch.write().unwrap_or_else(PoisonError::into_inner).apply(position, entry);
+        // What is told of an incident must stand after a kill: else it would be judged, and told, anew.
+        if effects.iter().any(|effect| matches!(effect, Effect::Incident(_))) {
+            self.sync(entry.at());
+        }
         self.tell(position, entry, effects);
         Ok(position)
     }
