@@ -33,9 +33,13 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-/// Backlog batches under way at once. A collector acknowledges after a group commit of up to 200 ms: one at a
+/// Backlog batches under way at once. With the live one they stay within what a collector takes of one agent. A collector acknowledges after a group commit of up to 200 ms: one at a
 /// time would take two minutes for an outage of ten.
-pub const BACKLOG_LANES: usize = 4;
+pub const BACKLOG_LANES: usize = 3;
+
+/// Pause of the lane whose batch the collector wants later. The other goes on: a live batch may have to wait
+/// for the backlog to fill holes, the backlog for live batches to be dealt with.
+const LATER: Duration = Duration::from_secs(1);
 
 /// Pause after the spool could not be read.
 const SPOOL_PAUSE: Duration = Duration::from_secs(1);
@@ -112,6 +116,9 @@ pub struct Courier {
     /// Whether the newest batch asked last, while nothing answers.
     asked_newest: bool,
     rate: Rate,
+    /// When the live lane and the backlog lanes may go on.
+    live_from_ns: u64,
+    backlog_from_ns: u64,
     wake_ns: Option<u64>,
 }
 
@@ -135,6 +142,8 @@ impl Courier {
             live: false,
             asked_newest: false,
             rate,
+            live_from_ns: 0,
+            backlog_from_ns: 0,
             wake_ns: None,
         }
     }
@@ -190,7 +199,9 @@ impl Courier {
         let spool = self.shared.spool.clone();
         let mut spool = spool.lock().await;
         let flowing = self.flowing();
-        if !self.live && (flowing || self.attempts.is_empty()) {
+        if self.live_from_ns > now_ns {
+            self.wake_at(self.live_from_ns);
+        } else if !self.live && (flowing || self.attempts.is_empty()) {
             let newest = spool.newest().filter(|newest| !self.under_way.contains(&newest.seq));
             self.asked_newest = !flowing && !self.asked_newest;
             let candidate = match newest {
@@ -205,9 +216,9 @@ impl Courier {
         }
         while flowing && self.attempts.len() < BACKLOG_LANES + usize::from(self.live) {
             let Some(sealed) = spool.oldest_but(&self.under_way)? else { break };
-            let ready_ns = self.rate.ready_ns(now_ns);
+            let ready_ns = self.rate.ready_ns(now_ns).max(self.backlog_from_ns);
             if ready_ns > now_ns {
-                self.wake_ns = Some(ready_ns);
+                self.wake_at(ready_ns);
                 break;
             }
             self.rate.spend(sealed.bytes.len());
@@ -215,6 +226,10 @@ impl Courier {
         }
         self.shared.board.spool(spool.tally());
         Ok(())
+    }
+
+    fn wake_at(&mut self, at_ns: u64) {
+        self.wake_ns = Some(self.wake_ns.map_or(at_ns, |before| before.min(at_ns)));
     }
 
     fn send(&mut self, sealed: Sealed, live: bool, order: &[Arc<Uplink>]) {
@@ -251,6 +266,11 @@ impl Courier {
                 spool.set_aside(&sealed);
                 true
             }
+            Verdict::Later(_) => {
+                let from_ns = self.shared.clock.steady_ns() + LATER.as_nanos() as u64;
+                *(if live { &mut self.live_from_ns } else { &mut self.backlog_from_ns }) = from_ns;
+                self.flowing()
+            }
             Verdict::Unknown(_) | Verdict::Failed(_) => false,
         };
         let tally = spool.tally();
@@ -279,6 +299,11 @@ async fn bring(sealed: &Sealed, order: &[Arc<Uplink>], clock: &Clock, board: &Bo
                     tracing::info!(line, "uplink carries batches");
                 }
                 board.batch(&line, true);
+                return verdict;
+            }
+            Verdict::Later(reason) => {
+                tracing::debug!(line, seq = sealed.seq, reason, "batch wanted later");
+                board.batch(&line, false);
                 return verdict;
             }
             Verdict::Unknown(reason) => {

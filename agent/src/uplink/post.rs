@@ -4,7 +4,8 @@
 //!   POST /agent/v1/batch            200  acknowledgement            Kept
 //!   Authorization: Bearer …         401 403 404 405 415             Unknown: nothing of this agent is taken
 //!   application/x-protobuf          other 4xx but 408 429           Refused: this batch will never be taken
-//!   ─────────────────────▶          408 429 5xx, no answer in time  Failed: try again
+//!   ─────────────────────▶          429                             Later: too many at once, or holes first
+//!                                   408 5xx, no answer in time      Failed: try again
 //! ```
 //!
 //! Connections are kept between batches. One that turns out closed when it is used again is replaced within
@@ -47,6 +48,8 @@ pub enum Verdict {
     Refused(String),
     /// The collector does not take anything from this agent here.
     Unknown(String),
+    /// The collector wants fewer at once, or older ones first.
+    Later(String),
     /// No usable answer.
     Failed(String),
 }
@@ -154,7 +157,8 @@ fn judge(status: StatusCode, body: &[u8]) -> Verdict {
     let reason = reason(status, body);
     match status.as_u16() {
         401 | 403 | 404 | 405 | 415 => Verdict::Unknown(reason),
-        408 | 429 => Verdict::Failed(reason),
+        429 => Verdict::Later(reason),
+        408 => Verdict::Failed(reason),
         400..500 => Verdict::Refused(reason),
         _ => Verdict::Failed(reason),
     }
@@ -182,7 +186,7 @@ mod tests {
             (404, "unknown"),
             (415, "unknown"),
             (408, "failed"),
-            (429, "failed"),
+            (429, "later"),
             (500, "failed"),
             (503, "failed"),
             (302, "failed"),
@@ -191,6 +195,7 @@ mod tests {
                 Verdict::Kept(_) => "kept",
                 Verdict::Refused(_) => "refused",
                 Verdict::Unknown(_) => "unknown",
+                Verdict::Later(_) => "later",
                 Verdict::Failed(_) => "failed",
             };
             assert_eq!(verdict, expected, "{status}");
