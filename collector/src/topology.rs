@@ -54,6 +54,8 @@ pub struct Province {
 pub struct Area {
     /// Name, shown as given.
     pub name: String,
+    /// Its place in the operator's own order.
+    pub place: u32,
 }
 
 /// A commune, with the dates it existed.

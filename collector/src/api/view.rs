@@ -204,16 +204,19 @@ pub struct FindingView {
     pub text: String,
 }
 
+/// Areas in the operator's own order: where a tile is must be learnt once.
+fn in_order(record: &Topology) -> Vec<Named> {
+    let mut areas: Vec<_> = record.areas.iter().collect();
+    areas.sort_by_key(|(_, area)| area.place);
+    areas.into_iter().map(|(id, area)| Named { id: id.clone(), name: area.name.clone() }).collect()
+}
+
 /// The record as far as it is shown. Communes that were merged away are left out.
 pub fn topology(record: &Topology) -> TopologyView {
     let standing = record.communes.iter().filter(|(_, commune)| commune.valid_to.is_none());
     TopologyView {
         province: ProvinceView { code: record.province.code.clone(), name: record.province.name.clone() },
-        areas: record
-            .areas
-            .iter()
-            .map(|(id, area)| Named { id: id.clone(), name: area.name.clone() })
-            .collect(),
+        areas: in_order(record),
         communes: standing
             .map(|(code, commune)| CommuneView {
                 code: code.clone(),

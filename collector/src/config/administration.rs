@@ -27,7 +27,8 @@ impl Draft {
         let Some(mut fields) = self.fields(file, tree, "an area") else { return };
         let id = self.identity(&mut fields, Kind::Area, "id", value::id);
         let name = fields.needed("name", value::text);
-        self.topology.areas.insert(id, Area { name });
+        let place = self.topology.areas.len() as u32;
+        self.topology.areas.insert(id, Area { name, place });
         self.faults(fields.done());
     }
 

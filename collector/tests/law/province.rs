@@ -332,7 +332,7 @@ fn site(kind: SiteKind, commune: Option<String>, observe: Observe, lines: Vec<St
 fn topology() -> Topology {
     let mut t = Topology {
         province: Record { code: "82".into(), name: "Đồng Tháp".into() },
-        areas: BTreeMap::from([("area".into(), Area { name: "Khu vực".into() })]),
+        areas: BTreeMap::from([("area".into(), Area { name: "Khu vực".into(), place: 0 })]),
         ..Topology::default()
     };
     for carrier in ["va", "vb"] {

@@ -150,7 +150,7 @@ pub fn province() -> Topology {
         province: Province { code: "82".into(), name: "Đồng Tháp".into() },
         ..Topology::default()
     };
-    record.areas.insert("my-tho".into(), Area { name: "Khu vực Mỹ Tho".into() });
+    record.areas.insert("my-tho".into(), Area { name: "Khu vực Mỹ Tho".into(), place: 0 });
     let commune = |name: &str, valid_to: Option<&str>| Commune {
         name: name.into(),
         kind: "phường".into(),
