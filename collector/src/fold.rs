@@ -105,14 +105,19 @@ pub struct Kept {
     pub received: Ranges,
 }
 
+/// Takes a batch as it came, and opened.
+pub type OnBatch = Box<dyn FnMut(&Received, &Batch) + Send>;
+/// Takes what was measured of the lines.
+pub type OnLines = Box<dyn FnMut(&[LineSample]) + Send>;
+
 /// Called on the fold's thread; must not block.
 pub struct Hooks {
     /// Each batch folded, opened; at start also those of the last [`REBUILD_MS`].
-    pub on_batch: Box<dyn FnMut(&Received, &Batch) + Send>,
+    pub on_batch: OnBatch,
     /// Send the down session of this uplink fast until then (UTC ms).
     pub on_train: Box<dyn FnMut(u16, i64) + Send>,
     /// Ten seconds of liveness of the lines; at start also those of the last [`REBUILD_MS`].
-    pub on_lines: Box<dyn FnMut(&[LineSample]) + Send>,
+    pub on_lines: OnLines,
 }
 
 impl Default for Hooks {

@@ -28,6 +28,7 @@ use haidang_daemon::metrics::Metrics;
 use haidang_probe::batch::limit::MAX_ENVELOPE_BYTES;
 use haidang_probe::batch::{Ack, Batch, Envelope, Refusal};
 use haidang_probe::plan::PlanDigest;
+use http_body_util::LengthLimitError;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::{counter::Counter, family::Family};
 use std::collections::BTreeMap;
@@ -177,8 +178,8 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusing> {
     }
     let whole = tokio::time::timeout(BODY_TIME, to_bytes(body, MAX_ENVELOPE_BYTES)).await;
     whole.map_err(|_| Refusing::Body)?.map_err(|error| {
-        let over = std::error::Error::source(&error)
-            .is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+        let over =
+            std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
         if over { Refusing::Oversized } else { Refusing::Body }
     })
 }

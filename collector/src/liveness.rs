@@ -10,6 +10,7 @@ mod time;
 use crate::entry::Entry;
 use crate::fold::Fold;
 use crate::registry::Roster;
+use crate::watch::Watch;
 use ends::{Ends, Taken};
 use haidang_daemon::clock::Clock;
 use haidang_daemon::metrics::Metrics;
@@ -151,7 +152,7 @@ impl Bound {
     pub fn start(self, liveness: Liveness, clock: Clock, fold: Fold) -> io::Result<Running> {
         let mut cookie_secret = [0; 32];
         getrandom::fill(&mut cookie_secret).map_err(io::Error::other)?;
-        let last_tick = fold.read(|watch| watch.now());
+        let last_tick = fold.read(Watch::now);
         let socket = Socket {
             socket: self.socket,
             fold,
@@ -280,3 +281,6 @@ impl Socket {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

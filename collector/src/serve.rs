@@ -299,3 +299,6 @@ pub fn record(config: &Path) -> Result<(Topology, config::Settings), ServeError>
     let config = config::load(config).map_err(ServeError::Config)?;
     Ok((config.topology, config.collector))
 }
+
+#[cfg(test)]
+mod tests;

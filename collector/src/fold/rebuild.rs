@@ -78,7 +78,7 @@ fn give_again(position: u64, received: &Received, hooks: &mut Hooks) {
         Ok(batch) => (hooks.on_batch)(received, &batch),
         // It opened when it came; another version's limits may differ.
         Err(refusal) => {
-            tracing::warn!(position, agent = received.agent, %refusal, "a kept batch does not open")
+            tracing::warn!(position, agent = received.agent, %refusal, "a kept batch does not open");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::fold::Fold;
 use crate::store::Store;
+use crate::watch::Watch;
 use haidang_daemon::metrics::Metrics;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -92,7 +93,7 @@ impl Collector for Exposed {
             metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
         }
         let gauges = [
-            ("fold_seq", "Position of the last entry folded", self.fold.read(|watch| watch.seq())),
+            ("fold_seq", "Position of the last entry folded", self.fold.read(Watch::seq)),
             ("journal_bytes", "Size of the evidence journal", read(&fold.bytes)),
             ("store_series", "Series held in memory", store.series as u64),
             ("store_packed_bytes", "Size of packed samples in memory", store.packed as u64),
