@@ -278,7 +278,7 @@ impl Agent {
         }
         for check in &changes.set {
             if let Some(asked) = loaded.checks.get(check) {
-                self.schedule.set(*check, asked.check.every.0, now_ns);
+                self.schedule.set(*check, asked.check.every.0, asked.check.timeout.0, now_ns);
                 self.asked.insert(*check, Arc::new(asked.clone()));
             }
         }

@@ -4,8 +4,9 @@
 //!
 //! - Checks are spread: each starts at its own offset, a function of its id alone, so that 50 checks of one
 //!   interval do not fire together, and a restart fires them in the same order.
-//! - A check whose last run has not ended is skipped, never queued; a time-out longer than the interval
-//!   therefore thins the runs out. So is every check beyond [`IN_FLIGHT`] runs at once. Both are counted.
+//! - A check whose earlier runs have not ended is skipped, never queued, save that a time-out longer than the
+//!   interval lets as many runs overlap as it takes: a silent target is asked as often as one that answers.
+//!   Skipped is also every check beyond [`IN_FLIGHT`] runs at once. Both are counted.
 //! - After a pause (suspend, a stalled machine) each check runs once, not once for each interval missed.
 //!
 //! ```text
@@ -20,7 +21,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
 /// Most runs under way at once, over all checks.
-pub const IN_FLIGHT: usize = 512;
+pub const IN_FLIGHT: usize = 1024;
 
 /// The first run of a check comes within this, however long its interval.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
@@ -31,7 +32,7 @@ const SHORTEST: Duration = Duration::from_millis(50);
 /// Runs left out, since start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Skipped {
-    /// Because the check's last run had not ended.
+    /// Because the check's earlier runs had not ended.
     pub busy: u64,
     /// Because [`IN_FLIGHT`] runs were under way.
     pub limit: u64,
@@ -51,21 +52,25 @@ pub struct Schedule {
 struct Turn {
     every_ns: u64,
     due_ns: u64,
-    running: bool,
+    running: u64,
+    /// Runs that may overlap.
+    overlap: u64,
     /// Taken out of the plan while its last run was under way; forgotten when that ends.
     removed: bool,
 }
 
 impl Schedule {
     /// Takes `check` in, or changes its interval. A check whose interval stays keeps its turn.
-    pub fn set(&mut self, check: CheckId, every: Duration, now_ns: u64) {
+    pub fn set(&mut self, check: CheckId, every: Duration, timeout: Duration, now_ns: u64) {
         let every_ns = nanos(every.max(SHORTEST));
         let turn = self.checks.entry(check).or_insert(Turn {
             every_ns: 0,
             due_ns: 0,
-            running: false,
+            running: 0,
+            overlap: 1,
             removed: true,
         });
+        turn.overlap = nanos(timeout).div_ceil(every_ns).max(1);
         if turn.every_ns == every_ns && !turn.removed {
             return;
         }
@@ -78,7 +83,7 @@ impl Schedule {
     /// Takes `check` out. A run under way ends as it would have.
     pub fn remove(&mut self, check: CheckId) {
         match self.checks.get_mut(&check) {
-            Some(turn) if turn.running => turn.removed = true,
+            Some(turn) if turn.running > 0 => turn.removed = true,
             _ => drop(self.checks.remove(&check)),
         }
     }
@@ -100,12 +105,12 @@ impl Schedule {
             let missed = (now_ns - due_ns) / turn.every_ns;
             turn.due_ns += (missed + 1) * turn.every_ns;
             self.queue.push(Reverse((turn.due_ns, check)));
-            if turn.running {
+            if turn.running >= turn.overlap {
                 self.skipped.busy += 1;
             } else if self.in_flight >= IN_FLIGHT {
                 self.skipped.limit += 1;
             } else {
-                turn.running = true;
+                turn.running += 1;
                 self.in_flight += 1;
                 return Some(check);
             }
@@ -115,10 +120,10 @@ impl Schedule {
 
     /// The run of `check` ended.
     pub fn ended(&mut self, check: CheckId) {
-        let Some(turn) = self.checks.get_mut(&check).filter(|turn| turn.running) else { return };
-        turn.running = false;
+        let Some(turn) = self.checks.get_mut(&check).filter(|turn| turn.running > 0) else { return };
+        turn.running -= 1;
         self.in_flight -= 1;
-        if turn.removed {
+        if turn.removed && turn.running == 0 {
             self.checks.remove(&check);
         }
     }
@@ -150,11 +155,12 @@ mod tests {
     use super::*;
 
     const SECOND: u64 = 1_000_000_000;
+    const TIMEOUT: Duration = Duration::from_secs(1);
 
     fn ten_seconds(checks: u32) -> Schedule {
         let mut schedule = Schedule::default();
         for id in 0..checks {
-            schedule.set(CheckId(id), Duration::from_secs(10), 0);
+            schedule.set(CheckId(id), Duration::from_secs(10), TIMEOUT, 0);
         }
         schedule
     }
@@ -197,6 +203,26 @@ mod tests {
     }
 
     #[test]
+    fn a_silent_target_is_asked_as_often_as_one_that_answers() {
+        let mut schedule = Schedule::default();
+        schedule.set(CheckId(0), Duration::from_millis(500), Duration::from_millis(700), 0);
+        let mut ends = std::collections::VecDeque::new();
+        let mut runs = 0;
+        for now in (0..20 * SECOND).step_by(100_000_000) {
+            while ends.front().is_some_and(|end| *end <= now) {
+                ends.pop_front();
+                schedule.ended(CheckId(0));
+            }
+            while schedule.due(now).is_some() {
+                runs += 1;
+                ends.push_back(now + 700_000_000);
+            }
+        }
+        assert!(runs >= 39, "{runs}");
+        assert_eq!(schedule.skipped(), Skipped::default());
+    }
+
+    #[test]
     fn beyond_the_limit_runs_are_left_out_and_counted() {
         let mut schedule = ten_seconds(IN_FLIGHT as u32 + 3);
         let started = std::iter::from_fn(|| schedule.due(10 * SECOND)).count();
@@ -216,9 +242,9 @@ mod tests {
     fn a_check_kept_by_a_new_plan_keeps_its_turn() {
         let mut schedule = ten_seconds(1);
         let next = schedule.next_ns();
-        schedule.set(CheckId(0), Duration::from_secs(10), SECOND);
+        schedule.set(CheckId(0), Duration::from_secs(10), TIMEOUT, SECOND);
         assert_eq!(schedule.next_ns(), next);
-        schedule.set(CheckId(0), Duration::from_secs(1), SECOND);
+        schedule.set(CheckId(0), Duration::from_secs(1), TIMEOUT, SECOND);
         assert_eq!(run(&mut schedule, SECOND, 6 * SECOND).len(), 5);
     }
 
@@ -230,14 +256,14 @@ mod tests {
         assert_eq!(schedule.due(40 * SECOND), None);
         schedule.ended(CheckId(0));
         assert_eq!((schedule.in_flight(), schedule.checks.len()), (0, 0));
-        schedule.set(CheckId(0), Duration::from_secs(10), 50 * SECOND);
+        schedule.set(CheckId(0), Duration::from_secs(10), TIMEOUT, 50 * SECOND);
         assert_eq!(schedule.due(60 * SECOND), Some(CheckId(0)));
     }
 
     #[test]
     fn the_first_run_of_a_daily_check_does_not_wait_a_day() {
         let mut schedule = Schedule::default();
-        schedule.set(CheckId(7), Duration::from_secs(86_400), 0);
+        schedule.set(CheckId(7), Duration::from_secs(86_400), TIMEOUT, 0);
         assert_eq!(schedule.due(10 * SECOND), Some(CheckId(7)));
         assert_eq!(schedule.due(86_000 * SECOND), None);
     }
