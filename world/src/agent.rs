@@ -138,7 +138,9 @@ impl Agent {
                     tracing::warn!(site = self.site, reason, "batch refused for good");
                     return true;
                 }
-                Verdict::Unknown(reason) | Verdict::Failed(reason) => wrong = Some(reason),
+                Verdict::Unknown(reason) | Verdict::Later(reason) | Verdict::Failed(reason) => {
+                    wrong = Some(reason);
+                }
             }
         }
         if let Some(reason) = wrong {

@@ -64,6 +64,7 @@ pub async fn serve(places: &Places<'_>, stop: Stop) -> anyhow::Result<()> {
         ended.context("a part of the world failed")?;
     }
     let _ = std::fs::remove_file(places.run.join(control::SOCKET));
+    tracing::info!("stopped");
     Ok(())
 }
 
