@@ -1,4 +1,11 @@
 //! What whole-program tests and benches stand on: a province of real processes in a folder of its own.
 
 pub mod console;
+pub mod evidence;
+pub mod figures;
+pub mod gap;
+pub mod gateway;
+pub mod process;
+pub mod proxy;
 pub mod stage;
+pub mod targets;

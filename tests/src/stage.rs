@@ -1,8 +1,11 @@
-//! A province of real processes: collector, the core agent and the rehearsal world, in a temporary folder, on
-//! ports and loopback addresses of its own.
+//! A province of real processes: collector, one real agent and, where asked for, the rehearsal world, in a
+//! temporary folder, on ports and loopback addresses of its own.
 
 use crate::console::Console;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
+use haidang_collector::agent_file;
+use haidang_daemon::yaml;
+use haidang_probe::plan::Plan;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,6 +22,8 @@ const STEP: Duration = Duration::from_millis(100);
 pub struct Stage {
     folder: TempDir,
     ports: Ports,
+    /// Where the one real agent stands.
+    site: String,
     collector: Option<Child>,
     agent: Option<Child>,
     world: Option<Child>,
@@ -35,8 +40,27 @@ struct Ports {
 }
 
 impl Stage {
-    /// A stage with its configuration and agent files; nothing runs. `number` keeps stages apart.
+    /// A stage with the rehearsal province and its agent files; nothing runs. `number` keeps stages apart.
     pub fn new(number: u8) -> anyhow::Result<Stage> {
+        let stage = Stage::bare(number, CORE)?;
+        copy(&root().join("configs/demo"), &stage.configuration(), &stage.ports)?;
+        stage.add_agents(CORE)?;
+        stage.add_agents("--rehearsal")?;
+        Ok(stage)
+    }
+
+    /// A stage with a configuration of its own, written with the rehearsal's ports and addresses, and the agent
+    /// file of `site`.
+    pub fn with(number: u8, site: &str, configuration: &str) -> anyhow::Result<Stage> {
+        let stage = Stage::bare(number, site)?;
+        fs::create_dir_all(stage.configuration())?;
+        let text = on_own_ports(configuration, &stage.ports);
+        fs::write(format!("{}/province.yml", stage.configuration()), text)?;
+        stage.add_agents(site)?;
+        Ok(stage)
+    }
+
+    fn bare(number: u8, site: &str) -> anyhow::Result<Stage> {
         let folder = tempfile::Builder::new().prefix("haidang-stage-").tempdir()?;
         let base = 20_000 + u16::from(number) * 10;
         let ports = Ports {
@@ -46,15 +70,23 @@ impl Stage {
             reflectors: base + 3,
             network: 100 + number * 2,
         };
-        let stage = Stage { folder, ports, collector: None, agent: None, world: None };
-        copy(&root().join("configs/demo"), &stage.configuration(), &ports)?;
+        Ok(Stage { folder, ports, site: site.into(), collector: None, agent: None, world: None })
+    }
+
+    fn add_agents(&self, which: &str) -> anyhow::Result<()> {
         let (config, collector, agents) =
-            (stage.configuration(), stage.collector_folder(), stage.path("agents"));
-        for whom in [CORE, "--rehearsal"] {
-            let add = ["agent", "add", whom, "--config", &config, "--data", &collector, "--out", &agents];
-            run("haidang-collector", &add)?;
-        }
-        Ok(stage)
+            (self.configuration(), self.collector_folder(), self.path("agents"));
+        let add = ["agent", "add", which, "--config", &config, "--data", &collector, "--out", &agents];
+        run("haidang-collector", &add).map(drop)
+    }
+
+    /// Changes the file of the one real agent.
+    pub fn change_plan(&self, change: impl FnOnce(&mut Plan)) -> anyhow::Result<()> {
+        let file = PathBuf::from(self.plan_file());
+        let text = fs::read_to_string(&file)?;
+        let mut plan: Plan = yaml::parse(&file, &text).map_err(|fault| anyhow!("{fault}"))?;
+        change(&mut plan);
+        fs::write(&file, agent_file::text(&plan)).with_context(|| format!("write {}", file.display()))
     }
 
     /// Starts everything, and waits until the province is heard.
@@ -80,13 +112,13 @@ impl Stage {
             Ok(console.request("GET", "/readyz", "").is_ok_and(|(status, _)| status == 200).then_some(()))
         })?;
         let kept: Value = serde_json::from_str(&fs::read_to_string(self.path("console.json"))?)?;
-        console.token = kept["token"].as_str().context("console.json has no token")?.to_owned();
+        kept["token"].as_str().context("console.json has no token")?.clone_into(&mut console.token);
         Ok(console)
     }
 
-    /// Starts the core agent.
+    /// Starts the one real agent.
     pub fn start_agent(&mut self) -> anyhow::Result<()> {
-        let (file, folder) = (format!("{}/{CORE}.yml", self.path("agents")), self.path("agent"));
+        let (file, folder) = (self.plan_file(), self.agent_folder());
         let run = ["run", "--config", &file, "--data", &folder];
         self.agent = Some(spawn("haidang-agent", &run, &self.path("agent.log"))?);
         Ok(())
@@ -116,7 +148,7 @@ impl Stage {
         kill(&mut self.collector)
     }
 
-    /// Kills the core agent at once.
+    /// Kills the real agent at once.
     pub fn kill_agent(&mut self) -> anyhow::Result<()> {
         kill(&mut self.agent)
     }
@@ -136,9 +168,24 @@ impl Stage {
         self.path("collector")
     }
 
+    /// The real agent's own folder.
+    pub fn agent_folder(&self) -> String {
+        self.path("agent")
+    }
+
+    /// The collector's configuration directory.
+    pub fn configuration(&self) -> String {
+        self.path("configuration")
+    }
+
     /// A path in the stage's folder.
     pub fn path(&self, name: &str) -> String {
         self.folder.path().join(name).to_string_lossy().into_owned()
+    }
+
+    /// What an address of the rehearsal is on this stage.
+    pub fn own(&self, address: &str) -> String {
+        on_own_ports(address, &self.ports)
     }
 
     /// The collector's address for agents.
@@ -151,8 +198,8 @@ impl Stage {
         self.ports.stamp
     }
 
-    fn configuration(&self) -> String {
-        self.path("configuration")
+    fn plan_file(&self) -> String {
+        format!("{}/{}.yml", self.path("agents"), self.site)
     }
 }
 
