@@ -43,11 +43,11 @@ sites:
 "#;
 
 /// What a simulated agent asks: its LAN, its gateway's port to the lines, its gateway.
-const CHECKS: &str = r#"    checks:
+const CHECKS: &str = r"    checks:
       - {name: LAN, probe: icmp, target: 192.168.1.1, every: 10s, timeout: 2s}
       - {name: port, probe: interface, target: eth0, every: 30s}
       - {name: uptime, probe: uptime, every: 60s}
-"#;
+";
 
 /// Every file by its path within the directory.
 pub fn files() -> BTreeMap<String, String> {
