@@ -10,8 +10,9 @@ describe("the cause in words", () => {
     expect(verdictWords({ final: true, candidates: candidates(["power", 1]) })).toBe("Đã xác định: mất điện");
   });
 
-  it("suspects the one that outweighs all others together", () => {
-    expect(verdictWords({ final: false, candidates: candidates(["power", 0.3], ["line", 0.7]) })).toBe("Nghi lỗi đường truyền");
+  it("suspects only the one that outweighs all others three times over", () => {
+    expect(verdictWords({ final: false, candidates: candidates(["equipment", 0.2], ["line", 0.8]) })).toBe("Nghi lỗi đường truyền");
+    expect(verdictWords({ final: false, candidates: candidates(["power", 0.3], ["line", 0.7]) })).toMatch(/^Chưa xác định/);
   });
 
   it("blames nobody while the set is open, and lists it by likelihood", () => {

@@ -49,7 +49,10 @@ function extent(incident: Incident, topology: Topology): { communes: number; sit
   return { communes: communes.size, sites: incident.affected.length };
 }
 
-/** One candidate is named as suspected only when it outweighs all the others together: wrong blame is the worst output. */
+/** From this likelihood one candidate is named as suspected; below it all stay open. Wrong blame is the worst output: a line
+ * that only outnumbers power and equipment in the long run is not suspected by tonight's evidence. */
+const SUSPECTED = 0.75;
+
 export function verdictWords(cause: Cause): string {
   const ranked = [...cause.candidates].sort((a, b) => (b.probability ?? 0) - (a.probability ?? 0));
   const first = ranked[0];
@@ -57,7 +60,7 @@ export function verdictWords(cause: Cause): string {
   const causes = orList(ranked.map((one) => tWord("cause", one.cause)));
   if (cause.final) return t("cause.verdict.final", { causes });
   if (ranked.length === 1) return t("cause.verdict.suspected", { causes });
-  if ((first.probability ?? 0) > 0.5) return t("cause.verdict.suspected", { causes: tWord("cause", first.cause) });
+  if ((first.probability ?? 0) >= SUSPECTED) return t("cause.verdict.suspected", { causes: tWord("cause", first.cause) });
   return t("cause.verdict.open", { causes });
 }
 
