@@ -79,6 +79,23 @@ pub fn stored(collector_folder: &str, agent: &str) -> anyhow::Result<Vec<Kept>> 
     Ok(all)
 }
 
+/// Octets on disk of the collector's evidence.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn octets(collector_folder: &str) -> anyhow::Result<u64> {
+    let mut octets = 0;
+    for file in std::fs::read_dir(format!("{collector_folder}/evidence"))? {
+        octets += file?.metadata()?.len();
+    }
+    Ok(octets)
+}
+
+/// What a growth in some seconds would be in a day, MiB.
+pub fn mib_a_day(octets: u64, seconds: f64) -> f64 {
+    octets as f64 / f64::from(1 << 20) * 86_400.0 / seconds
+}
+
 fn spool(agent_folder: &str) -> String {
     format!("{agent_folder}/spool/journal")
 }

@@ -1,6 +1,16 @@
 //! Figures of repeated measurements: least, median, most.
 
+use anyhow::Context;
 use std::fmt;
+
+/// The number on a bench's command line, or `default`. (`cargo bench` adds words of its own, which begin with `-`.)
+///
+/// # Errors
+/// When there is a word that is no number.
+pub fn said(default: u64) -> anyhow::Result<u64> {
+    let word = std::env::args().skip(1).find(|word| !word.starts_with('-'));
+    word.map_or(Ok(default), |word| word.parse().with_context(|| format!("`{word}` is not a number")))
+}
 
 /// Measurements of one kind.
 #[derive(Clone, Debug, Default)]

@@ -5,6 +5,7 @@ pub mod evidence;
 pub mod figures;
 pub mod gap;
 pub mod gateway;
+pub mod outage;
 pub mod process;
 pub mod proxy;
 pub mod stage;

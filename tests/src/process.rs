@@ -1,7 +1,11 @@
 //! What a process costs, from `/proc`.
 
+use crate::figures::Figures;
 use anyhow::Context;
+use haidang_daemon::clock::Clock;
 use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
 
 /// Clock ticks of `/proc/PID/stat` in a second (`USER_HZ`, the same on every Linux we run on).
 const TICKS: f64 = 100.0;
@@ -27,6 +31,51 @@ pub fn usage(pid: u32) -> anyhow::Result<Usage> {
         fs::read_to_string(&path).with_context(|| format!("read {path}"))
     };
     parse(&read("stat")?, &read("status")?).with_context(|| format!("/proc/{pid} is in no known form"))
+}
+
+/// A process and what it is called.
+pub type Named = (&'static str, u32);
+
+/// What a process cost over several windows.
+#[derive(Clone, Debug)]
+pub struct Cost {
+    /// What it is called.
+    pub name: &'static str,
+    /// CPU time in each window, ms a second.
+    pub cpu_ms_s: Figures,
+    /// CPU time over all windows, ms a second: the grain of the clock does not show in it.
+    pub whole_ms_s: f64,
+    /// Resident memory at the end of each window, MiB.
+    pub rss_mib: Figures,
+    /// Anonymous memory at the end of each window, MiB.
+    pub anonymous_mib: Figures,
+}
+
+/// Looks on for so many windows.
+///
+/// # Errors
+/// When a process ends.
+pub fn costs(named: &[Named], windows: usize, length: Duration, clock: &Clock) -> anyhow::Result<Vec<Cost>> {
+    let read = || named.iter().map(|(_, pid)| usage(*pid)).collect::<anyhow::Result<Vec<_>>>();
+    let mut seen = vec![(clock.steady_ns(), read()?)];
+    for _ in 0..windows {
+        sleep(length);
+        seen.push((clock.steady_ns(), read()?));
+    }
+    let of = |place: usize, name: &'static str| {
+        let rate = |from: &(u64, Vec<Usage>), to: &(u64, Vec<Usage>)| {
+            (to.1[place].cpu_ms - from.1[place].cpu_ms) * 1e9 / (to.0 - from.0) as f64
+        };
+        let ends = |field: fn(&Usage) -> f64| seen[1..].iter().map(|(_, all)| field(&all[place])).collect();
+        Cost {
+            name,
+            cpu_ms_s: seen.windows(2).map(|pair| rate(&pair[0], &pair[1])).collect(),
+            whole_ms_s: rate(&seen[0], &seen[windows]),
+            rss_mib: ends(|usage| usage.rss_mib),
+            anonymous_mib: ends(|usage| usage.anonymous_mib),
+        }
+    };
+    Ok(named.iter().enumerate().map(|(place, (name, _))| of(place, name)).collect())
 }
 
 fn parse(stat: &str, status: &str) -> Option<Usage> {
