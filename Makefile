@@ -9,7 +9,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROGRAMS := -p haidang-collector -p haidang-agent -p haidang-world
 CONSOLE_SOURCES := $(shell find $(WEB)/src $(WEB)/public -type f 2>/dev/null) $(wildcard $(addprefix $(WEB)/,index.html package.json svelte.config.js tsconfig.json vite.config.ts))
 
-.PHONY: help run fault heal build console test fmt fmt-check clippy test-web test-rust test-browser tools
+.PHONY: help run fault heal build console bench test fmt fmt-check clippy test-web test-rust test-browser tools
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,3 +66,10 @@ tools:
 	@command -v cc >/dev/null || { echo "a C compiler is missing: install gcc or clang (Debian: build-essential)" >&2; exit 1; }
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20.19 or later with npm" >&2; exit 1; }
 	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); if (a < 20 || (a === 20 && b < 19)) { console.error(`Node.js $${process.versions.node} is too old: 20.19 or later is needed`); process.exit(1); }'
+
+bench: $(WEB)/dist/index.html ## Measure on real processes, about 90 minutes: docs/benchmarks.md
+	cargo build --release --locked $(PROGRAMS)
+	cargo bench --locked -p haidang-tests --bench footprint
+	cargo bench --locked -p haidang-tests --bench outages
+	cargo bench --locked -p haidang-tests --bench gap
+	cargo bench --locked -p haidang-tests --bench quiet
