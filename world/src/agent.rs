@@ -21,7 +21,7 @@ use haidang_probe::plan::{Plan, PlanDigest};
 use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 
 /// Interval between the batches of one agent.
 const TURN: Duration = Duration::from_secs(10);
@@ -96,7 +96,11 @@ impl Agent {
         }
         self.spool.note(EventKind::AgentStarted, self.now());
         let phase = Duration::from_millis(random % TURN.as_millis() as u64);
-        let mut turns = tokio::time::interval_at(Instant::now() + phase, TURN);
+        tokio::select! {
+            () = stop.wait() => {}
+            () = tokio::time::sleep(phase) => {}
+        }
+        let mut turns = tokio::time::interval(TURN);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {

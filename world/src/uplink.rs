@@ -22,7 +22,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::net::UdpSocket;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 
 /// Interval of the up session.
 const EVERY: Duration = Duration::from_secs(1);
@@ -110,7 +110,8 @@ pub async fn run(
     phase: Duration,
     stop: Stop,
 ) {
-    let mut every = tokio::time::interval_at(Instant::now() + phase, EVERY);
+    tokio::time::sleep(phase).await;
+    let mut every = tokio::time::interval(EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut datagram = [0; MAX_PACKET + 1];
     loop {
