@@ -29,9 +29,9 @@ use crate::fold::Fold;
 use crate::store::Store;
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, State},
+    extract::State,
     http::{Method, Uri},
-    middleware::from_fn_with_state,
+    middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -99,7 +99,7 @@ fn routes(parts: Parts, events: Arc<events::Relay>) -> Router {
         .route("/api/v1/events", get(events::stream))
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(console::file)
-        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(from_fn(guard::whole))
         .layer(from_fn_with_state(shared.clone(), guard::admit))
         .layer(from_fn_with_state(shared.clone(), guard::seal))
         .with_state(shared)

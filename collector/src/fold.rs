@@ -22,7 +22,7 @@ mod thread;
 
 use crate::entry::{Entry, Garbled, Received};
 use crate::topology::{Id, Topology};
-use crate::watch::{Watch, lines::LineSample};
+use crate::watch::{Watch, lines::LineSample, spools::SPOOLS};
 use haidang_journal::{Disk, Files};
 use haidang_probe::batch::{Batch, Ranges};
 use record::Record;
@@ -78,6 +78,9 @@ pub enum Refused {
     /// The spool's received numbers would need too many ranges: fill the holes first.
     #[error("too many holes in the numbers received of this spool; resend the oldest first")]
     Holes,
+    /// The agent has more spools than an honest one.
+    #[error("{SPOOLS} spools of this agent were heard of late; one more is not taken")]
+    Spools,
     /// The collector is stopping.
     #[error("the collector is stopping")]
     Stopping,

@@ -6,7 +6,7 @@
 //!   ▼
 //! decode, open ─no─▶ 400 · 413 · 415      agent ≠ identity ─▶ 403
 //!   ▼
-//! fold ─▶ kept or repeat: 200 and an Ack      too many holes: 429      not durable: 503
+//! fold ─▶ kept or repeat: 200 and an Ack      too many holes or spools: 429      not durable: 503
 //! ```
 //!
 //! A refusal is problem details (RFC 9457) whose `reason` is also a counter's label. Nothing of a refused
@@ -192,8 +192,8 @@ fn open(bytes: &[u8]) -> Result<(Envelope, Batch), Refusal> {
 
 impl Refusing {
     /// All names, for counters that start at zero.
-    const NAMES: [&str; 8] =
-        ["token", "body", "busy", "agent", "holes", "queue-full", "not-durable", "stopping"];
+    const NAMES: [&str; 9] =
+        ["token", "body", "busy", "agent", "holes", "spools", "queue-full", "not-durable", "stopping"];
 
     fn name(&self) -> &'static str {
         match self {
@@ -204,6 +204,7 @@ impl Refusing {
             Refusing::Envelope(refusal) => refusal.name(),
             Refusing::Agent => "agent",
             Refusing::Fold(Refused::Holes) => "holes",
+            Refusing::Fold(Refused::Spools) => "spools",
             Refusing::Fold(Refused::Full) => "queue-full",
             Refusing::Fold(Refused::Journal(_)) => "not-durable",
             Refusing::Fold(Refused::Stopping) => "stopping",
@@ -215,7 +216,9 @@ impl Refusing {
             Refusing::Token => StatusCode::UNAUTHORIZED,
             Refusing::Agent => StatusCode::FORBIDDEN,
             Refusing::Body => StatusCode::REQUEST_TIMEOUT,
-            Refusing::Busy | Refusing::Fold(Refused::Holes) => StatusCode::TOO_MANY_REQUESTS,
+            Refusing::Busy | Refusing::Fold(Refused::Holes | Refused::Spools) => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Refusing::Fold(_) => StatusCode::SERVICE_UNAVAILABLE,
             Refusing::Oversized => StatusCode::PAYLOAD_TOO_LARGE,
             Refusing::Envelope(refusal) => match refusal {

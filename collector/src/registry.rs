@@ -270,13 +270,17 @@ fn lock(data: &Path) -> Result<File, RegistryError> {
     Ok(file)
 }
 
-/// Replaces a file whole, for the owner only, durably.
+/// Replaces a file whole, for the owner only, durably. What stands beside it under the new one's name, such as
+/// somebody's link or file in a shared directory, is never written to.
 pub fn replace(path: &Path, content: &[u8]) -> Result<(), RegistryError> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
     let new = PathBuf::from(new);
-    let mut options = OpenOptions::new();
-    let file = options.create(true).write(true).truncate(true).mode(0o600).open(&new);
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(disk("remove", &new)(error)),
+        _ => {}
+    }
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new);
     let mut file = file.map_err(disk("write", &new))?;
     file.write_all(content).and_then(|()| file.sync_all()).map_err(disk("write", &new))?;
     fs::rename(&new, path).map_err(disk("replace", path))?;

@@ -24,6 +24,7 @@ use haidang_daemon::clock::Clock;
 use haidang_daemon::listen::{ListenError, Listener};
 use haidang_daemon::metrics::Metrics;
 use haidang_daemon::reload::Reload;
+use haidang_daemon::room::make_room;
 use haidang_daemon::serve::{self, Counts, Health, Limits};
 use haidang_daemon::stop::Stop;
 use haidang_probe::check::CheckId;
@@ -41,6 +42,8 @@ pub const EVIDENCE: &str = "evidence";
 const CONSOLE_CONNECTIONS: usize = 256;
 /// Connections of agents at a time: two uplinks of each of several hundred.
 const AGENT_CONNECTIONS: usize = 16 * IN_HAND;
+/// Files open at a time besides: journal, people, watches, and room to spare.
+const OWN_FILES: usize = 128;
 /// Time for answers under way at the end, within the two seconds an orderly stop may take.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -99,6 +102,15 @@ pub enum ServeError {
 
 /// Runs a collector until `stop`. Needs a tokio runtime.
 pub async fn run(place: &Place, clock: Clock, stop: Stop) -> Result<(), ServeError> {
+    let files = (CONSOLE_CONNECTIONS + AGENT_CONNECTIONS + OWN_FILES) as u64;
+    let allowed = make_room(files);
+    if allowed < files {
+        tracing::warn!(
+            allowed,
+            wanted = files,
+            "strangers' connections may use up all files; raise LimitNOFILE"
+        );
+    }
     let data = &place.data;
     let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
     made.map_err(|source| ServeError::Data { path: data.clone(), source })?;

@@ -14,7 +14,8 @@
 //! - A late row lands in its own place however late, up to [`KEPT_MS`]; one older, or ahead of us by more
 //!   than [`AHEAD_MS`], is dropped and counted.
 //! - Whole numbers are exact up to 2^53; fractions keep 24 bits. Times resolve to [`BUCKET_MS`] in answers.
-//! - Memory is bounded: at most [`MAX_SERIES`] series; values of one more are refused and counted. Packed, a
+//! - Memory is bounded: at most [`MAX_SERIES`] series, [`MAX_SERIES_OF_SITE`] of one site; values of one more are
+//!   refused and counted, and so are rows beyond ten a second of one check. Packed, a
 //!   sample of a check asked twice a second costs less than 1 octet, of one asked each 10 s less than 4 (a
 //!   test holds it to that): a day of 220 lines asked twice a second takes some 50 MB.
 //!
@@ -28,7 +29,7 @@ use haidang_probe::{check::CheckId, metric::Metric};
 use page::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use strip::Strip;
+use strip::{Inserted, Strip};
 
 /// How long samples are kept.
 pub const KEPT_MS: i64 = 86_400_000;
@@ -38,6 +39,8 @@ pub const AHEAD_MS: i64 = 300_000;
 pub const BUCKET_MS: i64 = 10_000;
 /// Series held at once.
 pub const MAX_SERIES: usize = 20_000;
+/// Series of one site: an agent that invents them leaves room for the others.
+pub const MAX_SERIES_OF_SITE: usize = MAX_SERIES / 2;
 
 /// What one run of a check measured at one instant.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +104,7 @@ pub struct Counts {
     pub ahead: u64,
     /// Outcomes of a boot whose clock nobody described.
     pub unplaced: u64,
-    /// Values beyond [`MAX_SERIES`], or no number.
+    /// Values beyond the limits of series, or no number; rows beyond ten a second of one check.
     pub refused: u64,
 }
 
@@ -111,9 +114,16 @@ pub struct Store(Mutex<Ring>);
 
 #[derive(Default)]
 struct Ring {
-    sites: BTreeMap<String, BTreeMap<CheckId, Strip>>,
+    sites: BTreeMap<String, Site>,
     counts: Counts,
     swept: i64,
+}
+
+#[derive(Default)]
+struct Site {
+    strips: BTreeMap<CheckId, Strip>,
+    /// Series of all its strips.
+    series: usize,
 }
 
 impl Store {
@@ -126,12 +136,19 @@ impl Store {
     /// the batch's own clock maps. An outcome that tells nothing of its target (no permission) gives no
     /// `probe_success`: unknown is not down.
     pub fn push_batch(&self, site: &str, batch: &Batch, received: i64) {
+        let mut placed: Vec<_> = batch
+            .outcomes
+            .iter()
+            .filter_map(|outcome| {
+                let clock = batch.clocks.iter().find(|clock| clock.boot == outcome.sent.boot)?;
+                Some((outcome.check, clock.utc_ms(outcome.sent.mono_ns), outcome))
+            })
+            .collect();
+        // Each chunk is opened once for a batch, whatever order it came in.
+        placed.sort_by_key(|(check, at, _)| (*check, *at));
         let mut ring = self.ring();
-        for outcome in &batch.outcomes {
-            let Some(clock) = batch.clocks.iter().find(|clock| clock.boot == outcome.sent.boot) else {
-                ring.counts.unplaced += 1;
-                continue;
-            };
+        ring.counts.unplaced += (batch.outcomes.len() - placed.len()) as u64;
+        for (check, at, outcome) in placed {
             let mut values = Vec::with_capacity(outcome.samples.len() + 2);
             match &outcome.result {
                 Ok(took) => {
@@ -142,8 +159,7 @@ impl Store {
                 Err(_) => {}
             }
             values.extend(outcome.samples.iter().map(|s| (s.metric, s.part.as_str(), s.value)));
-            let at = clock.utc_ms(outcome.sent.mono_ns);
-            ring.push(Row { site, check: outcome.check, at, values: &values }, received);
+            ring.push(Row { site, check, at, values: &values }, received);
         }
     }
 
@@ -153,8 +169,8 @@ impl Store {
         let mut steps: BTreeMap<i64, Cell> = BTreeMap::new();
         let ring = self.ring();
         for &(site, check) in &question.checks {
-            let Some(strips) = ring.sites.get(site) else { continue };
-            let chosen = strips.iter().filter(|(id, _)| check.is_none_or(|wanted| wanted == **id));
+            let Some(site) = ring.sites.get(site) else { continue };
+            let chosen = site.strips.iter().filter(|(id, _)| check.is_none_or(|wanted| wanted == **id));
             for (_, strip) in chosen {
                 strip.cells(question.metric, question.part, question.from, question.to, |at, cell| {
                     let start = at.div_euclid(step) * step;
@@ -169,7 +185,7 @@ impl Store {
     /// What is held and what was dropped.
     pub fn counts(&self) -> Counts {
         let ring = self.ring();
-        let strips = || ring.sites.values().flat_map(BTreeMap::values);
+        let strips = || ring.sites.values().flat_map(|site| site.strips.values());
         Counts { packed: strips().map(Strip::packed).sum(), ..ring.counts }
     }
 
@@ -193,21 +209,26 @@ impl Ring {
             return;
         }
         if !self.sites.contains_key(row.site) {
-            self.sites.insert(row.site.to_owned(), BTreeMap::new());
+            self.sites.insert(row.site.to_owned(), Site::default());
         }
-        let Some(strips) = self.sites.get_mut(row.site) else { return };
-        let strip = strips.entry(row.check).or_default();
-        let room = MAX_SERIES - self.counts.series;
+        let Some(site) = self.sites.get_mut(row.site) else { return };
+        let strip = site.strips.entry(row.check).or_default();
+        let room = (MAX_SERIES - self.counts.series).min(MAX_SERIES_OF_SITE - site.series);
         let known = strip.series();
         let (columns, refused) = strip.columns(row.values, room);
         self.counts.series += strip.series() - known;
+        site.series += strip.series() - known;
         self.counts.refused += refused;
         if columns.is_empty() {
-            strips.retain(|_, strip| strip.series() > 0);
-        } else if strip.insert(row.at, &columns) {
-            self.counts.rows += 1;
-        } else {
-            self.counts.repeats += 1;
+            if strip.series() == 0 {
+                site.strips.remove(&row.check);
+            }
+            return;
+        }
+        match strip.insert(row.at, &columns) {
+            Inserted::New => self.counts.rows += 1,
+            Inserted::Repeat => self.counts.repeats += 1,
+            Inserted::Full => self.counts.refused += 1,
         }
     }
 
@@ -218,11 +239,12 @@ impl Ring {
             return;
         }
         self.swept = horizon;
-        for strips in self.sites.values_mut() {
-            strips.retain(|_, strip| strip.keep_from(horizon));
+        for site in self.sites.values_mut() {
+            site.strips.retain(|_, strip| strip.keep_from(horizon));
+            site.series = site.strips.values().map(Strip::series).sum();
         }
-        self.sites.retain(|_, strips| !strips.is_empty());
-        self.counts.series = self.sites.values().flat_map(BTreeMap::values).map(Strip::series).sum();
+        self.sites.retain(|_, site| !site.strips.is_empty());
+        self.counts.series = self.sites.values().map(|site| site.series).sum();
     }
 }
 

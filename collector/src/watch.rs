@@ -11,6 +11,7 @@
 pub mod checks;
 pub mod lines;
 pub mod show;
+pub mod spools;
 
 use crate::{
     detect::{Detector, graph::Graph, graph::StreamId},
@@ -24,15 +25,17 @@ use crate::{
 use checks::Checks;
 use haidang_probe::{
     batch::{Batch, Envelope, Ranges},
+    check::Check,
     key,
 };
 use lines::{LineSample, Lines};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use spools::{Beyond, Spools};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Version of the fold: a checkpoint of another one is not restored.
-const FOLD: u32 = 1;
+const FOLD: u32 = 2;
 /// Longest checkpoint accepted, decompressed.
 const CHECKPOINT_BYTES: usize = 256 << 20;
 /// Verdicts of sites are looked at when something changed, and else this often, ms.
@@ -113,7 +116,7 @@ pub struct Watch {
     line_verdicts: Vec<Since>,
     looked: i64,
     findings: Vec<Finding>,
-    received: BTreeMap<(Id, u64), Ranges>,
+    spools: Spools,
     verdicts: u64,
     digest: [u8; 32],
 }
@@ -180,7 +183,12 @@ impl Watch {
 
     /// Sequence numbers received of an agent's spool.
     pub fn heard(&self, agent: &str, spool_id: u64) -> Option<&Ranges> {
-        self.received.get(&(agent.to_owned(), spool_id))
+        self.spools.of(agent, spool_id)
+    }
+
+    /// Whether this number of an agent's spool, coming at `at` (UTC ms), is news, and what is received with it.
+    pub fn expect(&self, agent: &str, spool_id: u64, seq: u64, at: i64) -> Result<(bool, Ranges), Beyond> {
+        self.spools.expect(agent, spool_id, seq, at)
     }
 
     /// How many verdicts were given, and the SHA-256 chain over them.
@@ -281,8 +289,8 @@ impl Watch {
     fn batch(&mut self, received: &Received) {
         // Ingest accepted it: it decodes. A record damaged since then is skipped by the journal itself.
         let Ok(envelope) = Envelope::decode(&received.envelope) else { return };
-        let ranges = self.received.entry((received.agent.clone(), envelope.spool_id)).or_default();
-        if !matches!(ranges.insert(envelope.seq), Ok(true)) {
+        let news = self.spools.receive(&received.agent, envelope.spool_id, envelope.seq, received.at);
+        if news != Ok(true) {
             return;
         }
         let Ok(batch) = envelope.open() else { return };
@@ -291,6 +299,9 @@ impl Watch {
 
     fn outcomes(&mut self, received: &Received, batch: &Batch) {
         let core = self.topology.core() == Some(&received.agent);
+        // An agent may name any check; what the record does not have is not remembered.
+        let own = self.topology.sites.get(&received.agent).map(|site| site.checks.as_slice());
+        let own: BTreeSet<_> = own.unwrap_or_default().iter().map(Check::id).collect();
         let mut outcomes: Vec<_> = batch
             .outcomes
             .iter()
@@ -308,7 +319,9 @@ impl Watch {
                     self.detector.asked(&self.graph, stream, sent, outcome.result.is_ok());
                 }
             }
-            self.checks.heard(&received.agent, outcome, sent);
+            if own.contains(&outcome.check) {
+                self.checks.heard(&received.agent, outcome, sent);
+            }
         }
     }
 

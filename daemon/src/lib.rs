@@ -11,6 +11,7 @@
 //! | [`serve`]   | HTTP/1 under limits and time-outs; `/healthz`, `/readyz`, `/metrics`           |
 //! | [`metrics`] | counters and gauges as OpenMetrics text, with the process's own                |
 //! | [`log`]     | key=value lines on stderr                                                      |
+//! | [`room`]    | as many open files as the limits on connections need                           |
 //! | [`stop`]    | SIGINT and SIGTERM as a future everybody can wait for                          |
 //!
 //! All of it runs on one tokio thread; the only other thread is the file watcher's own.
@@ -20,6 +21,7 @@ pub mod listen;
 pub mod log;
 pub mod metrics;
 pub mod reload;
+pub mod room;
 pub mod serve;
 pub mod stop;
 pub mod yaml;

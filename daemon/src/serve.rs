@@ -27,6 +27,7 @@
 //! ```
 
 mod health;
+mod places;
 
 use crate::listen::Listener;
 use crate::metrics::Metrics;
@@ -37,17 +38,16 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use places::Places;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use std::error::Error;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -64,10 +64,18 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
 
+impl Peer {
+    /// Whom to count: the address, in IPv6 the subnet of 64 bits a peer chooses its addresses from.
+    pub fn network(&self) -> IpAddr {
+        places::network(self.0.ip())
+    }
+}
+
 /// What a server spends on its peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections served at a time; more are closed at once and counted.
+    /// Connections served at a time, three quarters of them at most from one network; more are closed at once and
+    /// counted.
     pub connections: usize,
     /// Time for a TLS handshake.
     pub handshake: Duration,
@@ -122,7 +130,7 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let places = Places::new(limits.connections);
     let mut open = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -144,7 +152,7 @@ where
                 continue;
             }
         };
-        let Ok(place) = places.clone().try_acquire_owned() else {
+        let Some(place) = places.take(peer.ip()) else {
             counts.refused.inc();
             tracing::debug!(%peer, limit = limits.connections, "connection refused: the limit is reached");
             continue;

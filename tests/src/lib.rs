@@ -8,5 +8,6 @@ pub mod gateway;
 pub mod outage;
 pub mod process;
 pub mod proxy;
+pub mod raw;
 pub mod stage;
 pub mod targets;

@@ -40,8 +40,9 @@ const FRAMES: usize = 512;
 const RING_BYTES: usize = 8 << 20;
 /// Frames a reader may lag behind.
 const LAG: usize = 32;
-/// Streams open at once; one more is refused.
-const READERS: usize = 256;
+/// Streams open at once; one more is refused. Fewer than the port's connections, or those who watch would keep out
+/// those who ask.
+const READERS: usize = 160;
 
 /// Renders changes once, keeps the latest, and tells them to every stream.
 pub(super) struct Relay {

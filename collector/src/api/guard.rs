@@ -1,13 +1,15 @@
 //! Who is asking, whether they may, and the headers every answer carries.
 
-use super::{Shared, problem::Problem};
+use super::{BODY_MAX, Shared, problem::Problem};
 use crate::access::{AccessError, Person, Role};
 use axum::{
+    body::{Body, to_bytes},
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
+use std::time::Duration;
 
 /// Only scripts and styles of our own; images may be inline; nobody frames us. Styles may be inline because the
 /// console sets widths and colours by attribute.
@@ -16,6 +18,9 @@ const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-
 
 /// Two years, as the preload list asks.
 const STRICT_TRANSPORT: &str = "max-age=63072000";
+
+/// Time for a body to arrive once its head has.
+const BODY_TIME: Duration = Duration::from_secs(10);
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -128,6 +133,26 @@ fn refuse(request: &Request) -> Response {
 /// A path as a query's value: a path has `%` already where it needs it, so only what ends a value is quoted.
 fn quoted(path: &str) -> String {
     path.replace('%', "%25").replace('&', "%26").replace('+', "%2B").replace('#', "%23")
+}
+
+/// Takes the whole body of what changes something, within [`BODY_TIME`]: a body that trickles in holds a place, and
+/// the limits of the port end with the head.
+pub(super) async fn whole(request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    let (head, body) = request.into_parts();
+    match tokio::time::timeout(BODY_TIME, to_bytes(body, BODY_MAX)).await {
+        Ok(Ok(body)) => next.run(Request::from_parts(head, Body::from(body))).await,
+        Ok(Err(_)) => {
+            let detail = format!("the body is cut short or larger than {BODY_MAX} octets");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response()
+        }
+        Err(_) => {
+            let detail = format!("the body did not arrive whole within {} s", BODY_TIME.as_secs());
+            Problem::new(StatusCode::REQUEST_TIMEOUT, detail).into_response()
+        }
+    }
 }
 
 /// Puts the headers on that every answer carries.

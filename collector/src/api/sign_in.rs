@@ -77,7 +77,7 @@ pub(super) async fn enter(
         let detail = "a sign-in must come from the console's own page";
         return Problem::new(StatusCode::FORBIDDEN, detail).into_response();
     }
-    let from = peer.map_or(IpAddr::from([0; 4]), |Extension(peer)| peer.0.ip());
+    let from = peer.map_or(IpAddr::from([0; 4]), |Extension(peer)| peer.network());
     let lang = lang(wish.lang.as_deref(), &headers);
     let next = inner_path(claim.next.as_deref());
     let again = |status: StatusCode, notice| {

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::entry::Entry;
 use crate::topology::Topology;
-use crate::watch::{Effect, Watch};
+use crate::watch::{Effect, Watch, spools::Beyond};
 use haidang_journal::{Disk, Error};
 use haidang_probe::batch::Ranges;
 use std::sync::atomic::Ordering;
@@ -88,10 +88,11 @@ impl<D: Disk + Clone> Thread<D> {
 
     fn take_batch(&mut self, arrival: Arrival, answer: Answer) {
         let Arrival { received, spool_id, seq, batch } = arrival;
-        let mut numbers =
-            self.look(|watch| watch.heard(&received.agent, spool_id).cloned().unwrap_or_default());
-        let Ok(fresh) = numbers.insert(seq) else {
-            return drop(answer.send(Err(Refused::Holes)));
+        let expected = self.look(|watch| watch.expect(&received.agent, spool_id, seq, received.at));
+        let (fresh, numbers) = match expected {
+            Ok(expected) => expected,
+            Err(Beyond::Holes) => return drop(answer.send(Err(Refused::Holes))),
+            Err(Beyond::Spools) => return drop(answer.send(Err(Refused::Spools))),
         };
         if !fresh {
             self.shared.counts.repeats.fetch_add(1, Ordering::Relaxed);

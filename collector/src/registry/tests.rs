@@ -118,3 +118,17 @@ fn a_damaged_secret_is_told_without_repeating_it() {
     let error = Registry::read(data.path()).unwrap_err().to_string();
     assert!(error.contains("agents.yml:2") && !error.contains("c0ffee"), "{error}");
 }
+
+#[test]
+fn a_link_laid_out_for_a_secret_is_not_followed() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let (trap, file) = (dir.path().join("trap"), dir.path().join("28249-tt.yml"));
+    std::fs::write(&trap, "").unwrap();
+    std::os::unix::fs::symlink(&trap, dir.path().join("28249-tt.yml.new")).unwrap();
+    replace(&file, b"secret").unwrap();
+    assert_eq!(std::fs::read(&trap).unwrap(), b"");
+    let metadata = std::fs::symlink_metadata(&file).unwrap();
+    assert_eq!((metadata.is_file(), metadata.permissions().mode() & 0o777), (true, 0o600));
+    assert_eq!(std::fs::read(&file).unwrap(), b"secret");
+}

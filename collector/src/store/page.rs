@@ -84,6 +84,16 @@ impl Page {
         true
     }
 
+    /// How many rows were seen.
+    pub fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether a row of that millisecond was seen.
+    pub fn has(&self, offset: u32) -> bool {
+        self.rows.last().is_some_and(|last| *last >= offset) && self.rows.binary_search(&offset).is_ok()
+    }
+
     /// The buckets of a column, in order.
     pub fn column(&self, column: u16) -> &[Cell] {
         self.columns.get(&column).map_or(&[], Vec::as_slice)

@@ -11,12 +11,26 @@ use std::collections::BTreeMap;
 pub(super) const CHUNK_MS: i64 = 1_200_000;
 /// Chunks open at once.
 const OPEN: usize = 2;
+/// Rows of a chunk: a check asked ten times a second. It bounds what unpacking a chunk for a late row costs.
+const ROWS: usize = 12_000;
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inserted {
+    /// It counts.
+    New,
+    /// One of that millisecond was there.
+    Repeat,
+    /// The chunk holds [`ROWS`].
+    Full,
+}
 
 /// Series that share their instants.
 #[derive(Default)]
 pub(super) struct Strip {
-    /// The series; a column's number is its place here.
-    series: Vec<(Metric, String)>,
+    /// The column of each series.
+    series: BTreeMap<Metric, BTreeMap<String, u16>>,
+    width: usize,
     chunks: BTreeMap<i64, Chunk>,
     /// Chunks open, written last at the end.
     open: Vec<i64>,
@@ -35,7 +49,7 @@ pub(super) fn chunk_of(at: i64) -> i64 {
 impl Strip {
     /// How many series it has.
     pub fn series(&self) -> usize {
-        self.series.len()
+        self.width
     }
 
     /// Octets of its packed chunks.
@@ -50,34 +64,43 @@ impl Strip {
     /// The columns of `values`, making at most `room` new series; and how many values found no room or are
     /// no number.
     pub fn columns(&mut self, values: &[(Metric, &str, f64)], room: usize) -> (Vec<(u16, f64)>, u64) {
-        let most = (self.series.len() + room).min(usize::from(u16::MAX));
+        let most = (self.width + room).min(usize::from(u16::MAX));
         let mut columns = Vec::with_capacity(values.len());
         for &(metric, part, value) in values.iter().filter(|(_, _, value)| value.is_finite()) {
-            let known = self.series.iter().position(|(m, p)| *m == metric && p == part);
-            let column = known.unwrap_or(self.series.len());
-            if column >= most {
+            let known = self.series.get(&metric).and_then(|parts| parts.get(part)).copied();
+            if known.is_none() && self.width >= most {
                 continue;
             }
+            let column = known.unwrap_or(self.width as u16);
             if known.is_none() {
-                self.series.push((metric, part.to_owned()));
+                self.series.entry(metric).or_default().insert(part.to_owned(), column);
+                self.width += 1;
             }
-            columns.push((column as u16, value));
+            columns.push((column, value));
         }
         let refused = (values.len() - columns.len()) as u64;
         (columns, refused)
     }
 
-    /// Puts a row in its place; says whether it was new.
-    pub fn insert(&mut self, at: i64, columns: &[(u16, f64)]) -> bool {
+    /// Puts a row in its place, if it is new and there is room.
+    pub fn insert(&mut self, at: i64, columns: &[(u16, f64)]) -> Inserted {
         let number = chunk_of(at);
         let chunk = self.chunks.entry(number).or_insert_with(|| Chunk::Open(Page::default()));
         if let Chunk::Packed(bytes) = chunk {
             *chunk = Chunk::Open(Page::unpack(bytes));
         }
-        let Chunk::Open(page) = chunk else { return false };
-        let new = page.insert((at - number * CHUNK_MS) as u32, columns);
+        let Chunk::Open(page) = chunk else { return Inserted::Full };
+        let offset = (at - number * CHUNK_MS) as u32;
+        let inserted = match (page.has(offset), page.rows() < ROWS) {
+            (true, _) => Inserted::Repeat,
+            (false, false) => Inserted::Full,
+            (false, true) => {
+                page.insert(offset, columns);
+                Inserted::New
+            }
+        };
         self.touch(number);
-        new
+        inserted
     }
 
     fn touch(&mut self, number: i64) {
@@ -113,8 +136,9 @@ impl Strip {
         to: i64,
         mut take: impl FnMut(i64, &Cell),
     ) {
-        let fits = |(m, p): &(Metric, String)| *m == metric && part.is_none_or(|wanted| wanted == p);
-        let wanted: Vec<u16> = (0_u16..).zip(&self.series).filter(|(_, s)| fits(s)).map(|(n, _)| n).collect();
+        let parts = self.series.get(&metric).into_iter().flatten();
+        let wanted: Vec<u16> =
+            parts.filter(|(p, _)| part.is_none_or(|wanted| wanted == **p)).map(|(_, n)| *n).collect();
         if wanted.is_empty() || from >= to {
             return;
         }

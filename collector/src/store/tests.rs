@@ -109,7 +109,8 @@ fn one_series_too_many_is_refused_and_counted() {
     let parts: Vec<String> = (0..100).map(|n| format!("eth{n}")).collect();
     let values: Vec<_> = parts.iter().map(|part| (Metric::IfInOctets, part.as_str(), 1.0)).collect();
     for check in 0..(MAX_SERIES / parts.len()) as u32 {
-        store.push(Row { site: "site", check: CheckId(check), at: DAY0, values: &values }, DAY0);
+        let site = ["site", "another"][check as usize % 2];
+        store.push(Row { site, check: CheckId(check), at: DAY0, values: &values }, DAY0);
     }
     push(&store, DAY0 + 1, 1.0, DAY0);
     let nothing = [(Metric::IfInOctets, "eth0", f64::NAN)];
@@ -165,4 +166,27 @@ fn a_packed_sample_costs_few_octets() {
     };
     assert!(cost(500) < 1.0, "{} octets for each sample of a half-second check", cost(500));
     assert!(cost(10_000) < 4.0, "{} octets for each sample of a ten-second check", cost(10_000));
+}
+
+#[test]
+fn one_site_does_not_take_all_the_room() {
+    let store = Store::default();
+    for n in 0..=MAX_SERIES_OF_SITE as u32 {
+        let values = [(Metric::ProbeDuration, "", 1.0)];
+        store.push(Row { site: "greedy", check: CheckId(n), at: DAY0, values: &values }, DAY0);
+    }
+    assert_eq!((store.counts().series, store.counts().refused), (MAX_SERIES_OF_SITE, 1));
+    push(&store, DAY0, 1.0, DAY0);
+    assert_eq!(store.counts().series, MAX_SERIES_OF_SITE + 1);
+}
+
+#[test]
+fn a_check_counts_ten_rows_a_second_and_no_more() {
+    let store = Store::default();
+    for n in 0..13_000 {
+        push(&store, DAY0 + n, 1.0, DAY0);
+    }
+    push(&store, DAY0, 1.0, DAY0);
+    let counts = store.counts();
+    assert_eq!((counts.rows, counts.refused, counts.repeats), (12_000, 1_000, 1));
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::listen::{Listen, TlsFiles};
 use crate::stop::{self, Stopper};
 use std::path::Path;
+use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinHandle;
 
