@@ -241,6 +241,6 @@ pub fn incident() -> Incident {
         acked: Some(Acked { by: "an".into(), at }),
         adopted_by: None,
         timeline: vec![moment("noticed"), moment("ack")],
-        evidence: vec![witness("28249-1"), witness("vnpt-1")],
+        evidence: vec![witness("28249-1"), witness("hand-off/vnpt-1")],
     }
 }
