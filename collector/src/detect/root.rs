@@ -5,8 +5,8 @@
 //! together is a group, and what is left is a site or one of its lines: [`super::narrow`].
 
 use super::{
-    AGENT_DEAD, CAP_MISSES, CLEAR, Detector, LAMBDA, S_CAP, S_MIN, S_MIN_WIDE, SAME_CAUSE, SAME_SITE, Shows,
-    WAIT,
+    AGENT_DEAD, CAP_MISSES, CLEAR, Detector, HOLD_DOWN, LAMBDA, S_CAP, S_MIN, S_MIN_WIDE, SAME_CAUSE,
+    SAME_SITE, Shows, WAIT,
     fault::{At, Change, Fault, FaultId, Witness},
     graph::{CORE, Graph, Node, SiteRoute, StreamId, Wide},
     stream::Silence,
@@ -94,12 +94,14 @@ impl Detector {
         Some(self.fault(at, began, silent.lines, true, witness))
     }
 
-    /// The node, or something above it, is the root of a live fault and has not answered since.
+    /// The node is the root of a live fault and has not answered since; or something above it is, or answered so
+    /// lately that what lies beneath may still be coming back.
     fn known_silent(&self, graph: &Graph, wide: &Wide, at: &At) -> bool {
         let above = |at: &At| wide.above.iter().any(|node| *at == At::Node(graph.nodes[*node].clone()));
-        self.faults
-            .values()
-            .any(|fault| fault.wide && fault.cleared.is_none() && (fault.at == *at || above(&fault.at)))
+        let returning = |fault: &Fault| fault.cleared.is_none_or(|cleared| self.now - cleared <= HOLD_DOWN);
+        self.faults.values().filter(|fault| fault.wide).any(|fault| {
+            (fault.at == *at && fault.cleared.is_none()) || (above(&fault.at) && returning(fault))
+        })
     }
 
     /// The lines beneath a node that are silent since its last reply, when they are enough.

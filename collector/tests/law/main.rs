@@ -277,6 +277,24 @@ fn a_member_that_stays_silent_after_the_heal_gets_its_own_incident() {
 }
 
 #[test]
+fn lines_that_return_one_pop_after_the_other_are_no_new_incidents() {
+    for cut in [Cut::Carrier("va".into()), Cut::HandOff("va".into())] {
+        let mut province = Province::new();
+        let pops = ["va-p0", "va-p1", "va-p2", "va-p3"].map(|pop| Cut::Pop(pop.into()));
+        province.cut(cut).run(20.0);
+        for pop in &pops {
+            province.cut(pop.clone());
+        }
+        province.mend(&Cut::Carrier("va".into())).mend(&Cut::HandOff("va".into())).run(1.5);
+        for pop in &pops {
+            province.mend(pop).run(1.5);
+        }
+        province.run(45.0);
+        assert_eq!((only(&province).state, only(&province).notifications), (State::Closed, 2));
+    }
+}
+
+#[test]
 fn what_never_answered_is_unknown_and_a_finding_but_no_incident() {
     let mut province = Province::with_record(|topology| {
         let mut line = topology.lines["c01-a"].clone();

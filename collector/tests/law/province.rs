@@ -122,6 +122,12 @@ impl Province {
         self
     }
 
+    /// One thing works again.
+    pub fn mend(&mut self, cut: &Cut) -> &mut Province {
+        self.cuts.remove(cut);
+        self
+    }
+
     /// Everything works again.
     pub fn heal(&mut self) -> &mut Province {
         self.cuts.clear();
