@@ -4,6 +4,8 @@
 //! token? ─no─▶ 401      size? ─over─▶ 413      in hand? ─too many─▶ 429
 //!   │ whose identity decides the site
 //!   ▼
+//! read ─too much of one agent─▶ 429
+//!   ▼
 //! decode, open ─no─▶ 400 · 413 · 415      agent ≠ identity ─▶ 403
 //!   ▼
 //! fold ─▶ kept or repeat: 200 and an Ack      too many holes or spools: 429      not durable: 503
@@ -11,6 +13,8 @@
 //!
 //! A refusal is problem details (RFC 9457) whose `reason` is also a counter's label. Nothing of a refused
 //! batch is kept; the agent sends it again. The whole of an envelope is read under caps before it is believed.
+
+mod budget;
 
 use crate::entry::Received;
 use crate::fold::{Arrival, Fold, Kept, Refused};
@@ -23,6 +27,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use budget::Budgets;
 use haidang_daemon::clock::Clock;
 use haidang_daemon::metrics::Metrics;
 use haidang_probe::batch::limit::MAX_ENVELOPE_BYTES;
@@ -54,6 +59,7 @@ pub struct Ingest {
     roster: Arc<ArcSwap<Roster>>,
     clock: Clock,
     in_hand: Mutex<BTreeMap<Id, usize>>,
+    budgets: Mutex<Budgets>,
     counts: Counts,
 }
 
@@ -82,6 +88,8 @@ enum Refusing {
     Body,
     #[error("too many batches in hand; send them one after the other")]
     Busy,
+    #[error("more octets than one agent may send; send them more slowly")]
+    Rate,
     #[error(transparent)]
     Envelope(#[from] Refusal),
     #[error("the envelope names another agent than the token")]
@@ -94,7 +102,8 @@ impl Ingest {
     /// Takes batches of the agents on the roster.
     pub fn new(fold: Fold, roster: Arc<ArcSwap<Roster>>, clock: Clock, metrics: &Metrics) -> Arc<Ingest> {
         let counts = Counts::register(metrics);
-        Arc::new(Ingest { fold, roster, clock, in_hand: Mutex::default(), counts })
+        let (in_hand, budgets) = (Mutex::default(), Mutex::default());
+        Arc::new(Ingest { fold, roster, clock, in_hand, budgets, counts })
     }
 
     /// The route.
@@ -106,6 +115,7 @@ impl Ingest {
         let agent = self.identity(headers).ok_or(Refusing::Token)?;
         let _in_hand = self.admit(&agent)?;
         let bytes = read(headers, body).await?;
+        self.charge(&agent, bytes.len())?;
         let (envelope, batch) = open(&bytes)?;
         if envelope.agent != agent {
             return Err(Refusing::Agent);
@@ -122,6 +132,13 @@ impl Ingest {
         };
         // Plans are not handed out yet: agents run their file.
         Ok(Ack { spool_id, seq, received, plan_digest: PlanDigest::default() })
+    }
+
+    /// Counts what an agent sends, also what is refused afterwards: opening it costs as well.
+    fn charge(&self, agent: &Id, octets: usize) -> Result<(), Refusing> {
+        let now_ms = self.clock.steady_ns() / 1_000_000;
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        if budgets.take(agent, octets, now_ms) { Ok(()) } else { Err(Refusing::Rate) }
     }
 
     fn identity(&self, headers: &HeaderMap) -> Option<Id> {
@@ -192,8 +209,18 @@ fn open(bytes: &[u8]) -> Result<(Envelope, Batch), Refusal> {
 
 impl Refusing {
     /// All names, for counters that start at zero.
-    const NAMES: [&str; 9] =
-        ["token", "body", "busy", "agent", "holes", "spools", "queue-full", "not-durable", "stopping"];
+    const NAMES: [&str; 10] = [
+        "token",
+        "body",
+        "busy",
+        "rate",
+        "agent",
+        "holes",
+        "spools",
+        "queue-full",
+        "not-durable",
+        "stopping",
+    ];
 
     fn name(&self) -> &'static str {
         match self {
@@ -201,6 +228,7 @@ impl Refusing {
             Refusing::Oversized => "oversized",
             Refusing::Body => "body",
             Refusing::Busy => "busy",
+            Refusing::Rate => "rate",
             Refusing::Envelope(refusal) => refusal.name(),
             Refusing::Agent => "agent",
             Refusing::Fold(Refused::Holes) => "holes",
@@ -216,7 +244,7 @@ impl Refusing {
             Refusing::Token => StatusCode::UNAUTHORIZED,
             Refusing::Agent => StatusCode::FORBIDDEN,
             Refusing::Body => StatusCode::REQUEST_TIMEOUT,
-            Refusing::Busy | Refusing::Fold(Refused::Holes | Refused::Spools) => {
+            Refusing::Busy | Refusing::Rate | Refusing::Fold(Refused::Holes | Refused::Spools) => {
                 StatusCode::TOO_MANY_REQUESTS
             }
             Refusing::Fold(_) => StatusCode::SERVICE_UNAVAILABLE,
