@@ -187,7 +187,7 @@ fn a_bad_datagram_is_dropped_for_its_reason_and_answers_nobody_unknown() {
     dropped("garbage", b"");
     dropped("garbage", &[0xff; 100]);
     dropped("oversized", &[0; 1_473]);
-    dropped("oversized", &[0; 60_000]);
+    dropped("oversized", &vec![0; 60_000]);
     dropped("unknown-session", &Sender::new(60_000, stamp_key(&scene.agent), 1).next(&at(0)).1);
     dropped("bad-hmac", &Sender::new(ssid, stamp_key(&scene.other), 1).next(&at(0)).1);
     let mut honest = Sender::new(ssid, stamp_key(&scene.agent), 1);
