@@ -67,9 +67,7 @@ tools:
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20.19 or later with npm" >&2; exit 1; }
 	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); if (a < 20 || (a === 20 && b < 19)) { console.error(`Node.js $${process.versions.node} is too old: 20.19 or later is needed`); process.exit(1); }'
 
+BENCHES := footprint outages gap quiet
 bench: $(WEB)/dist/index.html ## Measure on real processes, about 90 minutes: docs/benchmarks.md
 	cargo build --release --locked $(PROGRAMS)
-	cargo bench --locked -p haidang-tests --bench footprint
-	cargo bench --locked -p haidang-tests --bench outages
-	cargo bench --locked -p haidang-tests --bench gap
-	cargo bench --locked -p haidang-tests --bench quiet
+	for bench in $(BENCHES); do BIN=$(abspath $(TARGET))/release cargo bench --locked --profile dev -p haidang-tests --bench $$bench; done

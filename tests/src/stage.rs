@@ -237,8 +237,11 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
-/// A program of ours, built by the same profile as what asks.
+/// A program of ours: from the folder in `BIN`, else built by the same profile as what asks.
 pub fn program(name: &str) -> anyhow::Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("BIN") {
+        return Ok(Path::new(&folder).join(name));
+    }
     let own = std::env::current_exe()?;
     let built = own.ancestors().skip(1).map(|folder| folder.join(name)).find(|path| path.is_file());
     built.with_context(|| format!("{name} is not built; run `cargo build --workspace`"))
