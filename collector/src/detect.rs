@@ -107,7 +107,8 @@ impl Detector {
         }
     }
 
-    /// The same knowledge under another record: what both records name is kept.
+    /// The same knowledge under another record: what both records name is kept. A line that nothing watches
+    /// any more leaves its fault.
     pub fn moved(&self, old: &Graph, new: &Graph) -> Detector {
         let mut moved = Detector::new(new);
         for (number, route) in new.routes.iter().enumerate() {
@@ -122,7 +123,10 @@ impl Detector {
         }
         let line_of: BTreeMap<&str, usize> =
             new.lines.iter().enumerate().map(|(n, line)| (line.id.as_str(), n)).collect();
-        let renumber = |line: &usize| old.lines.get(*line).and_then(|l| line_of.get(l.id.as_str()).copied());
+        let renumber = |line: &usize| {
+            let number = old.lines.get(*line).and_then(|l| line_of.get(l.id.as_str()).copied());
+            number.filter(|number| !new.lines[*number].streams.is_empty())
+        };
         for (number, shows) in self.lines.iter().enumerate() {
             if let Some(line) = renumber(&number) {
                 moved.lines[line] = *shows;

@@ -134,7 +134,8 @@ pub struct Acked {
 pub struct Moment {
     /// UTC, ms.
     pub at: i64,
-    /// What: `noticed`, `opened`, `adopted`, `affected`, `recovering`, `closed`, `ack`, `note`.
+    /// What: `noticed`, `opened`, `adopted`, `affected`, `recovering`, `relapsed`, `critical`, `closed`, `ack`,
+    /// `note`.
     pub what: String,
     /// Its words, where it has some.
     pub text: Option<String>,

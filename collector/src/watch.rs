@@ -11,6 +11,7 @@
 pub mod checks;
 pub mod lines;
 pub mod show;
+pub mod skew;
 pub mod spools;
 
 use crate::{
@@ -27,15 +28,17 @@ use haidang_probe::{
     batch::{Batch, Envelope, Ranges},
     check::Check,
     key,
+    outcome::Outcome,
 };
 use lines::{LineSample, Lines};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use skew::Skew;
 use spools::{Beyond, Spools};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Version of the fold: a checkpoint of another one is not restored.
-const FOLD: u32 = 2;
+const FOLD: u32 = 3;
 /// Longest checkpoint accepted, decompressed.
 const CHECKPOINT_BYTES: usize = 256 << 20;
 /// Verdicts of sites are looked at when something changed, and else this often, ms.
@@ -117,6 +120,7 @@ pub struct Watch {
     looked: i64,
     findings: Vec<Finding>,
     spools: Spools,
+    core_clock: Skew,
     verdicts: u64,
     digest: [u8; 32],
 }
@@ -302,13 +306,19 @@ impl Watch {
         // An agent may name any check; what the record does not have is not remembered.
         let own = self.topology.sites.get(&received.agent).map(|site| site.checks.as_slice());
         let own: BTreeSet<_> = own.unwrap_or_default().iter().map(Check::id).collect();
+        let sent = |outcome: &Outcome| {
+            let clock = batch.clocks.iter().find(|clock| clock.boot == outcome.sent.boot)?;
+            Some(clock.utc_ms(outcome.sent.mono_ns))
+        };
+        let newest = batch.outcomes.iter().filter_map(sent).max();
+        let wrong = match newest.filter(|_| core && !batch.backlog) {
+            Some(newest) => self.core_clock.of(newest, received.at),
+            None => 0,
+        };
         let mut outcomes: Vec<_> = batch
             .outcomes
             .iter()
-            .filter_map(|outcome| {
-                let clock = batch.clocks.iter().find(|clock| clock.boot == outcome.sent.boot)?;
-                Some((clock.utc_ms(outcome.sent.mono_ns).min(received.at), outcome))
-            })
+            .filter_map(|outcome| Some(((sent(outcome)? - wrong).min(received.at), outcome)))
             .collect();
         outcomes.sort_by_key(|(sent, outcome)| (*sent, outcome.check));
         for (sent, outcome) in outcomes {

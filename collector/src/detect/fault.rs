@@ -37,7 +37,9 @@ pub struct Fault {
     pub at: At,
     /// First missed send.
     pub began: i64,
-    /// When it was judged.
+    /// First missed send since its members last lived: `began`, until it falls silent again.
+    pub fell: i64,
+    /// When it was judged; when it fell again, judged anew.
     pub judged: i64,
     /// Lines it silences, by index.
     pub lines: BTreeSet<usize>,
@@ -69,6 +71,8 @@ pub enum Change {
     },
     /// Its lines, or its standing, changed.
     Revised(FaultId),
+    /// It was not over yet and fell silent again, after answering.
+    Relapsed(FaultId),
     /// All its lines lived long enough.
     Over(FaultId, Fault),
 }

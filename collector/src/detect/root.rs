@@ -130,8 +130,13 @@ impl Detector {
         own.filter(|silence| silence.misses > 0).collect()
     }
 
-    /// Enters a wide fault; narrower ones that began with it become part of it.
+    /// Enters a fault; narrower ones that began with it become part of it. A wide root that is not over yet
+    /// falls again, and is no second fault.
     pub(super) fn enter_over(&mut self, graph: &Graph, mut fault: Fault) -> Vec<Change> {
+        let same = self.faults.iter().find(|(_, live)| fault.wide && live.at == fault.at);
+        if let Some(id) = same.map(|(id, _)| *id) {
+            return vec![self.revive(graph, id, fault)];
+        }
         let within = |other: &Fault| {
             !other.is_agent
                 && (other.began - fault.began).abs() <= SAME_CAUSE + CLEAR
@@ -146,6 +151,7 @@ impl Detector {
             if let Some(child) = self.faults.remove(child) {
                 fault.lines.extend(child.lines);
                 fault.began = fault.began.min(child.began);
+                fault.fell = fault.fell.min(child.fell);
             }
         }
         if let At::Node(node) = &fault.at
@@ -208,6 +214,7 @@ impl Detector {
         Fault {
             at,
             began,
+            fell: began,
             judged: self.now,
             lines,
             wide,

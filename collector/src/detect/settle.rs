@@ -5,6 +5,7 @@ use super::{
     fault::{At, Change, Fault, FaultId},
     graph::{Graph, Node, StreamId},
 };
+use std::collections::BTreeSet;
 
 impl Detector {
     /// Brings every live fault up to now.
@@ -19,7 +20,9 @@ impl Detector {
         for id in self.faults.keys().copied().collect::<Vec<_>>() {
             let Some(mut fault) = self.faults.remove(&id) else { continue };
             let before = fault.clone();
-            self.settle_one(graph, &mut fault);
+            if self.settle_one(graph, &mut fault) {
+                changes.push(Change::Relapsed(id));
+            }
             if fault.returned.is_some_and(|at| self.now - at >= OVER)
                 || (fault.lines.is_empty() && !fault.is_agent)
             {
@@ -64,30 +67,61 @@ impl Detector {
         replies >= RETURN_REPLIES && lived >= RETURN_OVER
     }
 
-    fn settle_one(&mut self, graph: &Graph, fault: &mut Fault) {
+    /// Brings one fault up to now; `true` if it fell silent again.
+    fn settle_one(&mut self, graph: &Graph, fault: &mut Fault) -> bool {
         if fault.is_agent {
-            let heard =
-                agent_of(graph, fault).is_some_and(|site| self.agent_heard(graph, site) == Some(true));
-            fault.returned = if heard { fault.returned.or(Some(self.now)) } else { None };
-            return;
+            // An agent that left the record has nothing to answer for.
+            let lives = agent_of(graph, fault).is_none_or(|site| {
+                graph.sites[site].agent_streams.is_empty() || self.agent_heard(graph, site) == Some(true)
+            });
+            fault.returned = if lives { fault.returned.or(Some(self.now)) } else { None };
+            return false;
         }
-        self.relapse(graph, fault);
+        let again = self.relapse(graph, fault);
         self.recognise(graph, fault);
         fault.cleared = self.cleared(graph, fault);
         self.drop_strays(graph, fault);
         let all = fault.lines.iter().all(|line| self.lines[*line] == Shows::Alive);
         fault.returned = if all { fault.returned.or(Some(self.now)) } else { None };
+        again
     }
 
-    /// Members that came back and fell silent again are silent in the same fault.
-    fn relapse(&mut self, graph: &Graph, fault: &Fault) {
+    /// Members that came back and fell silent again are silent in the same fault. Once none of them lives, what
+    /// cleared the fault was not its end: it may open, and a stray answer does not keep it from that. A node
+    /// of the record falls again as it fell: by [`Detector::revive`]. `true` if members had come back.
+    fn relapse(&mut self, graph: &Graph, fault: &mut Fault) -> bool {
+        let mut fell: Option<i64> = None;
         for line in &fault.lines {
             if self.lines[*line] == Shows::Alive
                 && let Some(began) = self.ready(graph, *line)
             {
                 self.lines[*line] = Shows::Silent(began);
+                fell = Some(fell.map_or(began, |fell| fell.min(began)));
             }
         }
+        let by_itself = !fault.wide || matches!(fault.at, At::Group { .. });
+        let lives = fault.lines.iter().any(|line| self.lines[*line] == Shows::Alive);
+        if !by_itself || fault.cleared.is_none() || lives {
+            return false;
+        }
+        if !fault.lines.iter().any(|line| self.ready(graph, *line).is_some()) {
+            return false;
+        }
+        (fault.judged, fault.cleared) = (self.now, None);
+        fault.fell = fell.unwrap_or(fault.fell);
+        fell.is_some()
+    }
+
+    /// A wide root that answered, and was not over yet, is silent again with all its members.
+    pub(super) fn revive(&mut self, graph: &Graph, id: FaultId, again: Fault) -> Change {
+        if let Some(mut fault) = self.faults.remove(&id) {
+            fault.lines.extend(again.lines);
+            (fault.fell, fault.judged, fault.witness) = (again.began, self.now, again.witness);
+            (fault.cleared, fault.returned) = (None, None);
+            self.silence_lines(graph, &fault.lines, fault.fell);
+            self.faults.insert(id, fault);
+        }
+        Change::Relapsed(id)
     }
 
     /// A group that grew into most of a recorded POP's lines is that POP, with a doubtful record.
@@ -100,11 +134,12 @@ impl Detector {
     }
 
     /// When the root answered again: a port or core of its own did, or a fifth of its lines and at least two.
-    /// One line alone may just be recorded wrongly.
+    /// One line alone may just be recorded wrongly; of a site or line any answer is one.
     fn cleared(&self, graph: &Graph, fault: &Fault) -> Option<i64> {
         let lines = fault.lines.iter().map(|line| self.ok[graph.lines[*line].node]);
         let replies: Vec<i64> = lines.filter(|ok| *ok > fault.judged).collect();
-        let enough = replies.len() * 5 >= fault.lines.len() && replies.len() >= fault.lines.len().min(2);
+        let share = replies.len() * 5 >= fault.lines.len() && replies.len() >= fault.lines.len().min(2);
+        let enough = share || !fault.wide;
         let own = self.own_reply(graph, fault).filter(|ok| *ok > fault.judged);
         if own.is_none() && (replies.is_empty() || !enough) {
             return None;
@@ -142,14 +177,20 @@ impl Detector {
         let id = FaultId(self.next_fault);
         self.next_fault += 1;
         if !fault.is_agent {
-            for line in &fault.lines {
-                self.lines[*line] = Shows::Silent(fault.began);
-                // Only answers from now on count as its return.
-                graph.lines[*line].streams.iter().for_each(|number| self.streams[*number].interrupt());
-            }
+            self.silence_lines(graph, &fault.lines, fault.began);
         }
         self.faults.insert(id, fault);
         id
+    }
+
+    /// Marks lines as silent. They belong to the fault that does so, and leave any other.
+    fn silence_lines(&mut self, graph: &Graph, lines: &BTreeSet<usize>, began: i64) {
+        self.faults.values_mut().for_each(|other| other.lines.retain(|line| !lines.contains(line)));
+        for line in lines {
+            self.lines[*line] = Shows::Silent(began);
+            // Only answers from now on count as its return.
+            graph.lines[*line].streams.iter().for_each(|number| self.streams[*number].interrupt());
+        }
     }
 }
 

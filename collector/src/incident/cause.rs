@@ -49,6 +49,7 @@ mod tests {
         Fault {
             at: At::Node(node),
             began: 0,
+            fell: 0,
             judged: 0,
             lines: BTreeSet::new(),
             wide: false,

@@ -61,6 +61,7 @@ impl Ledger {
             match change {
                 Change::Found(fault) => revised.extend(self.found(view, *fault, changes)),
                 Change::Adopted { .. } => {}
+                Change::Relapsed(fault) => revised.extend(self.relapsed(view, *fault)),
                 Change::Revised(fault) => revised.extend(self.refresh(view, *fault)),
                 Change::Over(id, _) => revised.extend(self.over(view, *id)),
             }
@@ -129,12 +130,20 @@ impl Ledger {
         children.into_iter().skip(1).chain([id]).collect()
     }
 
+    /// A fault fell silent again. If a person closed its incident, this silence is a new one.
+    fn relapsed(&mut self, view: &View, fault: FaultId) -> Vec<Id> {
+        if self.by_fault.contains_key(&fault) {
+            return self.refresh(view, fault).into_iter().collect();
+        }
+        self.found(view, fault, &[])
+    }
+
     /// Brings an incident in line with its fault.
     fn refresh(&mut self, view: &View, id: FaultId) -> Option<Id> {
         let fault = view.detector.faults().get(&id)?;
         let incident = self.incidents.get_mut(self.by_fault.get(&id)?)?;
         let before = incident.clone();
-        incident.began = if incident.began == 0 { fault.began } else { incident.began.min(fault.began) };
+        incident.began = if incident.began == 0 { fault.fell } else { incident.began.min(fault.fell) };
         incident.at_error_s = 1.0;
         if fault.cleared.is_none() {
             incident.root = root_of(view, fault);
@@ -169,19 +178,22 @@ impl Ledger {
         let now = view.detector.now();
         let mut opened = Vec::new();
         for (fault, id) in &self.by_fault {
-            let Some(incident) = self.incidents.get_mut(id).filter(|i| i.state == State::Noticed) else {
-                continue;
+            let waits = |i: &&mut Incident| {
+                i.state == State::Noticed || i.state == State::Open && i.notifications == 0 && pages(i)
             };
+            let Some(incident) = self.incidents.get_mut(id).filter(waits) else { continue };
             let Some(fault) = view.detector.faults().get(fault) else { continue };
             // While answers come in, what has not opened does not open.
-            if fault.cleared.is_some() || now - fault.began < gate(view, fault, incident) {
+            let answers = fault.cleared.is_some() || fault.returned.is_some();
+            if answers || now - fault.fell < gate(view, fault, incident) {
                 continue;
             }
+            let what = if incident.state == State::Open { "critical" } else { "opened" };
             incident.state = State::Open;
-            incident.opened = Some(now);
+            incident.opened = incident.opened.or(Some(now));
             incident.revision += 1;
             incident.notifications += u32::from(pages(incident));
-            note(incident, now, "opened", None, None);
+            note(incident, now, what, None, None);
             opened.push(id.clone());
         }
         opened
@@ -243,7 +255,8 @@ fn close(incident: &mut Incident, at: i64) {
     if incident.state == State::Closed {
         return;
     }
-    incident.notifications += u32::from(incident.opened.is_some() && pages(incident));
+    // What was told is told to be over, however it stands by now; what was not, is not.
+    incident.notifications += u32::from(incident.notifications > 0);
     incident.state = State::Closed;
     incident.closed = Some(at);
     incident.revision += 1;

@@ -2,6 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod province;
+mod random;
+mod record;
+mod relapse;
+mod restart;
 
 use haidang_collector::{
     entry::Entry,

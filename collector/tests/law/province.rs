@@ -3,29 +3,25 @@
 //! Forty sites on two carriers and four POPs each; every second site has an agent, every third a second line.
 //! Everything is a function of the seed: same seed, same evidence.
 
+use super::record::{ASK_TIMEOUT, topology};
 use haidang_collector::{
-    entry::{DownHeard, DownSent, Entry, Received, TICK_MS, Tick, UpHeard},
-    topology::{
-        Area, Ask, Carrier, Commune, HandOff, Line, Needs, Observe, Pop, Province as Record, Role, Site,
-        SiteKind, Topology,
-    },
+    entry::{Act, ActKind, DownHeard, DownSent, Entry, Received, TICK_MS, Tick, UpHeard},
+    topology::{Line, Topology},
     watch::{Effect, Watch},
 };
 use haidang_probe::{
     batch::{Batch, Envelope},
-    check::{Check, CheckId, ProbeKind, Span},
+    check::CheckId,
     moment::{BootId, ClockMap, Moment},
     outcome::{Failure, Outcome},
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Start of virtual time, UTC ms: 2026-11-22 07:00 in Vietnam.
 pub const START: i64 = 1_795_305_600_000;
 const RTT: i64 = 20;
-const ASK_TIMEOUT: i64 = 700;
-const SITES: usize = 40;
-const POPS: usize = 4;
 
 /// What is cut off.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +33,10 @@ pub enum Cut {
     Agent(String),
     /// From centre to site alone.
     Downward(String),
+    /// The core agent is dead: it asks nothing.
+    CoreAgent,
+    /// The core agent asks on, its batches wait.
+    CoreUplink,
     Collector,
 }
 
@@ -47,7 +47,10 @@ pub struct Province {
     pub loss: f64,
     pub entries: Vec<Entry>,
     pub transcript: Vec<String>,
+    /// By how much the core agent's clock is wrong, ms.
+    pub core_clock: i64,
     topology: Topology,
+    lines: Rc<[(String, Line)]>,
     pops: BTreeMap<String, String>,
     cuts: BTreeSet<Cut>,
     random: u64,
@@ -76,6 +79,11 @@ impl Province {
 
     /// A province whose record is what `change` makes of it; the truth stays as it was.
     pub fn with_record(change: impl FnOnce(&mut Topology)) -> Province {
+        Province::seeded(0x9E37_79B9_7F4A_7C15, change)
+    }
+
+    /// The same, with losses of its own.
+    pub fn seeded(random: u64, change: impl FnOnce(&mut Topology)) -> Province {
         let mut topology = topology();
         let pops =
             topology.lines.iter().map(|(id, l)| (id.clone(), l.pop.clone().unwrap_or_default())).collect();
@@ -86,10 +94,12 @@ impl Province {
             loss: 0.0025,
             entries: Vec::new(),
             transcript: Vec::new(),
+            core_clock: 0,
+            lines: lines_of(&topology),
             topology,
             pops,
             cuts: BTreeSet::new(),
-            random: 0x9E37_79B9_7F4A_7C15,
+            random,
             trains: BTreeMap::new(),
             asked: Vec::new(),
             answers: Vec::new(),
@@ -126,6 +136,36 @@ impl Province {
     pub fn mend(&mut self, cut: &Cut) -> &mut Province {
         self.cuts.remove(cut);
         self
+    }
+
+    /// Another record is accepted; the truth stays as it was.
+    pub fn configure(&mut self, change: impl FnOnce(&mut Topology)) -> &mut Province {
+        change(&mut self.topology);
+        self.lines = lines_of(&self.topology);
+        let topology = Box::new(self.topology.clone());
+        self.fold(Entry::Config { at: self.now, topology });
+        self
+    }
+
+    /// A person does something to an incident.
+    pub fn act(&mut self, incident: &str, kind: ActKind) -> &mut Province {
+        let (at, person, incident) = (self.now, "an".to_owned(), incident.to_owned());
+        self.fold(Entry::Act(Act { at, person, incident, kind }));
+        self
+    }
+
+    /// Sites that truly have no path now.
+    pub fn cut_off(&self) -> BTreeSet<String> {
+        let mut lives: BTreeMap<&str, bool> = BTreeMap::new();
+        for (id, line) in self.lines.iter() {
+            *lives.entry(&line.site).or_default() |= self.passes(id, true) && self.passes(id, false);
+        }
+        lives.into_iter().filter(|(_, lives)| !lives).map(|(site, _)| site.to_owned()).collect()
+    }
+
+    /// Whether this is cut now.
+    pub fn is_cut(&self, cut: &Cut) -> bool {
+        self.cuts.contains(cut)
     }
 
     /// Everything works again.
@@ -171,8 +211,7 @@ impl Province {
         let from = self.now;
         self.now += TICK_MS;
         let mut tick = Tick { at: self.now, ..Tick::default() };
-        let lines: Vec<(String, Line)> =
-            self.topology.lines.iter().map(|(id, l)| (id.clone(), l.clone())).collect();
+        let lines = Rc::clone(&self.lines);
         for (number, (id, line)) in lines.iter().enumerate() {
             self.liveness(from, number, id, line, &mut tick);
             if let Some(ask) = &line.gateway {
@@ -223,6 +262,9 @@ impl Province {
 
     fn ask(&mut self, from: i64, phase: i64, check: CheckId, part: &str) {
         let Some(sent) = due(from, phase, 500) else { return };
+        if self.cuts.contains(&Cut::CoreAgent) {
+            return;
+        }
         let reaches = match part.split('/').collect::<Vec<_>>()[..] {
             ["line", line] => self.passes(line, true) && self.passes(line, false),
             ["hand-off", port, _] => {
@@ -252,12 +294,16 @@ impl Province {
             self.finished.push((one.done, Outcome { check: one.check, sent, result, samples: Vec::new() }));
         }
         let prompt = self.changed.is_some_and(|at| self.now - at >= 200);
-        if !prompt && self.now - self.flushed < 1000 {
+        let waits = self.cuts.contains(&Cut::CoreUplink) || self.cuts.contains(&Cut::CoreAgent);
+        if waits || !prompt && self.now - self.flushed < 1000 {
             return;
         }
         (self.changed, self.flushed) = (None, self.now);
-        let clock =
-            ClockMap { boot: BootId([7; 16]), offset_ns: (START - 1) * 1_000_000, bound_ns: 1_000_000 };
+        let clock = ClockMap {
+            boot: BootId([7; 16]),
+            offset_ns: (START - 1 + self.core_clock) * 1_000_000,
+            bound_ns: 1_000_000,
+        };
         let outcomes = self.finished.drain(..).map(|(_, outcome)| outcome).collect();
         let batch = Batch { clocks: vec![clock], outcomes, ..Batch::default() };
         let envelope = Envelope::seal("centre", 1, self.seq, [0; 32], &batch).unwrap();
@@ -307,94 +353,6 @@ fn due(from: i64, phase: i64, every: i64) -> Option<i64> {
     (at <= from + TICK_MS).then_some(at)
 }
 
-fn ask(name: String) -> Ask {
-    let span = |ms| Span(Duration::from_millis(ms));
-    Ask(Check {
-        id: None,
-        name,
-        probe: ProbeKind::Stamp,
-        target: "127.0.0.1:8620".into(),
-        every: span(500),
-        timeout: span(ASK_TIMEOUT as u64),
-    })
-}
-
-fn site(kind: SiteKind, commune: Option<String>, observe: Observe, lines: Vec<String>) -> Site {
-    Site {
-        name: commune.clone().unwrap_or_else(|| "centre".into()),
-        kind,
-        commune,
-        observe,
-        rehearsal: false,
-        needs: Needs::AnyOf(lines),
-        contact: None,
-        gate_s: 10,
-        checks: Vec::new(),
-        ssid: None,
-    }
-}
-
-/// Forty communes with one site each: `c00`…; lines `c00-a` and, at every third, `c00-b`.
-fn topology() -> Topology {
-    let mut t = Topology {
-        province: Record { code: "82".into(), name: "Đồng Tháp".into() },
-        areas: BTreeMap::from([("area".into(), Area { name: "Khu vực".into(), place: 0 })]),
-        ..Topology::default()
-    };
-    for carrier in ["va", "vb"] {
-        let core = Some(ask(format!("carrier/{carrier}/core")));
-        t.carriers.insert(carrier.into(), Carrier { name: carrier.to_uppercase(), hotline: None, core });
-        let our_port = Some(ask(format!("hand-off/{carrier}-1/ours")));
-        let port =
-            HandOff { name: carrier.to_uppercase(), carrier: carrier.into(), our_port, carrier_port: None };
-        t.hand_offs.insert(format!("{carrier}-1"), port);
-        for pop in 0..POPS {
-            t.pops.insert(
-                format!("{carrier}-p{pop}"),
-                Pop { name: format!("POP {pop}"), carrier: carrier.into() },
-            );
-        }
-    }
-    t.sites.insert("centre".into(), site(SiteKind::Core, None, Observe::Gateway, Vec::new()));
-    for number in 0..SITES {
-        add_commune(&mut t, number);
-    }
-    t
-}
-
-fn add_commune(t: &mut Topology, number: usize) {
-    let id = format!("c{number:02}");
-    let commune = Commune {
-        name: id.clone(),
-        kind: "xã".into(),
-        area: Some("area".into()),
-        valid_from: None,
-        valid_to: None,
-        successor: None,
-    };
-    t.communes.insert(id.clone(), commune);
-    let agent = number.is_multiple_of(2);
-    let observe = if agent { Observe::Gateway } else { Observe::Reflector };
-    let carriers: &[(&str, &str)] =
-        if number.is_multiple_of(3) { &[("a", "va"), ("b", "vb")] } else { &[("a", "va")] };
-    let mut lines = Vec::new();
-    for (role, (suffix, carrier)) in carriers.iter().enumerate() {
-        let line = format!("{id}-{suffix}");
-        let record = Line {
-            site: id.clone(),
-            carrier: (*carrier).into(),
-            hand_off: format!("{carrier}-1"),
-            pop: Some(format!("{carrier}-p{}", number % POPS)),
-            circuit: line.to_uppercase(),
-            mbps: Some(200),
-            role: if role == 0 { Role::Primary } else { Role::Backup },
-            metered: false,
-            gateway: Some(ask(format!("line/{line}"))),
-            seen_from: Vec::new(),
-            ssid: agent.then_some((t.lines.len() as u16 + 1) * 2),
-        };
-        t.lines.insert(line.clone(), record);
-        lines.push(line);
-    }
-    t.sites.insert(id.clone(), site(SiteKind::Office, Some(id), observe, lines));
+fn lines_of(topology: &Topology) -> Rc<[(String, Line)]> {
+    topology.lines.iter().map(|(id, line)| (id.clone(), line.clone())).collect()
 }
