@@ -46,7 +46,7 @@ impl Dice {
     fn cut(&mut self) -> Cut {
         let carrier = ["va", "vb"][self.below(2) as usize];
         let site = self.below(40);
-        let line = if site % 3 == 0 && self.below(2) == 0 { "b" } else { "a" };
+        let line = if site.is_multiple_of(3) && self.below(2) == 0 { "b" } else { "a" };
         match self.below(100) {
             0..40 => Cut::Line(format!("c{site:02}-{line}")),
             40..65 => Cut::Pop(format!("{carrier}-p{}", self.below(4))),
@@ -266,7 +266,7 @@ fn run(seeds: std::ops::Range<u64>) {
         let mut run = Run::new(seed);
         run.through(&schedule);
         run.end();
-        if seed % 4 == 0 {
+        if seed.is_multiple_of(4) {
             run.folds_again(dice.below(run.province.entries.len() as u64) as usize);
         }
         if !run.wrong.is_empty() {
