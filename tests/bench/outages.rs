@@ -6,7 +6,7 @@ use haidang_collector::topology::{Id, Line, Needs, Role, Site};
 use haidang_tests::figures::Figures;
 use haidang_tests::outage::{Case, Seen, rehearse};
 use haidang_tests::process::load;
-use haidang_tests::stage::{Stage, wait};
+use haidang_tests::stage::{Stage, free, wait};
 use haidang_world::{map::Map, serve::read_map};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,7 +15,7 @@ use std::path::Path;
 const SINGLE: usize = 5;
 const WIDE: usize = 3;
 /// Stages of this bench: several runs with different words may stand side by side.
-const STAGES: std::ops::Range<u32> = 32..64;
+const STAGES: std::ops::Range<u8> = 32..64;
 /// A commune with one site, one line and an agent; `make fault`'s example.
 const COMMUNE: &str = "28249";
 
@@ -24,8 +24,7 @@ fn main() -> anyhow::Result<()> {
     let chosen = |case: &Case| {
         words.is_empty() || words.iter().any(|word| case.order.contains(word) || case.what.contains(word))
     };
-    let number = STAGES.start + std::process::id() % STAGES.len() as u32;
-    let mut stage = Stage::new(number as u8)?;
+    let mut stage = Stage::new(free(STAGES)?)?;
     let map = read_map(Path::new(&stage.configuration()))?;
     let before = load();
     let console = stage.start()?;

@@ -120,12 +120,12 @@ fn judge(
     }
     if case.short {
         if !opened.is_empty() {
-            seen.wrong.push(format!("{} opened", opened.len()));
+            seen.wrong.push(format!("{} opened: {}", opened.len(), roots(&opened)));
         }
         return Ok(seen);
     }
     let [incident] = opened[..] else {
-        seen.wrong.push(format!("{} opened", opened.len()));
+        seen.wrong.push(format!("{} opened: {}", opened.len(), roots(&opened)));
         return Ok(seen);
     };
     seen.opened = seconds(std::slice::from_ref(incident), "opened", struck)?.pop();
@@ -160,6 +160,16 @@ fn differences(case: &Case, struck: &Value, stood: &Value) -> Vec<String> {
 fn seconds(incidents: &[Value], instant: &str, truth: &Value) -> anyhow::Result<Vec<f64>> {
     let begin = self::instant(&truth["at"])?;
     incidents.iter().map(|incident| Ok(self::instant(&incident[instant])? - begin)).collect()
+}
+
+/// What the incidents are about, and how many sites each affects.
+fn roots(incidents: &[&Value]) -> String {
+    let told = incidents.iter().map(|incident| {
+        let (root, sites) = (&incident["root"], incident["affected"].as_array().map_or(0, Vec::len));
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        format!("{} {} ({sites})", text(&root["kind"]), text(&root["id"]))
+    });
+    told.collect::<Vec<_>>().join(", ")
 }
 
 fn id(incident: &Value) -> String {
@@ -227,8 +237,8 @@ mod tests {
         let wrong = judged(&case(), &[other]).wrong;
         assert_eq!(wrong, [r#"root "site" "b""#, "affected: 0 missed, 1 invented"]);
         let wrong = judged(&case(), &[incident("1"), incident("2")]).wrong;
-        assert_eq!(wrong, ["4 notifications", "2 opened"]);
-        assert_eq!(judged(&case(), &[]).wrong, ["0 notifications", "0 opened"]);
+        assert_eq!(wrong, ["4 notifications", "2 opened: site a (1), site a (1)"]);
+        assert_eq!(judged(&case(), &[]).wrong, ["0 notifications", "0 opened: "]);
     }
 
     #[test]
@@ -238,6 +248,6 @@ mod tests {
         passing["opened"] = Value::Null;
         passing["notifications"] = 0.into();
         assert!(judged(&short, &[passing]).wrong.is_empty());
-        assert_eq!(judged(&short, &[incident("1")]).wrong, ["2 notifications", "1 opened"]);
+        assert_eq!(judged(&short, &[incident("1")]).wrong, ["2 notifications", "1 opened: site a (1)"]);
     }
 }

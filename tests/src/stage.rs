@@ -8,6 +8,7 @@ use haidang_daemon::yaml;
 use haidang_probe::plan::Plan;
 use serde_json::Value;
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -62,7 +63,7 @@ impl Stage {
 
     fn bare(number: u8, site: &str) -> anyhow::Result<Stage> {
         let folder = tempfile::Builder::new().prefix("haidang-stage-").tempdir()?;
-        let base = 20_000 + u16::from(number) * 10;
+        let base = console_port(number);
         let ports = Ports {
             console: base,
             agents: base + 1,
@@ -105,10 +106,14 @@ impl Stage {
         let (config, folder, sign_in) =
             (self.configuration(), self.collector_folder(), self.path("console.json"));
         let serve = ["serve", "--config", &config, "--data", &folder, "--first-sign-in", &sign_in];
-        self.collector = Some(spawn("haidang-collector", &serve, &self.path("collector.log"))?);
+        let log = self.path("collector.log");
+        self.collector = Some(spawn("haidang-collector", &serve, &log)?);
         let mut console =
             Console { address: format!("127.0.0.1:{}", self.ports.console), token: String::new() };
         wait("the collector to be ready", 60, || {
+            if let Some(ended) = self.collector.as_mut().and_then(|child| child.try_wait().transpose()) {
+                bail!("the collector ended: {}\n{}", ended?, fs::read_to_string(&log)?);
+            }
             Ok(console.request("GET", "/readyz", "").is_ok_and(|(status, _)| status == 200).then_some(()))
         })?;
         let kept: Value = serde_json::from_str(&fs::read_to_string(self.path("console.json"))?)?;
@@ -209,6 +214,17 @@ impl Drop for Stage {
             let _ = kill(child);
         }
     }
+}
+
+/// The first stage that nobody stands on; several benches may run side by side.
+pub fn free(mut numbers: std::ops::Range<u8>) -> anyhow::Result<u8> {
+    let open = |number: &u8| TcpListener::bind(("127.0.0.1", console_port(*number))).is_ok();
+    numbers.find(open).context("every stage is taken")
+}
+
+/// Ports of a stage begin here, ten to each.
+fn console_port(number: u8) -> u16 {
+    20_000 + u16::from(number) * 10
 }
 
 /// Tries each 100 ms until there is a value; fails after `seconds`, saying what was waited for.
