@@ -10,8 +10,10 @@ const HEAD: &str =
     "# Rehearsal province, written by `haidang-world configs DIR`: change world/src/province.rs instead.\n";
 const COMMUNES_HEAD: &str =
     "# Communes: vietnamadminunits 1.0.4, MIT, see world/dongthap/NOTICE.md. All else is invented.\n";
-/// How the core agent asks.
+/// How the core agent asks what nobody else speaks for.
 const PACE: &str = "every: 500ms, timeout: 700ms";
+/// How it asks a line whose site has an agent: that line's liveness packets tell of it too.
+const AGENT_PACE: &str = "every: 1s, timeout: 700ms";
 
 const COLLECTOR: &str = r#"
 collector:
@@ -144,7 +146,8 @@ fn line_text(out: &mut String, line: &Line, agent: bool) -> fmt::Result {
     if *backup {
         writeln!(out, "        role: backup")?;
     }
-    writeln!(out, "        gateway: {{probe: stamp, target: \"127.82.{net}.{last}:8620\", {PACE}}}")?;
+    let pace = if agent { AGENT_PACE } else { PACE };
+    writeln!(out, "        gateway: {{probe: stamp, target: \"127.82.{net}.{last}:8620\", {pace}}}")?;
     if agent {
         writeln!(out, "        seen_from: [127.83.{net}.{last}]")?;
     }
