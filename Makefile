@@ -54,6 +54,8 @@ test-web: $(WEB)/dist/index.html ## Type-check, test and build the console
 	npm --prefix $(WEB) test
 
 test-rust: $(WEB)/dist/index.html ## Test the Rust code
+	rustfmt --edition 2024 --check agent/src/probe/*.rs # behind a macro, where cargo fmt does not look
+	cargo build --locked $(PROGRAMS)
 	cargo test --workspace --locked
 
 test-browser: $(WEB)/dist/index.html ## Look at the console in a real browser
