@@ -14,6 +14,7 @@
 
 mod console;
 mod events;
+mod finding;
 mod guard;
 mod incidents;
 mod openapi;

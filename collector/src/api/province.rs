@@ -2,9 +2,10 @@
 
 use super::{
     Shared,
+    finding::{FindingView, finding},
     guard::Signed,
     problem::Problem,
-    view::{self, FindingView, Me, Page, StateView, TopologyView},
+    view::{self, Me, Page, StateView, TopologyView},
 };
 use axum::{Extension, Json, extract::State};
 
@@ -40,6 +41,6 @@ pub(super) async fn findings(
     Extension(Signed(person)): Extension<Signed>,
 ) -> Json<Page<FindingView>> {
     let found = console.parts.fold.read(crate::watch::Watch::findings);
-    let items = found.into_iter().map(|finding| view::finding(finding, &person.lang)).collect();
+    let items = found.into_iter().map(|found| finding(found, &person.lang)).collect();
     Json(Page { items, next: None })
 }

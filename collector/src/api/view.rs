@@ -3,7 +3,7 @@
 //! What has no field here is not told: addresses, questions asked, secrets.
 
 use crate::topology::{Line, Observe, Role, Site, Topology};
-use crate::watch::{Finding, Verdict, Watch};
+use crate::watch::{Verdict, Watch};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -191,19 +191,6 @@ pub struct StateView {
     pub sites: Vec<SiteState>,
 }
 
-/// Something about the set-up to mend.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct FindingView {
-    /// `never-answered`, `not-permitted`, `record-doubtful`, `unproved-uplink`, `check-failing`.
-    pub kind: String,
-    /// What it is about.
-    pub subject: String,
-    /// Since when.
-    pub since: Option<String>,
-    /// In the reader's language.
-    pub text: String,
-}
-
 /// Areas in the operator's own order: where a tile is must be learnt once.
 fn in_order(record: &Topology) -> Vec<Named> {
     let mut areas: Vec<_> = record.areas.iter().collect();
@@ -302,40 +289,4 @@ pub fn site_states(watch: &Watch, wanted: impl Fn(&str) -> bool) -> Vec<SiteStat
         }
     };
     record.sites.iter().filter(|(id, _)| wanted(id)).map(state).collect()
-}
-
-/// A finding in the reader's language.
-pub fn finding(finding: Finding, lang: &str) -> FindingView {
-    let words = match finding.kind.as_str() {
-        "never-answered" => (
-            "chưa từng trả lời: kiểm tra lại khai báo và đường đi",
-            "never answered: check the record and the way there",
-        ),
-        "agent-never-heard" => (
-            "đầu đo chưa từng báo về: kiểm tra cài đặt và đường đi",
-            "its agent was never heard: check its installation and the way here",
-        ),
-        "not-permitted" => (
-            "máy này không cho phép phép đo: cấp quyền mở socket ICMP",
-            "this machine does not permit the probe: allow ICMP sockets",
-        ),
-        "record-doubtful" => {
-            ("khai báo có vẻ không đúng với thực tế", "the record seems not to match what is seen")
-        }
-        "unproved-uplink" => (
-            "chưa chứng minh được đầu đo đi bằng đường này: kiểm tra định tuyến theo nguồn",
-            "the agent is not proved to use this line: check source routing",
-        ),
-        "check-failing" => {
-            ("phép đo luôn thất bại: kiểm tra đích đo", "the check keeps failing: check its target")
-        }
-        other => (other, other),
-    };
-    let text = if lang == "en" { words.1 } else { words.0 };
-    FindingView {
-        text: format!("{}: {text}", finding.subject),
-        since: (finding.since > 0).then(|| rfc3339(finding.since)),
-        kind: finding.kind,
-        subject: finding.subject,
-    }
 }

@@ -91,11 +91,11 @@ pub(super) fn count(tree: &Tree) -> Result<u32, String> {
     whole(tree, u64::from(u32::MAX)).map(|number| number as u32)
 }
 
-/// A whole number of bytes from 1 MiB.
+/// A whole number of bytes from 128 MiB: two segments of the journal.
 pub(super) fn bytes(tree: &Tree) -> Result<u64, String> {
-    const LEAST: u64 = 1 << 20;
+    const LEAST: u64 = 128 << 20;
     let number = whole(tree, 1 << 50)?;
-    if number < LEAST { Err(format!("is too small; write {LEAST} (1 MiB) or more")) } else { Ok(number) }
+    if number < LEAST { Err(format!("is too small; write {LEAST} (128 MiB) or more")) } else { Ok(number) }
 }
 
 fn whole(tree: &Tree, most: u64) -> Result<u64, String> {

@@ -1,0 +1,63 @@
+//! Findings about the set-up, in the reader's language.
+
+use super::view::rfc3339;
+use crate::watch::Finding;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Something about the set-up to mend.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FindingView {
+    /// `never-answered`, `agent-never-heard`, `not-permitted`, `unsupported`, `local`, `record-doubtful`,
+    /// `unproved-uplink`, `check-failing`.
+    pub kind: String,
+    /// What it is about.
+    pub subject: String,
+    /// Since when.
+    pub since: Option<String>,
+    /// In the reader's language.
+    pub text: String,
+}
+
+/// A finding in the reader's language.
+pub fn finding(finding: Finding, lang: &str) -> FindingView {
+    let words = match finding.kind.as_str() {
+        "never-answered" => (
+            "chưa từng trả lời: kiểm tra lại khai báo và đường đi",
+            "never answered: check the record and the way there",
+        ),
+        "agent-never-heard" => (
+            "đầu đo chưa từng báo về: kiểm tra cài đặt và đường đi",
+            "its agent was never heard: check its installation and the way here",
+        ),
+        "not-permitted" => (
+            "máy này không cho phép phép đo: cấp quyền mở socket ICMP",
+            "this machine does not permit the probe: allow ICMP sockets",
+        ),
+        "unsupported" => {
+            ("đầu đo này chưa biết phép đo: cập nhật đầu đo", "this agent does not know the probe: update it")
+        }
+        "local" => (
+            "máy này không tìm ra đích hoặc không gửi được: kiểm tra cổng mặc định, máy chủ tên miền, giao diện",
+            "this machine finds no such target, or cannot send: check default gateway, resolver and interfaces",
+        ),
+        "record-doubtful" => {
+            ("khai báo có vẻ không đúng với thực tế", "the record seems not to match what is seen")
+        }
+        "unproved-uplink" => (
+            "chưa chứng minh được đầu đo đi bằng đường này: kiểm tra định tuyến theo nguồn",
+            "the agent is not proved to use this line: check source routing",
+        ),
+        "check-failing" => {
+            ("phép đo luôn thất bại: kiểm tra đích đo", "the check keeps failing: check its target")
+        }
+        other => (other, other),
+    };
+    let text = if lang == "en" { words.1 } else { words.0 };
+    FindingView {
+        text: format!("{}: {text}", finding.subject),
+        since: (finding.since > 0).then(|| rfc3339(finding.since)),
+        kind: finding.kind,
+        subject: finding.subject,
+    }
+}
