@@ -44,6 +44,8 @@ pub const CLEAR: i64 = 1_000;
 pub const WAIT: i64 = 3_000;
 /// Lines that fall silent within this of each other may share a root.
 pub const SAME_CAUSE: i64 = 2_000;
+/// As [`WAIT`], while the core agent's batches are late: what it saw since the silence began is on its way.
+pub const WAIT_LATE: i64 = 10_000;
 /// A site's lines that fall silent within this of each other failed together.
 pub const SAME_SITE: i64 = 5_000;
 /// Silence of an agent whose gateway answers, before it is called dead.
@@ -94,6 +96,8 @@ pub struct Detector {
     faults: BTreeMap<FaultId, Fault>,
     next_fault: u64,
     trains: BTreeMap<u16, i64>,
+    /// Send time of the latest question whose outcome the core agent told us.
+    told_until: i64,
 }
 
 impl Detector {
@@ -140,6 +144,7 @@ impl Detector {
         moved.now = self.now;
         moved.proved.clone_from(&self.proved);
         moved.next_fault = self.next_fault;
+        moved.told_until = self.told_until;
         moved
     }
 
@@ -147,7 +152,7 @@ impl Detector {
     pub fn start(&mut self, at: i64) {
         self.now = at;
         self.trains.clear();
-        self.streams.iter_mut().for_each(|stream| stream.pardon(at + START_GRACE));
+        self.streams.iter_mut().for_each(|stream| stream.pardon(at, at + START_GRACE));
     }
 
     /// The source address of an uplink's packets was compared with the record.
@@ -160,7 +165,7 @@ impl Detector {
         let blind = self.now != 0 && tick.at - self.now > BLIND;
         self.now = tick.at;
         if blind {
-            self.streams.iter_mut().for_each(|stream| stream.pardon(tick.at + BLIND_GRACE));
+            self.streams.iter_mut().for_each(|stream| stream.pardon(tick.at, tick.at + BLIND_GRACE));
         }
         for heard in &tick.up {
             let Some(number) = graph.streams.get(&StreamId::Up(heard.ssid)).copied() else { continue };
@@ -187,6 +192,7 @@ impl Detector {
     /// The core agent asked at `sent` and was answered, or not.
     pub fn asked(&mut self, graph: &Graph, id: StreamId, sent: i64, answered: bool) {
         let Some(number) = graph.streams.get(&id).copied() else { return };
+        self.told_until = self.told_until.max(sent.min(self.now));
         if answered {
             self.streams[number].reply(sent, self.now);
             self.clear(graph, number, sent);
@@ -322,6 +328,13 @@ impl Detector {
         let mut silence = Silence::default();
         self.telling(graph, line).for_each(|n| silence.join(self.streams[n].silence_after(t)));
         silence
+    }
+
+    /// Whether what lies above had its time to show that it lives.
+    fn waited(&self, began: i64) -> bool {
+        let lasted = self.now - began;
+        let told = self.told_until == 0 || self.told_until >= began + CLEAR;
+        lasted >= WAIT && (told || lasted >= WAIT_LATE)
     }
 
     fn doubted(&self, graph: &Graph, line: usize) -> bool {

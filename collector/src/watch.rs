@@ -38,7 +38,7 @@ use spools::{Beyond, Spools};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Version of the fold: a checkpoint of another one is not restored.
-const FOLD: u32 = 3;
+const FOLD: u32 = 4;
 /// Longest checkpoint accepted, decompressed.
 const CHECKPOINT_BYTES: usize = 256 << 20;
 /// Verdicts of sites are looked at when something changed, and else this often, ms.

@@ -4,7 +4,7 @@
 //! most of a POP's lines is that POP. A site and its only line are never told apart without a witness.
 
 use super::{
-    COALESCE, Detector, S_CAP, SAME_CAUSE, SAME_SITE, Shows, WAIT,
+    COALESCE, Detector, S_CAP, SAME_CAUSE, SAME_SITE, Shows,
     fault::{At, Change, Fault, FaultId, Witness},
     graph::{Graph, Node},
     root::{Ready, beneath},
@@ -152,7 +152,7 @@ impl Detector {
                 }
             } else if self.ready(graph, other).is_some() {
                 dead.insert(other);
-            } else if self.lines[other] == Shows::Alive && self.now - one.began < WAIT {
+            } else if self.lines[other] == Shows::Alive && !self.waited(one.began) {
                 return Vec::new();
             }
         }

@@ -6,7 +6,7 @@
 
 use super::{
     AGENT_DEAD, CAP_MISSES, CLEAR, Detector, HOLD_DOWN, LAMBDA, S_CAP, S_MIN, S_MIN_WIDE, SAME_CAUSE,
-    SAME_SITE, Shows, WAIT,
+    SAME_SITE, Shows,
     fault::{At, Change, Fault, FaultId, Witness},
     graph::{CORE, Graph, Node, SiteRoute, StreamId, Wide},
     stream::Silence,
@@ -60,10 +60,14 @@ impl Detector {
         self.clear_above(&graph.lines[line].above, began).then_some(Ready { line, began })
     }
 
-    /// Everything above answered well after the silence began, or had its time to.
+    /// Everything above lives, or had its time to show it.
     pub(super) fn clear_above(&self, above: &[usize], began: i64) -> bool {
-        let waited = self.now - began >= WAIT;
-        waited || above.iter().all(|node| self.ok[*node] >= began + CLEAR)
+        self.waited(began) || self.lives(above, began)
+    }
+
+    /// Everything above answered well after the silence began.
+    fn lives(&self, above: &[usize], began: i64) -> bool {
+        above.iter().all(|node| self.ok[*node] >= began + CLEAR)
     }
 
     fn wide_root(&self, graph: &Graph, wide: &Wide) -> Option<Fault> {
@@ -78,7 +82,7 @@ impl Detector {
         own.iter().for_each(|silence| all.join(*silence));
         let began = all.began?;
         let shortest = if silent.lines.len() >= 3 { S_MIN_WIDE } else { S_MIN };
-        let waited = self.now - began >= WAIT;
+        let waited = self.waited(began);
         let own_told = wide.own.iter().filter(|n| self.streams[**n].established).count();
         if all.weight < LAMBDA || self.now - began < shortest || (own.len() < own_told && !waited) {
             return None;
@@ -90,7 +94,8 @@ impl Detector {
             return None;
         }
         let told = wide.node == CORE || !own.is_empty() || matches!(graph.nodes[wide.node], Node::Pop(_));
-        let witness = if told && !waited { Witness::Conclusive } else { Witness::Open };
+        let witness =
+            if told && self.lives(&wide.above, began) { Witness::Conclusive } else { Witness::Open };
         Some(self.fault(at, began, silent.lines, true, witness))
     }
 
@@ -182,7 +187,7 @@ impl Detector {
             let Some(began) = silence.began.filter(|began| !known && self.now - began >= AGENT_DEAD) else {
                 continue;
             };
-            let gateway_lives = self.gateway_lives(graph, site);
+            let gateway_lives = self.gateway_lives(graph, site, began);
             let alone = site.core || site.lines.is_empty();
             if silence.weight >= LAMBDA && (gateway_lives || alone) {
                 let witness = if gateway_lives { Witness::Conclusive } else { Witness::Open };
@@ -194,13 +199,16 @@ impl Detector {
         changes
     }
 
-    /// Whether the core agent's questions to a site were answered steadily while its agent was silent.
-    fn gateway_lives(&self, graph: &Graph, site: &SiteRoute) -> bool {
+    /// Whether the core agent's questions to a site were answered steadily, and until lately, while its agent was
+    /// silent: its last answers may just not have come yet.
+    fn gateway_lives(&self, graph: &Graph, site: &SiteRoute, began: i64) -> bool {
         let streams = site.lines.iter().flat_map(|line| &graph.lines[*line].streams);
         let asked = streams.filter(|number| matches!(graph.routes[**number].id, StreamId::Asked(_)));
-        asked
-            .map(|number| self.streams[*number].streak())
-            .any(|(n, from)| n > 0 && self.now - from >= AGENT_DEAD)
+        asked.map(|number| &self.streams[*number]).any(|stream| {
+            let (replies, from) = stream.streak();
+            let steady = replies > 0 && self.now - from >= AGENT_DEAD;
+            steady && stream.replied >= Some(began + AGENT_DEAD - CLEAR)
+        })
     }
 
     pub(super) fn fault(

@@ -1,8 +1,8 @@
 //! What becomes of live faults: members return, strays leave, and in the end it is over.
 
 use super::{
-    Detector, HOLD_DOWN, OVER, RETURN_OVER, RETURN_REPLIES, STALE, Shows,
-    fault::{At, Change, Fault, FaultId},
+    CLEAR, Detector, HOLD_DOWN, OVER, RETURN_OVER, RETURN_REPLIES, STALE, Shows,
+    fault::{At, Change, Fault, FaultId, Witness},
     graph::{Graph, Node, StreamId},
 };
 use std::collections::BTreeSet;
@@ -79,6 +79,7 @@ impl Detector {
         }
         let again = self.relapse(graph, fault);
         self.recognise(graph, fault);
+        self.correct(graph, fault);
         fault.cleared = self.cleared(graph, fault);
         self.drop_strays(graph, fault);
         let all = fault.lines.iter().all(|line| self.lines[*line] == Shows::Alive);
@@ -130,6 +131,23 @@ impl Detector {
         if let Some(pop) = self.doubtful_pop(graph, &fault.lines).filter(|_| group) {
             fault.at = At::Node(graph.nodes[pop].clone());
             fault.doubtful = true;
+        }
+    }
+
+    /// A hand-off judged before its port told: a miss settles it, an answer since then lays it at the carrier.
+    fn correct(&self, graph: &Graph, fault: &mut Fault) {
+        let At::Node(Node::HandOff(_)) = &fault.at else { return };
+        let Some(wide) = graph.wide.iter().find(|wide| At::Node(graph.nodes[wide.node].clone()) == fault.at)
+        else {
+            return;
+        };
+        let known = fault.cleared.is_some() || fault.witness == Witness::Conclusive;
+        let Some(line) = fault.lines.first().filter(|_| !known) else { return };
+        if wide.own.iter().any(|number| self.streams[*number].silence_after(fault.fell).misses > 0) {
+            fault.witness = Witness::Conclusive;
+        } else if self.own_reply(graph, fault).is_some_and(|ok| ok >= fault.fell + CLEAR) {
+            fault.at = At::Node(graph.nodes[graph.lines[*line].carrier].clone());
+            fault.witness = Witness::Conclusive;
         }
     }
 

@@ -54,6 +54,8 @@ pub struct Stream {
     due: Option<i64>,
     /// Sent, not yet answered or owed.
     pending: VecDeque<(u8, i64)>,
+    /// Since when, and until when, misses do not count; over with the first answer to something sent since.
+    pardoned: Option<(i64, i64)>,
 }
 
 impl Default for Stream {
@@ -70,6 +72,7 @@ impl Default for Stream {
             rtt_dev_ms: 25.0,
             due: None,
             pending: VecDeque::new(),
+            pardoned: None,
         }
     }
 }
@@ -101,6 +104,7 @@ impl Stream {
     pub fn reply(&mut self, sent: i64, now: i64) {
         self.established = true;
         self.told = Some(now);
+        self.pardoned = self.pardoned.filter(|(since, _)| sent < *since);
         let missed = self.misses.len();
         self.misses.retain(|miss| miss.sent > sent);
         self.learn(sent, missed - self.misses.len());
@@ -118,7 +122,8 @@ impl Stream {
     pub fn miss(&mut self, seq: u8, sent: i64, now: i64) {
         self.told = Some(now);
         self.streak = 0;
-        if !self.established || Some(sent) <= self.replied || self.misses.len() >= MISSES_KEPT {
+        let pardoned = self.pardoned.is_some_and(|(_, until)| sent < until);
+        if pardoned || !self.established || Some(sent) <= self.replied || self.misses.len() >= MISSES_KEPT {
             return;
         }
         let by_chance = match self.misses.last() {
@@ -145,8 +150,9 @@ impl Stream {
         }
     }
 
-    /// We were blind, or start anew: nothing is owed, and arrivals not before `from`.
-    pub fn pardon(&mut self, from: i64) {
+    /// We were blind until `now`, or start anew: nothing is owed until `from`, or until something answers.
+    pub fn pardon(&mut self, now: i64, from: i64) {
+        self.pardoned = Some((now, from));
         self.misses.clear();
         self.pending.clear();
         self.streak = 0;
@@ -282,8 +288,21 @@ mod tests {
         let mut stream = answered_stream();
         stream.sent(20, 10_000);
         stream.pass(12_000, 1000);
-        stream.pardon(60_000);
+        stream.pardon(12_000, 60_000);
         stream.pass(20_000, 1000);
         assert!(!stream.doubted());
+    }
+
+    #[test]
+    fn after_a_start_misses_count_from_the_first_answer() {
+        let mut stream = answered_stream();
+        stream.pardon(12_000, 72_000);
+        stream.miss(0, 13_000, 14_000);
+        stream.reply(11_000, 14_500);
+        stream.miss(0, 14_000, 15_000);
+        assert!(!stream.doubted(), "what was sent before the start proves nothing of this run");
+        stream.reply(15_000, 15_020);
+        stream.miss(0, 16_000, 17_000);
+        assert!(stream.doubted());
     }
 }
