@@ -24,7 +24,7 @@ heal: ## Heal everything, or one thing: make heal F="cut 28249"
 	@$(TARGET)/release/haidang-world heal $(F)
 
 build: console ## Build the programs, with the console inside
-	@[[ -x $(TARGET)/release/haidang-world ]] || echo "First build: about 6 minutes on two cores; later ones take seconds."
+	@[[ -x $(TARGET)/release/haidang-world ]] || echo "First build: about 8 minutes on two cores; later ones take seconds."
 	cargo build --release --locked $(PROGRAMS)
 
 console: tools $(WEB)/dist/index.html ## Build the console
