@@ -7,15 +7,17 @@
 //! ```
 //!
 //! Every `*.yml` and `*.yaml` directly in the directory is read, in order of name; folders in it are not. Any
-//! file may hold any of the top-level keys. Lists (`areas`, `communes`, `carriers`, `hand_offs`, `pops`,
-//! `sites`) add up over the files; `province`, `collector` and `defaults` stand once.
+//! file may hold any of the top-level keys. Lists (`areas`, `communes`, `carriers`, `hand_offs`, `pops`, `sites`,
+//! `feeders`, `services`, `checks`) add up over the files; `province`, `collector` and `defaults` stand once.
 //!
 //! A value that is wrong leaves its default in the draft, so that reading goes on and one run finds all there
 //! is; a draft with a fault never becomes a `Config`. Nothing here opens a socket or reads a clock.
 
 mod administration;
+mod asked;
 mod draft;
 mod fields;
+mod hours;
 mod link;
 mod needs;
 mod network;

@@ -1,7 +1,7 @@
 //! What stands in the `evidence` journal: everything that decides, and nothing else.
 //!
 //! ```text
-//! record = version (1 octet, now 1) | postcard(Entry)
+//! record = version (1 octet, now 2) | postcard(Entry)
 //! ```
 //!
 //! The clock of the fold is the [`Tick`], written each 100 ms even when empty. A missing tick means that we
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub const TICK_MS: i64 = 100;
 
 /// Version octet of a record.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,6 +48,8 @@ pub enum Entry {
         /// The packets ride on the line they claim.
         proved: bool,
     },
+    /// Planned work was announced, or its window changed; the last word on an id holds.
+    Maintenance(Maintenance),
 }
 
 /// What the STAMP ends saw in one tick. Lists are ordered by session, then arrival.
@@ -135,6 +137,49 @@ pub enum ActKind {
     Close(String),
 }
 
+/// A window of planned work. What it names is expected to be silent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maintenance {
+    /// When it was said, UTC ms.
+    pub at: i64,
+    /// Its id: `BT-YYYYMMDD-NN`.
+    pub id: String,
+    /// Who said it.
+    pub person: String,
+    /// What is worked on.
+    pub items: Vec<Item>,
+    /// First moment of the window, UTC ms.
+    pub from: i64,
+    /// First moment after it, UTC ms; not after `from`: there is no window any more.
+    pub to: i64,
+    /// Why.
+    pub reason: String,
+}
+
+/// One thing that planned work names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Item {
+    /// What kind of thing.
+    pub kind: ItemKind,
+    /// Its id in the record.
+    pub id: String,
+}
+
+/// Kinds of things worked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum ItemKind {
+    Site,
+    Line,
+    Commune,
+    Pop,
+    Carrier,
+    HandOff,
+    Service,
+    Device,
+}
+
 /// The fold's state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
@@ -188,6 +233,7 @@ impl Entry {
             Entry::Batch(batch) => batch.at,
             Entry::Act(act) => act.at,
             Entry::Checkpoint(checkpoint) => checkpoint.at,
+            Entry::Maintenance(window) => window.at,
         }
     }
 }

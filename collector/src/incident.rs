@@ -6,7 +6,9 @@
 //! ```
 
 pub mod cause;
+pub mod condition;
 pub mod ledger;
+mod reading;
 
 pub use crate::detect::witness::Witness;
 use crate::topology::Id;
@@ -42,7 +44,7 @@ pub struct Root {
 }
 
 /// What went wrong, as far as it shows from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum Kind {
@@ -54,6 +56,18 @@ pub enum Kind {
     RedundancyLost,
     AgentDead,
     Blind,
+    GatewayDown,
+    GatewayPower,
+    Power,
+    PowerArea,
+    Flapping,
+    BrownOut,
+    ServiceDown,
+    ServiceDegraded,
+    Certificate,
+    DeviceDown,
+    ClockSkew,
+    Restart,
 }
 
 /// Where an incident stands.
@@ -89,6 +103,7 @@ pub enum Cause {
     Lan,
     Agent,
     Centre,
+    Service,
 }
 
 /// One possible cause and how likely it is.

@@ -3,18 +3,26 @@
 //! ```text
 //! administration   province > area? > commune > site
 //! network          core > hand-off > carrier > POP? > line > site > device
+//! beside them      feeders (who goes dark together), services (what work depends on)
 //! ```
 //!
 //! Everything is known by a code, never by a name (names repeat) and never by an address (LANs repeat).
 //! This module holds the record and answers questions about it; `config` reads it from YAML.
 
-use haidang_probe::{
-    check::{Check, CheckId},
-    key,
-};
+mod hours;
+mod network;
+pub mod service;
+mod site;
+
+use haidang_probe::{check::Check, key};
+pub use hours::Hours;
+pub use network::{Ask, Carrier, HandOff, Line, Medium, Pin, Pop, Role};
 use serde::{Deserialize, Serialize};
+pub use service::{AskedBy, Feeder, Service, Shared};
+pub use site::{
+    Contact, Device, DeviceKind, Former, Needs, Observe, OffOutsideHours, Power, Site, SiteKind, Supply,
+};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 /// Identity of anything in the record, unique within its kind.
 pub type Id = String;
@@ -38,6 +46,12 @@ pub struct Topology {
     pub sites: BTreeMap<Id, Site>,
     /// Lines.
     pub lines: BTreeMap<Id, Line>,
+    /// Power lines.
+    pub feeders: BTreeMap<Id, Feeder>,
+    /// Shared services.
+    pub services: BTreeMap<Id, Service>,
+    /// Checks that many sites run.
+    pub shared: Vec<Shared>,
 }
 
 /// The province.
@@ -75,172 +89,6 @@ pub struct Commune {
     pub successor: Option<Id>,
 }
 
-/// A telecom carrier.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Carrier {
-    /// Name.
-    pub name: String,
-    /// Telephone of its fault desk.
-    pub hotline: Option<String>,
-    /// What the core agent asks to know that the carrier's core lives.
-    pub core: Option<Ask>,
-}
-
-/// The demarcation at the centre: our port and the carrier's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct HandOff {
-    /// Name.
-    pub name: String,
-    /// Whose port faces ours.
-    pub carrier: Id,
-    /// Our port: silent with everything behind it, the fault is ours.
-    pub our_port: Option<Ask>,
-    /// The carrier's port: silent while ours answers, the fault is the carrier's.
-    pub carrier_port: Option<Ask>,
-}
-
-/// A carrier's aggregation point.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Pop {
-    /// Name.
-    pub name: String,
-    /// Whose it is.
-    pub carrier: Id,
-}
-
-/// How a site is observed (field.md 7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Observe {
-    /// The agent runs on the gateway: its boot id speaks for the gateway.
-    Gateway,
-    /// The agent runs on a box behind the gateway: its boot id speaks for the box alone.
-    BoxBehind,
-    /// No agent; the gateway reflects STAMP or TWAMP-Light.
-    Reflector,
-    /// No agent; the gateway answers ICMP or TCP.
-    PingOnly,
-}
-
-impl Observe {
-    /// Whether an agent of ours runs at the site.
-    pub fn has_agent(self) -> bool {
-        matches!(self, Observe::Gateway | Observe::BoxBehind)
-    }
-}
-
-/// What a site is for the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SiteKind {
-    /// An office of a commune.
-    Office,
-    /// The centre; its agent is the core agent and asks everything that has an [`Ask`].
-    Core,
-}
-
-/// A place in a commune, or the centre.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Site {
-    /// Name.
-    pub name: String,
-    /// Office or centre.
-    pub kind: SiteKind,
-    /// Commune it lies in; the centre has none.
-    pub commune: Option<Id>,
-    /// How it is observed.
-    pub observe: Observe,
-    /// Simulated: marked "DIỄN TẬP" wherever it is shown.
-    pub rehearsal: bool,
-    /// How many of its lines it needs.
-    pub needs: Needs,
-    /// Whom to call.
-    pub contact: Option<Contact>,
-    /// How long it must be cut off before its incident opens, seconds.
-    pub gate_s: u32,
-    /// What its agent asks beside its lines.
-    pub checks: Vec<Check>,
-    /// STAMP session of an agent whose uplink is no known line (`uplink: any`).
-    pub ssid: Option<u16>,
-}
-
-/// Which of a site's lines must live for it to be reached: always said, never guessed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Needs {
-    /// One of these lines is enough.
-    AnyOf(Vec<Id>),
-    /// Each of these lines is needed.
-    AllOf(Vec<Id>),
-}
-
-impl Needs {
-    /// The lines named.
-    pub fn lines(&self) -> &[Id] {
-        match self {
-            Needs::AnyOf(lines) | Needs::AllOf(lines) => lines,
-        }
-    }
-}
-
-/// A person at a site.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Contact {
-    /// Name.
-    pub name: String,
-    /// Telephone.
-    pub phone: String,
-}
-
-/// A line bought from a carrier, known by its circuit id.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Line {
-    /// Site it serves.
-    pub site: Id,
-    /// Carrier it is bought from.
-    pub carrier: Id,
-    /// Hand-off it comes in by.
-    pub hand_off: Id,
-    /// Aggregation point, if recorded.
-    pub pop: Option<Id>,
-    /// The carrier's circuit id (mã kênh).
-    pub circuit: String,
-    /// Contracted rate, Mb/s.
-    pub mbps: Option<u32>,
-    /// Primary or backup.
-    pub role: Role,
-    /// Paid by volume: probed sparingly.
-    pub metered: bool,
-    /// What the core agent asks at the site's end.
-    pub gateway: Option<Ask>,
-    /// Source addresses its agent's liveness packets carry when they truly ride on this line; they prove the
-    /// uplink. Unproved, a stream speaks for the site alone.
-    pub seen_from: Vec<IpAddr>,
-    /// STAMP session id of the up session of the agent's uplink on this line.
-    pub ssid: Option<u16>,
-}
-
-/// What a line is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// Carries the traffic.
-    Primary,
-    /// Carries it when the primary is dead.
-    Backup,
-}
-
-/// A question for the core agent: probe × target × interval.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ask(pub Check);
-
-impl Ask {
-    /// The check's id within the core agent.
-    pub fn id(&self) -> CheckId {
-        self.0.id()
-    }
-}
-
 impl Topology {
     /// The centre's site id, if one is recorded.
     pub fn core(&self) -> Option<&Id> {
@@ -265,14 +113,22 @@ impl Topology {
         lines.chain(ports).chain(cores).map(|ask| ask.0.clone()).collect()
     }
 
-    /// Everything the agent of `site` asks: its own checks, and at the centre the core agent's.
+    /// Everything the agent of `site` asks: its own checks and its devices', those it shares with other sites, and
+    /// at the centre the core agent's.
     pub fn checks_of(&self, site: &str) -> Vec<Check> {
         let Some(record) = self.sites.get(site) else { return Vec::new() };
-        let mut checks = record.checks.clone();
+        let mut checks: Vec<Check> = record.own_checks().chain(self.shared_checks(record)).cloned().collect();
         if record.kind == SiteKind::Core {
             checks.extend(self.core_checks());
         }
         checks
+    }
+
+    /// What the agent of `site` asks as many others do: checks by tag, and services.
+    pub fn shared_checks<'t>(&'t self, site: &'t Site) -> impl Iterator<Item = &'t Check> {
+        let shared = self.shared.iter().filter(|shared| shared.asked_by.includes(site));
+        let services = self.services.values().filter(|service| service.asked_by.includes(site));
+        shared.map(|shared| &shared.check).chain(services.map(|service| &service.check))
     }
 
     /// SHA-256 of the record, hex: whether two collectors judge by the same one.

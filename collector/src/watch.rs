@@ -28,7 +28,8 @@ use haidang_probe::{
     batch::{Batch, Envelope, Ranges},
     check::Check,
     key,
-    outcome::Outcome,
+    metric::Metric,
+    outcome::{Outcome, Sample},
 };
 use lines::{LineSample, Lines};
 use serde::{Deserialize, Serialize};
@@ -38,7 +39,7 @@ use spools::{Beyond, Spools};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Version of the fold: a checkpoint of another one is not restored.
-const FOLD: u32 = 4;
+const FOLD: u32 = 5;
 /// Longest checkpoint accepted, decompressed.
 const CHECKPOINT_BYTES: usize = 256 << 20;
 /// Verdicts of sites are looked at when something changed, and else this often, ms.
@@ -145,7 +146,8 @@ impl Watch {
             Entry::Batch(received) => self.batch(received),
             Entry::Act(act) => self.act(act, &mut effects),
             Entry::Proof { ssid, proved, .. } => self.detector.prove(*ssid, *proved),
-            Entry::Checkpoint(_) => {}
+            // Windows change what is shown and told, not what is found.
+            Entry::Checkpoint(_) | Entry::Maintenance(_) => {}
         }
         effects
     }
@@ -330,7 +332,7 @@ impl Watch {
             if core && self.graph.streams.contains_key(&stream) {
                 let tells = outcome.result.as_ref().err().is_none_or(|failure| failure.tells_of_target());
                 if tells {
-                    self.detector.asked(&self.graph, stream, sent, outcome.result.is_ok());
+                    self.detector.asked(&self.graph, stream, sent, answers(outcome));
                 }
             }
             if own.contains(&outcome.check) {
@@ -360,6 +362,12 @@ impl Watch {
         tracing::debug!(verdict = line, digest = key::hex(&self.digest[..4]));
         effects.push(Effect::Verdict(line));
     }
+}
+
+/// Whether what was asked lives: it answered, and is no interface that is down.
+fn answers(outcome: &Outcome) -> bool {
+    let down = |sample: &Sample| sample.metric == Metric::IfOperStatus && sample.value != 1.0;
+    outcome.result.is_ok() && !outcome.samples.iter().any(down)
 }
 
 impl Since {

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 use haidang_collector::entry::{
-    Act, ActKind, Checkpoint, DownHeard, DownSent, Entry, Received, Tick, UpHeard,
+    Act, ActKind, Checkpoint, DownHeard, DownSent, Entry, Item, ItemKind, Maintenance, Received, Tick,
+    UpHeard,
 };
 use haidang_collector::topology::{
-    Area, Ask, Carrier, Commune, Contact, HandOff, Line, Needs, Observe, Pop, Province, Role, Site, SiteKind,
-    Topology,
+    Area, Ask, AskedBy, Carrier, Commune, Contact, Device, DeviceKind, Feeder, Former, HandOff, Hours, Line,
+    Medium, Needs, Observe, OffOutsideHours, Pin, Pop, Power, Province, Role, Service, Shared, Site,
+    SiteKind, Supply, Topology,
 };
 use haidang_probe::check::{Check, CheckId, ProbeKind, Span};
 use haidang_probe::key;
@@ -51,12 +53,34 @@ fn record() -> Topology {
         carriers: one("c", Carrier { name: "C".into(), hotline: Some("1".into()), core: ask() }),
         hand_offs: one(
             "h",
-            HandOff { name: "H".into(), carrier: "c".into(), our_port: ask(), carrier_port: None },
+            HandOff {
+                name: "H".into(),
+                carrier: "c".into(),
+                our_port: ask(),
+                carrier_port: None,
+                collector: None,
+            },
         ),
         pops: one("p", Pop { name: "P".into(), carrier: "c".into() }),
         sites: one("s", site()),
         lines: one("l", line()),
+        feeders: one("f", Feeder { name: "F".into() }),
+        services: one(
+            "v",
+            Service {
+                name: "V".into(),
+                owner: "O".into(),
+                outside: true,
+                check: check(),
+                asked_by: asked_by(),
+            },
+        ),
+        shared: vec![Shared { check: check(), asked_by: asked_by() }],
     }
+}
+
+fn asked_by() -> AskedBy {
+    AskedBy { core: true, all: false, tags: ["t".into()].into() }
 }
 
 fn site() -> Site {
@@ -68,8 +92,17 @@ fn site() -> Site {
         rehearsal: true,
         needs: Needs::AnyOf(vec!["l".into()]),
         contact: Some(Contact { name: "N".into(), phone: "2".into() }),
+        key_holder: Some(Contact { name: "K".into(), phone: "3".into() }),
+        address: Some("A".into()),
+        tags: ["t".into()].into(),
+        hours: Some(Hours { days: [true, true, true, true, true, false, false], spans: vec![(420, 690)] }),
+        off_outside_hours: OffOutsideHours::Learn,
+        feeder: Some("f".into()),
+        power: Power { gateway: Some(Supply::Mains), agent: Some(Supply::Ups) },
+        formerly: vec![Former { until: "2025-07-01".into(), id: Some("o".into()), commune: None }],
         gate_s: 10,
         checks: vec![check()],
+        devices: one("d", Device { name: "D".into(), kind: DeviceKind::Portal, checks: vec![check()] }),
         ssid: Some(4),
     }
 }
@@ -83,7 +116,12 @@ fn line() -> Line {
         circuit: "DTP-1".into(),
         mbps: Some(200),
         role: Role::Backup,
+        contract: Some("HĐ".into()),
+        medium: Some(Medium::Cellular),
+        vlan: Some("120".into()),
         metered: true,
+        budget_mb: Some(500),
+        pin: Pin { collector: Some("127.0.0.1".parse().unwrap()), source: None, interface: Some("w".into()) },
         gateway: Some(Ask(check())),
         seen_from: vec!["127.0.0.2".parse().unwrap()],
         ssid: Some(2),
@@ -99,6 +137,15 @@ fn entries() -> Vec<(&'static str, Entry)> {
         down: vec![DownHeard { ssid: 300, seq: 3, before_ms: 10, rtt_tenths: 412, peer: 255 }],
     };
     let checkpoint = Checkpoint { at: AT, fold: 1, verdicts: 2, digest: [5; 32], state: vec![1, 2, 3] };
+    let maintenance = Maintenance {
+        at: AT,
+        id: "BT-1".into(),
+        person: "p".into(),
+        items: vec![Item { kind: ItemKind::Site, id: "s".into() }],
+        from: AT,
+        to: AT + 1,
+        reason: "r".into(),
+    };
     vec![
         ("start", Entry::Start { at: AT }),
         ("config", Entry::Config { at: AT, topology: Box::new(record()) }),
@@ -109,6 +156,7 @@ fn entries() -> Vec<(&'static str, Entry)> {
         ("close", Entry::Act(act(ActKind::Close("r".into())))),
         ("checkpoint", Entry::Checkpoint(checkpoint)),
         ("proof", Entry::Proof { at: AT, ssid: 2, proved: true }),
+        ("maintenance", Entry::Maintenance(maintenance)),
     ]
 }
 

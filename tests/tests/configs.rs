@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 use haidang_collector::config::{self, Config, Fault};
-use haidang_collector::topology::{Needs, Observe, Role, SiteKind};
+use haidang_collector::topology::{Needs, Observe, OffOutsideHours, Role, SiteKind};
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -202,4 +202,20 @@ fn a_province_that_lost_a_line_is_refused_in_order_or_read_whole() {
         fs::write(&file, text).unwrap();
     }
     assert!(refused > 40 && read > 5, "{refused} refused, {read} read");
+}
+
+#[test]
+fn a_field_record_says_hours_power_pins_and_what_was_before() {
+    let record = config::load(&configs().join("good/field")).unwrap().topology;
+    let site = &record.sites["28249-tt"];
+    let hours = site.hours.as_ref().unwrap();
+    assert_eq!(hours.days, [true, true, true, true, true, false, false]);
+    assert_eq!(hours.spans, [(420, 690), (780, 1020)]);
+    assert_eq!(site.off_outside_hours, OffOutsideHours::Yes);
+    assert_eq!(record.sites["trung-tam"].hours, None, "the centre keeps no hours");
+    let asked: Vec<String> = record.checks_of("28249-tt").into_iter().map(|check| check.name).collect();
+    assert_eq!(asked, ["28249-gw/icmp", "28249-web/http", "28249-web/tcp", "resolver", "service/portal"]);
+    let line = &record.lines["28249-2"];
+    assert_eq!(line.pin.collector, Some("192.0.2.12".parse().unwrap()));
+    assert_eq!(line.every_ms(), 60_000);
 }

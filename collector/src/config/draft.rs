@@ -5,7 +5,7 @@ use super::{
     fields::{Fields, Take},
     tree::{self, Node, Place, Tree},
 };
-use crate::topology::{Id, Topology};
+use crate::topology::{Hours, Id, OffOutsideHours, Topology};
 use haidang_daemon::yaml::{self, Fault};
 use haidang_probe::check::{Check, CheckId};
 use std::{
@@ -27,6 +27,9 @@ pub(super) enum Kind {
     Line,
     Circuit,
     SeenFrom,
+    Device,
+    Feeder,
+    Service,
 }
 
 impl Kind {
@@ -43,6 +46,9 @@ impl Kind {
             Kind::Line => "line",
             Kind::Circuit => "circuit",
             Kind::SeenFrom => "address in `seen_from`",
+            Kind::Device => "device",
+            Kind::Feeder => "feeder",
+            Kind::Service => "service",
         }
     }
 }
@@ -67,6 +73,14 @@ pub(super) struct Draft {
     pub(super) gate_s: Option<u32>,
     /// Sites that say no gate.
     pub(super) ungated: Vec<Id>,
+    /// The hours of sites that say none.
+    pub(super) hours: Option<Hours>,
+    /// Whether sites that do not say may be off outside their hours.
+    pub(super) off_outside_hours: OffOutsideHours,
+    /// Sites that do not say whether they may be off.
+    pub(super) unsaid_off: Vec<Id>,
+    /// Tags that shared checks and services name.
+    pub(super) tags_named: Vec<(String, Place)>,
     /// What the core agent asks.
     pub(super) asked_by_core: Asked,
     faults: Vec<Fault>,
@@ -78,7 +92,7 @@ pub(super) struct Draft {
 /// A top-level key and how its value is read.
 type Section = (&'static str, fn(&mut Draft, &Arc<Path>, &Tree));
 
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 12] = [
     ("province", Draft::province),
     ("areas", |draft, file, tree| draft.each(file, tree, "areas", Draft::area)),
     ("communes", |draft, file, tree| draft.each(file, tree, "communes", Draft::commune)),
@@ -86,6 +100,9 @@ const SECTIONS: [Section; 9] = [
     ("hand_offs", |draft, file, tree| draft.each(file, tree, "hand_offs", Draft::hand_off)),
     ("pops", |draft, file, tree| draft.each(file, tree, "pops", Draft::pop)),
     ("sites", |draft, file, tree| draft.each(file, tree, "sites", Draft::site)),
+    ("feeders", |draft, file, tree| draft.each(file, tree, "feeders", Draft::feeder)),
+    ("services", |draft, file, tree| draft.each(file, tree, "services", Draft::service)),
+    ("checks", |draft, file, tree| draft.each(file, tree, "checks", Draft::shared_check)),
     ("collector", Draft::collector),
     ("defaults", Draft::defaults),
 ];

@@ -5,7 +5,7 @@ use super::{
     value,
 };
 use haidang_daemon::yaml::{self, Fault, Location, Spanned};
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 /// The keys of one table, asked for one after the other.
 pub(super) struct Fields<'t> {
@@ -129,4 +129,16 @@ pub(super) fn one_of<T: Copy>(tree: &Tree, words: &[(&'static str, T)]) -> Resul
         Some((_, meaning)) => Ok(*meaning),
         None => Err(yaml::unknown("value", &said, words.iter().map(|(word, _)| *word))),
     }
+}
+
+/// The list of words under `key`, each an id; none when it is absent.
+pub(super) fn words(file: &Arc<Path>, fields: &mut Fields<'_>, key: &'static str) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    for item in fields.list(key) {
+        match value::id(item) {
+            Ok(word) => _ = words.insert(word),
+            Err(wrong) => fields.fault(item.place(file).fault(format!("`{key}`: {wrong}"))),
+        }
+    }
+    words
 }

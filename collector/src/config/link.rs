@@ -4,9 +4,9 @@ use super::{
     Settings,
     draft::{Draft, Kind},
 };
-use crate::topology::{Ask, Commune, Id, Observe, SiteKind, Topology};
-use haidang_daemon::yaml::Fault;
-use haidang_probe::check::ProbeKind;
+use crate::topology::{Ask, Commune, Id, Line, Observe, SiteKind, Topology};
+use haidang_daemon::yaml::{self, Fault};
+use haidang_probe::check::{Check, CheckId, ProbeKind};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -21,17 +21,62 @@ pub(super) fn link(mut draft: Draft, directory: &Path) -> Result<(Topology, Sett
     successions(&mut draft);
     lines(&mut draft);
     centre(&mut draft, directory);
+    asked(&mut draft);
+    defaults(&mut draft);
+    let (draft, faults) = draft.finish();
+    match draft.settings {
+        Some(settings) if faults.is_empty() => Ok((draft.topology, settings)),
+        _ => Err(faults),
+    }
+}
+
+/// What sites leave to the defaults.
+fn defaults(draft: &mut Draft) {
     let gate_s = draft.gate_s.unwrap_or(GATE_S);
     for id in std::mem::take(&mut draft.ungated) {
         if let Some(site) = draft.topology.sites.get_mut(&id) {
             site.gate_s = gate_s;
         }
     }
-    let (draft, faults) = draft.finish();
-    match draft.settings {
-        Some(settings) if faults.is_empty() => Ok((draft.topology, settings)),
-        _ => Err(faults),
+    for id in std::mem::take(&mut draft.unsaid_off) {
+        if let Some(site) = draft.topology.sites.get_mut(&id).filter(|site| site.kind == SiteKind::Office) {
+            site.off_outside_hours = draft.off_outside_hours;
+        }
     }
+    for site in draft.topology.sites.values_mut().filter(|site| site.kind == SiteKind::Office) {
+        if site.hours.is_none() {
+            site.hours.clone_from(&draft.hours);
+        }
+    }
+}
+
+/// Each agent asks each check once, however it comes to it, and every tag named is some site's.
+fn asked(draft: &mut Draft) {
+    let topology = std::mem::take(&mut draft.topology);
+    for (id, site) in &topology.sites {
+        let core: Vec<Check> = if site.kind == SiteKind::Core { topology.core_checks() } else { Vec::new() };
+        let own = site.own_checks().chain(&core);
+        let mut names: BTreeMap<CheckId, &str> = own.map(|check| (check.id(), check.name.as_str())).collect();
+        for check in topology.shared_checks(site) {
+            if let Some(first) = names.insert(check.id(), &check.name) {
+                let message = format!(
+                    "its agent would ask `{}` and `{first}`, which share one id; rename one of them, \
+                     under `checks:` at the top or at the site",
+                    check.name
+                );
+                draft.fault_at((Kind::Site, id), "kind", message);
+            }
+        }
+    }
+    let tags: BTreeSet<&str> =
+        topology.sites.values().flat_map(|site| &site.tags).map(String::as_str).collect();
+    for (tag, place) in std::mem::take(&mut draft.tags_named) {
+        if !tags.contains(tag.as_str()) {
+            let words = tags.iter().copied().chain(["core", "all"]);
+            draft.fault(place.fault(format!("`asked_by`: {}", yaml::unknown("tag", &tag, words))));
+        }
+    }
+    draft.topology = topology;
 }
 
 /// The sections without which there is nothing to watch.
@@ -139,9 +184,29 @@ fn lines(draft: &mut Draft) {
         }
         if let Some(site) = topology.sites.get(&line.site) {
             observed(draft, owner, site.observe, line.gateway.as_ref(), line.seen_from.is_empty());
+            pinned(draft, owner, site.observe, line);
         }
     }
     draft.topology = topology;
+}
+
+/// Only who owns the WAN port can bind to it, and only a metered line has a budget.
+fn pinned(draft: &mut Draft, owner: (Kind, &str), observe: Observe, line: &Line) {
+    let bound = [("source", line.pin.source.is_some()), ("interface", line.pin.interface.is_some())];
+    for (key, _) in bound.into_iter().filter(|(_, is_bound)| *is_bound && observe != Observe::Gateway) {
+        let message = format!(
+            "`{key}`: only an agent on the gateway owns the WAN port; \
+             write `collector:`, an address that the gateway routes strictly over this line"
+        );
+        draft.fault_at(owner, key, message);
+    }
+    if line.budget_mb.is_some() && !line.metered {
+        draft.fault_at(
+            owner,
+            "budget_mb",
+            "`budget_mb`: the line is not metered; write `metered: true`".into(),
+        );
+    }
 }
 
 /// What `observe` promises is what the line offers.

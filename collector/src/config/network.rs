@@ -2,12 +2,12 @@
 
 use super::{
     draft::{Draft, Kind},
-    fields::{Fields, one_of},
+    fields::{Fields, Take, one_of},
     target,
     tree::Tree,
     value,
 };
-use crate::topology::{Ask, Carrier, HandOff, Id, Line, Pop, Role};
+use crate::topology::{Ask, Carrier, HandOff, Id, Line, Medium, Pin, Pop, Role};
 use haidang_probe::check::{Check, ProbeKind, Span};
 use std::{net::IpAddr, path::Path, sync::Arc, time::Duration};
 
@@ -22,6 +22,15 @@ const TIMEOUT: [Span; 2] = [Span(Duration::from_millis(10)), Span(Duration::from
 /// What the core agent can ask of a line, a port or a carrier's core.
 const ASK_PROBES: [(&str, ProbeKind); 3] =
     [("stamp", ProbeKind::Stamp), ("icmp", ProbeKind::Icmp), ("tcp", ProbeKind::Tcp)];
+/// As [`ASK_PROBES`], of our own port: where the core agent's machine holds it, its state is read there.
+const PORT_PROBES: [(&str, ProbeKind); 4] =
+    [ASK_PROBES[0], ASK_PROBES[1], ASK_PROBES[2], ("interface", ProbeKind::Interface)];
+const MEDIA: [(&str, Medium); 4] = [
+    ("fibre-l2", Medium::FibreL2),
+    ("fibre-l3", Medium::FibreL3),
+    ("4g-apn", Medium::Cellular),
+    ("other", Medium::Other),
+];
 const ROLES: [(&str, Role); 2] = [("primary", Role::Primary), ("backup", Role::Backup)];
 
 impl Draft {
@@ -48,6 +57,7 @@ impl Draft {
             carrier: self.reference(&mut fields, owner, "carrier", Kind::Carrier, true).unwrap_or_default(),
             our_port: self.ask(&mut fields, "our_port", format!("hand-off/{id}/ours")),
             carrier_port: self.ask(&mut fields, "carrier_port", format!("hand-off/{id}/carrier")),
+            collector: fields.optional("collector", value::address),
         };
         self.topology.hand_offs.insert(id, hand_off);
         self.faults(fields.done());
@@ -77,13 +87,23 @@ impl Draft {
             circuit: self.circuit(&mut fields),
             mbps: fields.optional("mbps", value::count),
             role: fields.optional("role", |tree| one_of(tree, &ROLES)).unwrap_or(Role::Primary),
+            contract: fields.optional("contract", value::text),
+            medium: fields.optional("medium", |tree| one_of(tree, &MEDIA)),
+            vlan: fields.optional("vlan", value::text),
             metered: fields.optional("metered", value::truth).unwrap_or(false),
+            budget_mb: fields.optional("budget_mb", value::count),
+            pin: Pin {
+                collector: fields.optional("collector", value::address),
+                source: fields.optional("source", value::address),
+                interface: fields.optional("interface", value::interface),
+            },
             gateway: self.ask(&mut fields, "gateway", format!("line/{id}")),
             seen_from: self.seen_from(file, &mut fields),
             ssid: None,
         };
-        self.stands(&fields, owner, "gateway");
-        self.stands(&fields, owner, "seen_from");
+        for key in ["gateway", "seen_from", "source", "interface", "budget_mb"] {
+            self.stands(&fields, owner, key);
+        }
         self.faults(fields.done());
         self.topology.lines.insert(id.clone(), line);
         Some(id).filter(|id| !id.is_empty())
@@ -113,15 +133,21 @@ impl Draft {
 
     /// A question of the core agent: `{probe: stamp, target: "10.82.16.1:862", every: 500ms, timeout: 700ms}`.
     fn ask(&mut self, fields: &mut Fields<'_>, key: &'static str, name: String) -> Option<Ask> {
+        let probes: Take<ProbeKind> = match key {
+            "our_port" => |tree| one_of(tree, &PORT_PROBES),
+            _ => |tree| one_of(tree, &ASK_PROBES),
+        };
         let mut inner = fields.table(key)?;
-        let probe = inner.must("probe", |tree| one_of(tree, &ASK_PROBES));
+        let probe = inner.must("probe", probes);
         let target = inner.needed("target", value::text);
         let every = interval(&mut inner, ASK_EVERY);
         let timeout = patience(&mut inner, ASK_TIMEOUT);
         if let Some(probe) = probe
             && !target.is_empty()
         {
-            let wrong = if target.starts_with('@') {
+            let wrong = if target == "*" {
+                Err("asks about one interface; write its name, as in eth0".to_owned())
+            } else if target.starts_with('@') {
                 Err("only an agent's own checks may ask `@…`; write the address".to_owned())
             } else {
                 target::check(probe, &target)

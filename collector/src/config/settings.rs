@@ -3,6 +3,7 @@
 use super::{
     draft::{Draft, Kind},
     fields::Fields,
+    hours,
     tree::Tree,
     value,
 };
@@ -66,11 +67,13 @@ impl Draft {
         self.settings = Some(settings);
     }
 
-    /// `defaults: {gate: 10s}`.
+    /// `defaults: {gate: 10s, hours: {days: mon-fri, spans: ["07:00-17:00"]}, off_outside_hours: learn}`.
     pub(super) fn defaults(&mut self, file: &Arc<Path>, tree: &Tree) {
         self.claim(Kind::Section, "defaults", &tree.place(file));
         let Some(mut fields) = self.fields(file, tree, "the defaults") else { return };
         self.gate_s = fields.optional("gate", value::gate);
+        self.hours = self.hours(file, &mut fields);
+        self.off_outside_hours = fields.optional("off_outside_hours", hours::off).unwrap_or_default();
         self.faults(fields.done());
     }
 

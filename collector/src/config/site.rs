@@ -2,17 +2,13 @@
 
 use super::{
     draft::{Asked, Draft, Kind},
-    fields::{Fields, one_of},
+    fields::{Fields, one_of, words},
     needs::needs,
-    network::{interval, patience},
-    target,
-    tree::{Node, Place, Tree},
+    tree::{Node, Tree},
     value,
 };
-use crate::topology::{Contact, Id, Observe, Site, SiteKind};
-use haidang_daemon::yaml;
-use haidang_probe::check::{Check, ProbeKind, Span};
-use std::{path::Path, sync::Arc, time::Duration};
+use crate::topology::{Contact, Former, Id, Observe, Power, Site, SiteKind, Supply};
+use std::{path::Path, sync::Arc};
 
 const KINDS: [(&str, SiteKind); 2] = [("office", SiteKind::Office), ("core", SiteKind::Core)];
 const OBSERVED: [(&str, Observe); 4] = [
@@ -21,9 +17,7 @@ const OBSERVED: [(&str, Observe); 4] = [
     ("reflector", Observe::Reflector),
     ("ping-only", Observe::PingOnly),
 ];
-/// How often an agent asks, and how long it waits, when a file does not say.
-const CHECK_EVERY: Span = Span(Duration::from_secs(10));
-const CHECK_TIMEOUT: Span = Span(Duration::from_secs(2));
+const SUPPLIES: [(&str, Supply); 2] = [("mains", Supply::Mains), ("ups", Supply::Ups)];
 
 impl Draft {
     /// A site with its lines and checks.
@@ -33,6 +27,7 @@ impl Draft {
         let kind = fields.optional("kind", |tree| one_of(tree, &KINDS)).unwrap_or(SiteKind::Office);
         let core = kind == SiteKind::Core;
         let lines = self.lines(file, &mut fields, &id);
+        let mut asked = if core { std::mem::take(&mut self.asked_by_core) } else { Asked::new() };
         let site = Site {
             name: fields.needed("name", value::text),
             kind,
@@ -40,11 +35,23 @@ impl Draft {
             observe: observe(&mut fields, core),
             rehearsal: fields.optional("rehearsal", value::truth).unwrap_or(false),
             needs: needs(file, &mut fields, &lines, core),
-            contact: self.contact(&mut fields),
+            contact: self.person(&mut fields, "contact"),
+            key_holder: self.person(&mut fields, "key_holder"),
+            address: fields.optional("address", value::text),
+            tags: words(file, &mut fields, "tags"),
+            hours: self.hours(file, &mut fields),
+            off_outside_hours: self.off_outside_hours(&mut fields, &id),
+            feeder: self.reference(&mut fields, (Kind::Site, &id), "feeder", Kind::Feeder, false),
+            power: self.power(&mut fields),
+            formerly: self.formerly(file, &mut fields),
             gate_s: self.gate(&mut fields, &id),
-            checks: self.checks(file, &mut fields, core),
+            checks: self.checks(file, &mut fields, None, &mut asked),
+            devices: self.devices(file, &mut fields, &mut asked),
             ssid: None,
         };
+        if core {
+            self.asked_by_core.append(&mut asked);
+        }
         self.stands(&fields, (Kind::Site, &id), "kind");
         belongs(&mut fields, &site, &lines);
         self.faults(fields.done());
@@ -55,12 +62,46 @@ impl Draft {
         fields.list("lines").iter().filter_map(|item| self.line(file, item, site)).collect()
     }
 
-    fn contact(&mut self, fields: &mut Fields<'_>) -> Option<Contact> {
-        let mut inner = fields.table("contact")?;
-        let contact =
+    fn person(&mut self, fields: &mut Fields<'_>, key: &'static str) -> Option<Contact> {
+        let mut inner = fields.table(key)?;
+        let person =
             Contact { name: inner.needed("name", value::text), phone: inner.needed("phone", value::text) };
         self.faults(inner.done());
-        Some(contact)
+        Some(person)
+    }
+
+    fn power(&mut self, fields: &mut Fields<'_>) -> Power {
+        let Some(mut inner) = fields.table("power") else { return Power::default() };
+        let supply = |tree: &Tree| one_of(tree, &SUPPLIES);
+        let power =
+            Power { gateway: inner.optional("gateway", supply), agent: inner.optional("agent", supply) };
+        self.faults(inner.done());
+        power
+    }
+
+    /// `formerly: [{until: 2025-07-01, id: 28251-tt, commune: "28251"}]`, oldest first.
+    fn formerly(&mut self, file: &Arc<Path>, fields: &mut Fields<'_>) -> Vec<Former> {
+        let mut all: Vec<Former> = Vec::new();
+        for item in fields.list("formerly") {
+            let Some(mut inner) = self.fields(file, item, "a former site") else { continue };
+            let until = inner.needed("until", value::day);
+            let id = inner.optional("id", value::id);
+            let place = inner.place();
+            if let Some(id) = &id {
+                self.claim(Kind::Site, id, &inner.place_of("id"));
+            }
+            let commune = self.reference(&mut inner, (Kind::Site, &until), "commune", Kind::Commune, false);
+            if inner.any("id").is_none() && inner.any("commune").is_none() {
+                inner.fault(place.fault("says nothing that changed; write the former `id` or `commune`"));
+            }
+            if all.last().is_some_and(|last| last.until >= until) {
+                let fault = inner.place_of("until");
+                inner.fault(fault.fault("`until`: not after the one before it; write the oldest first"));
+            }
+            self.faults(inner.done());
+            all.push(Former { until, id, commune });
+        }
+        all
     }
 
     fn gate(&mut self, fields: &mut Fields<'_>, id: &str) -> u32 {
@@ -69,42 +110,6 @@ impl Draft {
             self.ungated.push(id.to_owned());
         }
         gate.unwrap_or_default()
-    }
-
-    fn checks(&mut self, file: &Arc<Path>, fields: &mut Fields<'_>, core: bool) -> Vec<Check> {
-        let mut of_site = Asked::new();
-        let mut faults = Vec::new();
-        let mut checks = Vec::new();
-        for item in fields.list("checks") {
-            let Some((check, place)) = self.check(file, item) else { continue };
-            let asked = if core { &mut self.asked_by_core } else { &mut of_site };
-            Draft::ask_once(&mut faults, asked, &check, &place);
-            checks.push(check);
-        }
-        self.faults(faults);
-        checks
-    }
-
-    fn check(&mut self, file: &Arc<Path>, tree: &Tree) -> Option<(Check, Place)> {
-        let mut fields = self.fields(file, tree, "a check")?;
-        let name = fields.needed("name", value::text);
-        let probe = fields.must("probe", probe);
-        let target = fields.optional("target", value::text);
-        let every = interval(&mut fields, CHECK_EVERY);
-        let timeout = patience(&mut fields, CHECK_TIMEOUT);
-        let unreadable = fields.any("target").is_some() && target.is_none();
-        let target = target.unwrap_or_default();
-        if let Some(probe) = probe
-            && !unreadable
-            && let Err(wrong) = target::check(probe, &target)
-        {
-            let fault = fields.place_of("target").fault(format!("`target`: {wrong}"));
-            fields.fault(fault);
-        }
-        let place = fields.place_of("name");
-        self.faults(fields.done());
-        let check = Check { id: None, name, probe: probe?, target, every, timeout };
-        Some((check, place)).filter(|(check, _)| !check.name.is_empty())
     }
 }
 
@@ -129,11 +134,15 @@ fn belongs(fields: &mut Fields<'_>, site: &Site, lines: &[Id]) {
     } else if lineless {
         refuse("lines", "the site has no lines; write at least one");
     }
-    if !site.observe.has_agent() && !site.checks.is_empty() {
-        refuse(
-            "checks",
-            "the site has no agent to run checks; leave `checks` out or write `observe: gateway`",
-        );
+    if !site.observe.has_agent() {
+        let message =
+            |what| format!("the site has no agent to {what}; leave this out or write `observe: gateway`");
+        if !site.checks.is_empty() {
+            refuse("checks", &message("run checks"));
+        }
+        if site.devices.values().any(|device| !device.checks.is_empty()) {
+            refuse("devices", &message("ask devices"));
+        }
     }
 }
 
@@ -142,9 +151,4 @@ fn observe(fields: &mut Fields<'_>, core: bool) -> Observe {
     let take = |tree: &Tree| one_of(tree, &OBSERVED);
     let said = if core { fields.optional("observe", take) } else { fields.must("observe", take) };
     said.unwrap_or(Observe::BoxBehind)
-}
-
-fn probe(tree: &Tree) -> Result<ProbeKind, String> {
-    let word = value::text(tree)?;
-    word.parse().map_err(|()| yaml::unknown("probe", &word, ProbeKind::ALL.iter().map(|probe| probe.name())))
 }

@@ -136,6 +136,16 @@ pub(super) fn address(tree: &Tree) -> Result<IpAddr, String> {
         .map_err(|_| format!("`{}` is not an address; write it in numbers, as in 10.82.1.1", shorten(&text)))
 }
 
+/// Name of an interface of an agent's machine.
+pub(super) fn interface(tree: &Tree) -> Result<String, String> {
+    let name = text(tree)?;
+    match super::target::check(haidang_probe::check::ProbeKind::Interface, &name) {
+        Ok(()) if name != "*" => Ok(name),
+        Ok(()) => Err("`*` is no single interface; write one, as in eth0".into()),
+        Err(wrong) => Err(wrong),
+    }
+}
+
 /// An address and port to listen on.
 pub(super) fn socket(tree: &Tree) -> Result<SocketAddr, String> {
     let text = text(tree)?;

@@ -1,8 +1,12 @@
 //! The ledger: faults become incidents, pass their gate, are adopted, and close. Every open has one close.
 
-use super::{Acked, Impact, Incident, Kind, Moment, Root, RootKind, Severity, State, Witness, cause};
+use super::{
+    Acked, Incident, Kind, Moment, Root, RootKind, Severity, State, cause,
+    condition::{Key, Live},
+    reading::{asked, evidence, kind_of, rehearsal, root_of, severity_of, suffering},
+};
 use crate::detect::{
-    Detector, Shows,
+    Detector,
     fault::{At, Change, Fault, FaultId},
     graph::{Graph, Node},
 };
@@ -18,9 +22,8 @@ const AT_ONCE_COMMUNES: usize = 5;
 const AT_ONCE_SHARE: f64 = 0.05;
 /// Closed incidents kept; beyond it the oldest go.
 const KEPT: usize = 10_000;
-/// Timeline entries and pieces of evidence kept with an incident.
+/// Timeline entries kept with an incident.
 const TIMELINE_KEPT: usize = 500;
-const EVIDENCE_KEPT: usize = 64;
 /// Offset of Asia/Ho_Chi_Minh, ms: seven hours, no summer time.
 const VIETNAM_MS: i64 = 7 * 3_600_000;
 
@@ -37,8 +40,9 @@ pub struct View<'a> {
 /// All incidents kept, and which fault is which.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Ledger {
-    incidents: BTreeMap<Id, Incident>,
+    pub(super) incidents: BTreeMap<Id, Incident>,
     by_fault: BTreeMap<FaultId, Id>,
+    pub(super) by_condition: BTreeMap<Key, Live>,
     /// Day and number of the last incident named.
     last: (i64, u32),
 }
@@ -199,7 +203,8 @@ impl Ledger {
         opened
     }
 
-    fn name(&mut self, now: i64) -> Id {
+    /// The next incident's id.
+    pub(super) fn name(&mut self, now: i64) -> Id {
         let local = now + VIETNAM_MS;
         let day = local.div_euclid(86_400_000);
         self.last = if self.last.0 == day { (day, self.last.1 + 1) } else { (day, 1) };
@@ -221,7 +226,8 @@ impl Ledger {
     }
 }
 
-fn blank(id: &str, now: i64) -> Incident {
+/// An incident of which nothing is known yet.
+pub(super) fn blank(id: &str, now: i64) -> Incident {
     Incident {
         id: id.to_owned(),
         revision: 1,
@@ -245,13 +251,15 @@ fn blank(id: &str, now: i64) -> Incident {
     }
 }
 
-fn note(incident: &mut Incident, at: i64, what: &str, text: Option<String>, by: Option<String>) {
+/// Adds to the timeline.
+pub(super) fn note(incident: &mut Incident, at: i64, what: &str, text: Option<String>, by: Option<String>) {
     if incident.timeline.len() < TIMELINE_KEPT {
         incident.timeline.push(Moment { at, what: what.to_owned(), text, by });
     }
 }
 
-fn close(incident: &mut Incident, at: i64) {
+/// Ends an incident.
+pub(super) fn close(incident: &mut Incident, at: i64) {
     if incident.state == State::Closed {
         return;
     }
@@ -263,7 +271,7 @@ fn close(incident: &mut Incident, at: i64) {
 }
 
 /// Whether its opening and closing are told to people: some site has no path.
-fn pages(incident: &Incident) -> bool {
+pub(super) fn pages(incident: &Incident) -> bool {
     incident.severity == Severity::Critical
 }
 
@@ -289,85 +297,4 @@ fn communes(view: &View, incident: &Incident) -> usize {
 
 fn at_once_communes(view: &View) -> usize {
     ((view.topology.communes.len() as f64 * AT_ONCE_SHARE).ceil() as usize).max(AT_ONCE_COMMUNES)
-}
-
-/// What each site suffers from the fault's lines.
-fn suffering(view: &View, fault: &Fault) -> BTreeMap<Id, Impact> {
-    let mut sites = BTreeMap::new();
-    if let At::Node(Node::Agent(site)) = &fault.at {
-        sites.insert(site.clone(), Impact::Degraded);
-    }
-    for line in &fault.lines {
-        let site = &view.graph.sites[view.graph.lines[*line].site];
-        let other_lives =
-            |other: &usize| !fault.lines.contains(other) && view.detector.shows(*other) == Shows::Alive;
-        let works = !site.all_of && site.lines.iter().any(other_lives);
-        let impact = match (works, fault.wide) {
-            (true, _) => Impact::Degraded,
-            (false, true) => Impact::Affected,
-            (false, false) => Impact::Down,
-        };
-        sites.insert(site.id.clone(), impact);
-    }
-    sites
-}
-
-fn severity_of(fault: &Fault, sites: &BTreeMap<Id, Impact>) -> Severity {
-    let cut_off = sites.values().any(|impact| *impact != Impact::Degraded);
-    if cut_off && !fault.is_agent { Severity::Critical } else { Severity::Warning }
-}
-
-fn rehearsal(view: &View, fault: &Fault, sites: &BTreeMap<Id, Impact>) -> bool {
-    let real = |id: &Id| view.topology.sites.get(id).is_some_and(|site| !site.rehearsal);
-    !matches!(fault.at, At::Node(Node::Core)) && !sites.keys().any(real)
-}
-
-fn kind_of(view: &View, fault: &Fault, sites: &BTreeMap<Id, Impact>) -> Kind {
-    match &fault.at {
-        At::Group { .. } | At::Node(Node::Site(_)) => Kind::Unreachable,
-        At::Node(Node::Core) => Kind::Blind,
-        At::Node(Node::HandOff(_)) => Kind::HandOff,
-        At::Node(Node::Carrier(_)) => Kind::CarrierDown,
-        At::Node(Node::Pop(_)) => Kind::RouterDown,
-        At::Node(Node::Agent(_)) => Kind::AgentDead,
-        At::Node(Node::Line(line)) => {
-            let site = view.topology.lines.get(line).map(|line| &line.site);
-            let works = site.and_then(|site| sites.get(site)) == Some(&Impact::Degraded);
-            if works { Kind::RedundancyLost } else { Kind::LineDown }
-        }
-    }
-}
-
-fn root_of(view: &View, fault: &Fault) -> Root {
-    let t = view.topology;
-    let named = |kind, id: &Id, name: Option<&String>| Root {
-        kind,
-        id: id.clone(),
-        name: name.unwrap_or(id).clone(),
-    };
-    match &fault.at {
-        At::Group { carrier, first } => {
-            let name = t.carriers.get(carrier).map_or(carrier, |carrier| &carrier.name);
-            Root { kind: RootKind::Group, id: format!("{carrier}:{first}"), name: name.clone() }
-        }
-        At::Node(Node::Core) => named(RootKind::Collector, &"collector".to_owned(), None),
-        At::Node(Node::HandOff(id)) => named(RootKind::HandOff, id, t.hand_offs.get(id).map(|x| &x.name)),
-        At::Node(Node::Carrier(id)) => named(RootKind::Carrier, id, t.carriers.get(id).map(|x| &x.name)),
-        At::Node(Node::Pop(id)) => named(RootKind::Pop, id, t.pops.get(id).map(|x| &x.name)),
-        At::Node(Node::Line(id)) => named(RootKind::Line, id, t.lines.get(id).map(|x| &x.circuit)),
-        At::Node(Node::Site(id)) => named(RootKind::Site, id, t.sites.get(id).map(|x| &x.name)),
-        At::Node(Node::Agent(id)) => named(RootKind::Agent, id, t.sites.get(id).map(|x| &x.name)),
-    }
-}
-
-/// Whether the core agent questions every line of the fault itself.
-fn asked(view: &View, fault: &Fault) -> bool {
-    let line = |line: &usize| view.topology.lines.get(&view.graph.lines[*line].id);
-    fault.lines.iter().filter_map(line).all(|line| line.gateway.is_some())
-}
-
-fn evidence(view: &View, fault: &Fault) -> Vec<Witness> {
-    let mut all = view.detector.witnesses(view.graph, fault);
-    all.truncate(EVIDENCE_KEPT);
-    all
 }

@@ -32,6 +32,7 @@ fn site() -> Site {
         gate_s: 60,
         checks: Vec::new(),
         ssid: None,
+        ..Site::default()
     }
 }
 

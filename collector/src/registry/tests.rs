@@ -14,6 +14,7 @@ fn site(kind: SiteKind, observe: Observe, lines: &[&str]) -> Site {
         gate_s: 60,
         checks: Vec::new(),
         ssid: None,
+        ..Site::default()
     }
 }
 
@@ -30,6 +31,7 @@ fn line(site: &str) -> Line {
         gateway: None,
         seen_from: vec!["127.82.116.1".parse().unwrap()],
         ssid: None,
+        ..Line::default()
     }
 }
 

@@ -17,6 +17,7 @@ fn topology() -> Topology {
         gate_s: 10,
         checks: Vec::new(),
         ssid: Some(2),
+        ..Site::default()
     };
     Topology { sites: [("a".into(), site)].into(), ..Topology::default() }
 }

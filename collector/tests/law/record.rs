@@ -37,6 +37,7 @@ fn site(kind: SiteKind, commune: Option<String>, observe: Observe, lines: Vec<St
         gate_s: 10,
         checks: Vec::new(),
         ssid: None,
+        ..Site::default()
     }
 }
 
@@ -51,8 +52,13 @@ pub fn topology() -> Topology {
         let core = Some(ask(format!("carrier/{carrier}/core")));
         t.carriers.insert(carrier.into(), Carrier { name: carrier.to_uppercase(), hotline: None, core });
         let our_port = Some(ask(format!("hand-off/{carrier}-1/ours")));
-        let port =
-            HandOff { name: carrier.to_uppercase(), carrier: carrier.into(), our_port, carrier_port: None };
+        let port = HandOff {
+            name: carrier.to_uppercase(),
+            carrier: carrier.into(),
+            our_port,
+            carrier_port: None,
+            ..HandOff::default()
+        };
         t.hand_offs.insert(format!("{carrier}-1"), port);
         for pop in 0..POPS {
             t.pops.insert(
@@ -98,6 +104,7 @@ fn add_commune(t: &mut Topology, number: usize) {
             gateway: Some(ask(format!("line/{line}"))),
             seen_from: Vec::new(),
             ssid: agent.then_some((t.lines.len() as u16 + 1) * 2),
+            ..Line::default()
         };
         t.lines.insert(line.clone(), record);
         lines.push(line);

@@ -142,6 +142,7 @@ fn site(name: &str, kind: SiteKind, commune: Option<&str>, needs: &[&str], check
         gate_s: 10,
         checks,
         ssid: None,
+        ..Site::default()
     }
 }
 
@@ -169,6 +170,7 @@ pub fn province() -> Topology {
         carrier: "vnpt".into(),
         our_port: Some(ask("hand-off/vnpt-1/ours", "127.82.1.1")),
         carrier_port: Some(ask("hand-off/vnpt-1/carrier", "127.82.1.2")),
+        ..HandOff::default()
     };
     record.hand_offs.insert("vnpt-1".into(), hand_off);
     record.pops.insert("vnpt-cai-be".into(), Pop { name: "Trạm Cái Bè".into(), carrier: "vnpt".into() });
@@ -190,6 +192,7 @@ pub fn province() -> Topology {
         gateway: Some(ask("line/28249-1", "127.82.16.1")),
         seen_from: vec!["127.82.116.1".parse().unwrap()],
         ssid: Some(2),
+        ..Line::default()
     };
     // A second office on the same carrier, which lives while the first is cut.
     let lives = site("UBND Đạo Thạnh", SiteKind::Office, Some("28249"), &["28249-2"], vec![]);
