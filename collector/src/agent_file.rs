@@ -41,7 +41,7 @@ pub fn plan(
     };
     let scheme = if settings.agents.tls.is_some() { "https" } else { "http" };
     let collector = format!("{scheme}://{}", at(settings.agents.address)?);
-    let stamp = at(settings.stamp)?;
+    let stamp = at(settings.stamp[0])?;
     let uplinks: Vec<Uplink> = uplinks(topology, site)
         .into_iter()
         .filter_map(|(line, source)| {

@@ -1,6 +1,8 @@
-//! The collector's STAMP socket: both ends of every uplink, and the clock of the fold.
+//! The collector's STAMP sockets: both ends of every uplink, and the clock of the fold.
 //!
-//! One thread owns the socket. Each 100 ms of UTC it gives the fold a [`Tick`](crate::entry::Tick), also an
+//! One thread owns the sockets, one an address: a gateway that routes an address strictly over one carrier takes
+//! an answer only from that address, so an answer and the down session leave by the socket an uplink was last
+//! heard on. Each 100 ms of UTC it gives the fold a [`Tick`](crate::entry::Tick), also an
 //! empty one. When it is late (the machine slept, the fold's queue is full) ticks are missing, which the fold
 //! reads as blindness. Nothing is answered that is not authentic, and no answer is longer than its request.
 
@@ -11,12 +13,13 @@ use crate::entry::Entry;
 use crate::fold::Fold;
 use crate::registry::Roster;
 use crate::watch::Watch;
-use ends::{Ends, Taken};
+use ends::{Ends, Peer, Taken};
 use haidang_daemon::clock::Clock;
 use haidang_daemon::metrics::Metrics;
 use haidang_probe::liveness::{Dropped, MAX_PACKET, Now};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::{counter::Counter, family::Family};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
@@ -45,9 +48,9 @@ pub struct Liveness {
     counts: Counts,
 }
 
-/// A socket whose thread has yet to start: trains asked for meanwhile are kept.
+/// Sockets whose thread has yet to start: trains asked for meanwhile are kept.
 pub struct Bound {
-    socket: UdpSocket,
+    sockets: Vec<UdpSocket>,
     orders: Receiver<Order>,
     counts: Counts,
 }
@@ -113,12 +116,27 @@ impl Counts {
     }
 }
 
-/// Binds the socket. The thread starts with [`Bound::start`], once there is a fold to give ticks to.
-pub fn bind(address: SocketAddr, metrics: &Metrics) -> io::Result<(Liveness, Bound)> {
-    let socket = UdpSocket::bind(address)?;
+/// Binds a socket to each address. The thread starts with [`Bound::start`], once there is a fold to give ticks to.
+///
+/// # Errors
+/// The first address the system does not give, and what it said.
+pub fn bind(
+    addresses: &[SocketAddr],
+    metrics: &Metrics,
+) -> Result<(Liveness, Bound), (SocketAddr, io::Error)> {
+    let mut sockets = Vec::new();
+    for address in addresses {
+        sockets.push(open(*address).map_err(|error| (*address, error))?);
+    }
     let counts = Counts::register(metrics);
     let (sender, orders) = sync_channel(ORDERS);
-    Ok((Liveness { orders: sender, counts: counts.clone() }, Bound { socket, orders, counts }))
+    Ok((Liveness { orders: sender, counts: counts.clone() }, Bound { sockets, orders, counts }))
+}
+
+fn open(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(address)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 impl Liveness {
@@ -143,9 +161,9 @@ impl Liveness {
 }
 
 impl Bound {
-    /// The address bound.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+    /// The addresses bound.
+    pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        self.sockets.iter().map(UdpSocket::local_addr).collect()
     }
 
     /// Starts the thread.
@@ -153,8 +171,8 @@ impl Bound {
         let mut cookie_secret = [0; 32];
         getrandom::fill(&mut cookie_secret).map_err(io::Error::other)?;
         let last_tick = fold.read(Watch::now);
-        let socket = Socket {
-            socket: self.socket,
+        let sockets = Sockets {
+            sockets: self.sockets,
             fold,
             counts: self.counts,
             ends: Ends::new(&cookie_secret, last_tick),
@@ -162,7 +180,7 @@ impl Bound {
         };
         let orders = self.orders;
         let thread = std::thread::Builder::new().name("liveness".into());
-        Ok(Running { liveness, join: thread.spawn(move || socket.run(&orders))? })
+        Ok(Running { liveness, join: thread.spawn(move || sockets.run(&orders))? })
     }
 }
 
@@ -176,15 +194,15 @@ impl Running {
 }
 
 /// The thread's own.
-struct Socket {
-    socket: UdpSocket,
+struct Sockets {
+    sockets: Vec<UdpSocket>,
     fold: Fold,
     counts: Counts,
     ends: Ends,
     time: Time,
 }
 
-impl Socket {
+impl Sockets {
     fn run(mut self, orders: &Receiver<Order>) {
         let mut datagram = [0; MAX_PACKET + 1];
         loop {
@@ -196,15 +214,24 @@ impl Socket {
             self.tick(&now);
             let nap =
                 self.ends.next_due().map_or(NAP, |due| Duration::from_nanos(due.saturating_sub(now.mono_ns)));
-            // Zero would mean for ever.
-            let nap = nap.clamp(Duration::from_micros(100), NAP);
-            if self.socket.set_read_timeout(Some(nap)).is_err() {
-                std::thread::sleep(nap);
-            }
-            if let Ok((length, from)) = self.socket.recv_from(&mut datagram) {
-                self.take(datagram.get(..length).unwrap_or_default(), from);
+            for socket in self.heard(nap.min(NAP)) {
+                if let Ok((length, from)) = self.sockets[socket].recv_from(&mut datagram) {
+                    self.take(datagram.get(..length).unwrap_or_default(), Peer { socket, address: from });
+                }
             }
         }
+    }
+
+    /// Waits for datagrams, at most `nap`; the sockets that have one.
+    fn heard(&self, nap: Duration) -> Vec<usize> {
+        let mut asked: Vec<_> =
+            self.sockets.iter().map(|socket| PollFd::new(socket, PollFlags::IN)).collect();
+        let nap = Timespec { tv_sec: 0, tv_nsec: i64::from(nap.subsec_nanos()) };
+        // Interrupted or refused: nothing is heard this time, and the next turn asks again.
+        if poll(&mut asked, Some(&nap)).is_err() {
+            return Vec::new();
+        }
+        (0..asked.len()).filter(|number| !asked[*number].revents().is_empty()).collect()
     }
 
     /// Follows what it was told; false when it is to stop.
@@ -231,9 +258,9 @@ impl Socket {
     }
 
     fn send(&mut self, now: &Now) {
-        let (socket, counts) = (&self.socket, &self.counts);
+        let (sockets, counts) = (&self.sockets, &self.counts);
         let waited = self.ends.send(now, |packet, to| {
-            let sent = socket.send_to(packet, to).is_ok();
+            let sent = sockets[to.socket].send_to(packet, to.address).is_ok();
             if sent {
                 counts.down_sent.inc()
             } else {
@@ -254,7 +281,7 @@ impl Socket {
         self.counts.ticks.inc();
     }
 
-    fn take(&mut self, datagram: &[u8], from: SocketAddr) {
+    fn take(&mut self, datagram: &[u8], from: Peer) {
         let now = self.time.now();
         let answer = match self.ends.receive(datagram, from, &now) {
             Ok(Taken::Down) => {
@@ -271,12 +298,12 @@ impl Socket {
                 answer
             }
             Err(dropped) => {
-                tracing::trace!(%from, reason = dropped.name(), "datagram dropped");
+                tracing::trace!(from = %from.address, reason = dropped.name(), "datagram dropped");
                 self.counts.drop(dropped);
                 return;
             }
         };
-        if self.socket.send_to(&answer, from).is_err() {
+        if self.sockets[from.socket].send_to(&answer, from.address).is_err() {
             self.counts.unsent.inc();
         }
     }

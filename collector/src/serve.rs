@@ -164,8 +164,8 @@ impl Collector {
         let metrics = Metrics::new();
         let console = settings.console.bind(&place.config).await?;
         let agents = settings.agents.bind(&place.config).await?;
-        let bound = liveness::bind(settings.stamp, &metrics);
-        let (liveness, bound) = bound.map_err(system(&format!("listen on {} for STAMP", settings.stamp)))?;
+        let (liveness, bound) = liveness::bind(&settings.stamp, &metrics)
+            .map_err(|(address, error)| system(&format!("listen on {address} for STAMP"))(error))?;
         let access = Arc::new(Access::open(&place.data)?);
         first_sign_in(place, &access, &console, &clock)?;
 
@@ -176,7 +176,7 @@ impl Collector {
             topology,
             hooks: hooks(&store, &liveness, &clock),
         })?;
-        let stamp = bound.address().map_err(system("read the STAMP address"))?;
+        let stamp = bound.addresses().map_err(system("read the STAMP addresses"))?;
         let running = bound.start(liveness.clone(), clock.clone(), fold.clone());
         let running = running.map_err(system("start the liveness thread"))?;
         liveness.serve(roster.clone()).await;
@@ -187,7 +187,7 @@ impl Collector {
         tracing::info!(
             console = %format!("{}://{}", console.scheme(), console.address()),
             agents = %format!("{}://{}", agents.scheme(), agents.address()),
-            %stamp,
+            ?stamp,
             "serving"
         );
         let mut ports = JoinSet::new();

@@ -364,9 +364,12 @@ impl Watch {
     }
 }
 
+/// `ifOperStatus` of an interface that is up (IF-MIB); every other state is a greater number.
+const IF_UP: f64 = 1.0;
+
 /// Whether what was asked lives: it answered, and is no interface that is down.
 fn answers(outcome: &Outcome) -> bool {
-    let down = |sample: &Sample| sample.metric == Metric::IfOperStatus && sample.value != 1.0;
+    let down = |sample: &Sample| sample.metric == Metric::IfOperStatus && sample.value > IF_UP;
     outcome.result.is_ok() && !outcome.samples.iter().any(down)
 }
 

@@ -4,7 +4,7 @@ use super::{
     draft::{Draft, Kind},
     fields::Fields,
     hours,
-    tree::Tree,
+    tree::{Node, Tree},
     value,
 };
 use haidang_daemon::listen::{Listen, TlsFiles};
@@ -30,8 +30,9 @@ pub struct Settings {
     pub console: Listen,
     /// Where agents post their batches.
     pub agents: Listen,
-    /// Where both STAMP ends stand, UDP.
-    pub stamp: SocketAddr,
+    /// Where both STAMP ends stand, UDP; at least one. Where gateways route an address of ours strictly over a
+    /// carrier, each such address stands here.
+    pub stamp: Vec<SocketAddr>,
     /// How much of the journal is kept.
     pub journal: Journal,
 }
@@ -60,7 +61,7 @@ impl Draft {
         let settings = Settings {
             console: self.listen(&mut fields, "console", CONSOLE_PORT, Plain::OnLoopback),
             agents: self.listen(&mut fields, "agents", AGENTS_PORT, Plain::WhenSaid),
-            stamp: self.stamp(&mut fields),
+            stamp: self.stamp(file, &mut fields),
             journal: self.journal(&mut fields),
         };
         self.faults(fields.done());
@@ -120,11 +121,22 @@ impl Draft {
         Some(TlsFiles { certificate: certificate?, key: key? })
     }
 
-    fn stamp(&mut self, fields: &mut Fields<'_>) -> SocketAddr {
-        let Some(mut inner) = fields.table("stamp") else { return loopback(STAMP_PORT) };
-        let address = inner.optional("listen", value::socket).unwrap_or(loopback(STAMP_PORT));
+    /// `stamp: {listen: "0.0.0.0:8862"}`, or a list of addresses.
+    fn stamp(&mut self, file: &Arc<Path>, fields: &mut Fields<'_>) -> Vec<SocketAddr> {
+        let Some(mut inner) = fields.table("stamp") else { return vec![loopback(STAMP_PORT)] };
+        let said: Vec<&Tree> = match inner.any("listen") {
+            Some(Tree { node: Node::List(items), .. }) => items.iter().collect(),
+            other => other.into_iter().collect(),
+        };
+        let mut addresses = Vec::new();
+        for item in said {
+            match value::socket(item) {
+                Ok(address) => addresses.push(address),
+                Err(wrong) => inner.fault(item.place(file).fault(format!("`listen`: {wrong}"))),
+            }
+        }
         self.faults(inner.done());
-        address
+        if addresses.is_empty() { vec![loopback(STAMP_PORT)] } else { addresses }
     }
 
     fn journal(&mut self, fields: &mut Fields<'_>) -> Journal {

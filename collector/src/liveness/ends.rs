@@ -49,7 +49,7 @@ struct End {
     uplink: Uplink,
     down: Sender,
     /// Where the last counted up packet came from, and when.
-    peer: Option<(SocketAddr, u64)>,
+    peer: Option<(Peer, u64)>,
     aligned: Option<u64>,
     due: Option<u64>,
     /// A train runs until then, monotonic ns.
@@ -57,6 +57,15 @@ struct End {
     proved: Option<bool>,
     /// The reflector's last count of our packets.
     peer_count: u32,
+}
+
+/// Where an uplink is reached: by which of our sockets, at which address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Number of our socket.
+    pub socket: usize,
+    /// The other end.
+    pub address: SocketAddr,
 }
 
 /// What was seen since the last tick, with UTC ms.
@@ -117,7 +126,7 @@ impl Ends {
     }
 
     /// Takes a datagram that arrived at `now`, and says what to send back to where it came from.
-    pub fn receive(&mut self, datagram: &[u8], from: SocketAddr, now: &Now) -> Result<Taken, Dropped> {
+    pub fn receive(&mut self, datagram: &[u8], from: Peer, now: &Now) -> Result<Taken, Dropped> {
         if datagram.len() > MAX_PACKET {
             return Err(Dropped::Oversized);
         }
@@ -151,7 +160,7 @@ impl Ends {
 
     /// Sends what is due by giving it to `send`, which says whether the system took it. Gives how many packets
     /// of trains had to wait for [`TRAIN_PPS`].
-    pub fn send(&mut self, now: &Now, mut send: impl FnMut(&[u8], SocketAddr) -> bool) -> u64 {
+    pub fn send(&mut self, now: &Now, mut send: impl FnMut(&[u8], Peer) -> bool) -> u64 {
         let mut waited = 0;
         while let Some(&(due, ssid)) = self.due.first().filter(|(due, _)| *due <= now.mono_ns) {
             let Some(end) = self.uplinks.get_mut(&ssid) else {
@@ -200,7 +209,7 @@ impl Ends {
     }
 
     /// An up packet of this uplink was counted.
-    fn heard(&mut self, ssid: u16, from: SocketAddr, now: &Now) {
+    fn heard(&mut self, ssid: u16, from: Peer, now: &Now) {
         let Some(end) = self.uplinks.get_mut(&ssid) else { return };
         end.peer = Some((from, now.mono_ns));
         let in_train = end.train.is_some_and(|until| now.mono_ns < until);
@@ -208,7 +217,7 @@ impl Ends {
             end.aligned = Some(now.mono_ns);
             reschedule(&mut self.due, ssid, end, Some(now.mono_ns + HALF_NS));
         }
-        let proved = end.uplink.proves(from.ip());
+        let proved = end.uplink.proves(from.address.ip());
         if end.proved.replace(proved) != Some(proved) {
             self.proofs.push(Entry::Proof { at: utc_ms(now), ssid, proved });
         }

@@ -41,9 +41,11 @@ async fn the_socket_answers_the_authentic_counts_the_rest_and_keeps_the_fold_in_
     })
     .unwrap();
     let metrics = Metrics::new();
-    let (liveness, bound) = bind("127.0.0.1:0".parse().unwrap(), &metrics).unwrap();
+    let addresses = ["127.0.0.1:0", "127.0.0.2:0"].map(|address| address.parse().unwrap());
+    let (liveness, bound) = bind(&addresses, &metrics).unwrap();
     let agent = UdpSocket::bind("127.0.0.1:0").unwrap();
-    agent.connect(bound.address().unwrap()).unwrap();
+    // A connected socket takes answers from the address it asked alone.
+    agent.connect(bound.addresses().unwrap()[1]).unwrap();
     agent.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     let running = bound.start(liveness.clone(), clock.clone(), fold.clone()).unwrap();
     let mut roster = Roster::default();

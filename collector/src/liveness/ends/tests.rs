@@ -3,13 +3,17 @@ use super::*;
 const KEY: [u8; 32] = [7; 32];
 const TTL: u8 = 64;
 
+fn peer(address: &str) -> Peer {
+    Peer { socket: 0, address: address.parse().unwrap() }
+}
+
 /// The agent's side of one uplink, and the collector's ends, at one time.
 struct Wire {
     ends: Ends,
     up: Sender,
     down: Reflector,
     ms: u64,
-    from: SocketAddr,
+    from: Peer,
 }
 
 impl Wire {
@@ -19,7 +23,7 @@ impl Wire {
         let mut down = Reflector::new(&[2; 32]);
         down.allow(3, Key::new(&KEY));
         let up = Sender::new(2, Key::new(&KEY), 99);
-        Wire { ends, up, down, ms: 1_000_000, from: "127.82.116.1:4000".parse().unwrap() }
+        Wire { ends, up, down, ms: 1_000_000, from: peer("127.82.116.1:4000") }
     }
 
     fn now(&self) -> Now {
@@ -39,7 +43,7 @@ impl Wire {
     }
 
     /// What the collector sends now.
-    fn sends(&mut self) -> Vec<(Vec<u8>, SocketAddr)> {
+    fn sends(&mut self) -> Vec<(Vec<u8>, Peer)> {
         let mut sent = Vec::new();
         self.ends.send(&self.now(), |packet, to| {
             sent.push((packet.to_vec(), to));
@@ -176,7 +180,7 @@ fn replayed_spoofed_and_garbled_datagrams_count_as_nothing() {
     let now = wire.now();
     let (_, packet) = wire.up.next(&now);
     wire.ends.receive(&packet, wire.from, &now).unwrap();
-    let thief: SocketAddr = "192.0.2.9:1".parse().unwrap();
+    let thief = peer("192.0.2.9:1");
     assert_eq!(wire.ends.receive(&packet, thief, &now), Err(Dropped::Replayed));
     let forged = Sender::new(2, Key::new(&[8; 32]), 1).next(&now).1;
     assert_eq!(wire.ends.receive(&forged, thief, &now), Err(Dropped::BadHmac));
@@ -196,7 +200,7 @@ fn a_recording_of_an_earlier_run_is_challenged_and_moves_nothing() {
     let recorded = wire.up.next(&wire.now()).1;
     wire.ends = Ends::new(&[3; 32], 0);
     wire.ends.serve(&roster(KEY), || 12);
-    let thief: SocketAddr = "192.0.2.9:1".parse().unwrap();
+    let thief = peer("192.0.2.9:1");
     assert!(matches!(wire.ends.receive(&recorded, thief, &wire.now()), Ok(Taken::Challenge(_))));
     assert_eq!(wire.ends.next_due(), None);
     assert!(wire.ends.proofs().is_empty());
@@ -212,7 +216,7 @@ fn an_uplink_is_proved_by_its_source_address_and_told_on_change() {
     assert_eq!(proofs(&mut wire), [true]);
     wire.say().unwrap();
     assert!(proofs(&mut wire).is_empty());
-    wire.from = "127.82.116.9:4000".parse().unwrap();
+    wire.from = peer("127.82.116.9:4000");
     wire.say().unwrap();
     assert_eq!(proofs(&mut wire), [false]);
 }
