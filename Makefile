@@ -9,7 +9,11 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROGRAMS := -p haidang-collector -p haidang-agent -p haidang-world
 CONSOLE_SOURCES := $(shell find $(WEB)/src $(WEB)/public -type f 2>/dev/null) $(wildcard $(addprefix $(WEB)/,index.html package.json svelte.config.js tsconfig.json vite.config.ts))
 
-.PHONY: help run fault heal build console bench test fmt fmt-check clippy test-web test-rust test-browser tools
+LAB ?= ../shared/lab/lab
+LAB_PACKAGES := faketime iproute2 iputils-ping nftables openssl python3 snmpd
+S ?= S01-commune-cut
+
+.PHONY: help run fault heal build console bench test fmt fmt-check clippy test-web test-rust test-browser tools lab lab-play
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +72,20 @@ tools:
 	@command -v cc >/dev/null || { echo "a C compiler is missing: install gcc or clang (Debian: build-essential)" >&2; exit 1; }
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20.19 or later with npm" >&2; exit 1; }
 	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); if (a < 20 || (a === 20 && b < 19)) { console.error(`Node.js $${process.versions.node} is too old: 20.19 or later is needed`); process.exit(1); }'
+
+lab: ## Play a scenario of the network lab on real packets, as root: make lab S=S01-commune-cut
+	@if [[ ! -x "$(LAB)" ]]; then echo "lab: there is no lab at $(LAB); say LAB=PATH"; \
+	elif [[ $$(id -u) != 0 ]]; then echo "lab: network namespaces need root"; \
+	else $(MAKE) lab-play; fi
+
+lab-play: build
+	@missing=$$(for package in $(LAB_PACKAGES); do \
+		dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
+	[[ -z $$missing ]] || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; }
+	cargo build --locked -p haidang-tests --bin haidang-lab
+	@export LAB="$(abspath $(LAB))" BIN="$(abspath $(TARGET))/release"; \
+	trap '$(TARGET)/debug/haidang-lab down' EXIT; \
+	$(TARGET)/debug/haidang-lab play "$(S)" .run/lab
 
 BENCHES := footprint outages gap quiet
 bench: $(WEB)/dist/index.html ## Measure on real processes, about 90 minutes: docs/benchmarks.md
