@@ -5,6 +5,8 @@
  *   npm run dev             Vite's server, which asks the mock for /api
  *   curl -X POST localhost:8090/dev/scenario/carrier     fine | cut | carrier | mixed
  *   curl -X POST localhost:8090/dev/quiet                stops heartbeats: the stale banner
+ *   curl -X POST localhost:8090/dev/broken               the configuration in place has faults, until the next scenario
+ *   curl -X POST localhost:8090/dev/mute                 pages of sites cannot be loaded, until the next scenario
  *
  * It sends the same Content-Security-Policy as the collector, so that a breach shows here first.
  */
@@ -12,19 +14,24 @@ import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { BROKEN, firstWindows, preview } from "./desk.mjs";
 import { buildTopology } from "./province.mjs";
 import { findings, SCENARIOS, yesterday } from "./scenarios.mjs";
+import { availability, describe, series } from "./site.mjs";
 
 const DIST = fileURLToPath(new URL("../dist", import.meta.url));
 const CSP = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2", ".woff": "font/woff", ".txt": "text/plain; charset=utf-8" };
 const SESSION = "haidang=mock";
-const MAX_BODY = 64 * 1024;
+const MAX_BODY = 16 * 1024 * 1024;
 
 const topology = buildTopology();
 const streams = new Set();
 let seq = 1;
 let quiet = false;
+let broken = false;
+let mute = false;
+let windows = firstWindows(Date.now());
 let world = SCENARIOS.fine(topology, Date.now());
 const past = yesterday(Date.now());
 
@@ -40,7 +47,7 @@ function enact(name) {
   const before = new Map(world.sites.map((site) => [site.id, JSON.stringify(site)]));
   const gone = world.incidents;
   world = SCENARIOS[name](topology, Date.now());
-  quiet = false;
+  [quiet, broken, mute] = [false, false, false];
   const changed = world.sites.filter((site) => before.get(site.id) !== JSON.stringify(site));
   send("state", { seq: seq + 1, sites: changed });
   const now = new Date().toISOString();
@@ -53,23 +60,27 @@ setInterval(() => {
   if (!quiet) for (const stream of streams) stream.write("event: heartbeat\ndata: {}\n\n");
 }, 15_000).unref();
 
-function series(query) {
-  const from = Date.parse(query.get("from"));
-  const step = Number(query.get("step")) * 1000;
-  const scale = query.get("metric") === "loss" ? 0.004 : 0.009;
-  return Array.from({ length: Math.floor((Date.parse(query.get("to")) - from) / step) }, (_, i) => {
-    const value = scale * (1 + 0.5 * Math.sin(i / 7) + 0.2 * Math.sin(i * 2.3));
-    return [from + i * step, value * 0.8, value, value * 1.3, 6];
-  });
+const stateOf = (id) => world.sites.find((one) => one.id === id);
+
+function measured(query) {
+  return series(query, stateOf(query.get("site")), Date.now());
+}
+
+function day(query) {
+  const site = topology.sites.find((one) => one.id === query.get("site"));
+  const bare = describe(site, topology, stateOf(site.id), Date.now()).hours === null;
+  return { items: availability(query, site, stateOf(site.id), bare, Date.now()), next: null };
 }
 
 const READS = {
-  "/api/v1/me": () => ({ user: "truc.ban", role: "operator", lang: "vi" }),
+  "/api/v1/me": () => ({ user: "truc.ban", role: "admin", lang: "vi" }),
   "/api/v1/topology": () => topology,
   "/api/v1/state": () => ({ at: new Date().toISOString(), seq, sites: world.sites }),
   "/api/v1/incidents": (query) => ({ items: incidents().filter((one) => !query.has("open") || one.state !== "closed").map(head), next: null }),
   "/api/v1/findings": () => ({ items: findings(Date.now()), next: null }),
-  "/api/v1/series": series,
+  "/api/v1/series": measured,
+  "/api/v1/availability": day,
+  "/api/v1/configuration": () => (broken ? BROKEN : { good: true, since: "2026-11-20T01:30:00.000Z", faults: [] }),
 };
 
 async function body(request) {
@@ -98,8 +109,31 @@ function json(response, status, value) {
   response.end(value === undefined ? "" : JSON.stringify(value));
 }
 
+/** Maintenance and import; `undefined` for what is neither. */
+async function desk(request, url) {
+  const [, , , what, id] = url.pathname.split("/");
+  if (what === "maintenance") {
+    if (request.method === "DELETE") windows = windows.map((one) => (one.id === id ? { ...one, to: new Date().toISOString() } : one));
+    else if (request.method === "POST") windows = [...windows, { id: `BT-${windows.length + 1}`, by: "truc.ban", ...JSON.parse(await body(request)) }];
+    return request.method === "GET" ? [200, { items: windows, next: null }] : [200, {}];
+  }
+  if (what !== "import") return undefined;
+  await body(request);
+  if (id === "accept") return [200, {}];
+  const name = url.searchParams.get("file") ?? "";
+  return name.includes("hong") ? [422, { title: "Unprocessable", detail: "tệp hỏng hoặc có mật khẩu" }] : [200, preview(name)];
+}
+
 async function api(request, response, url) {
   if (!(request.headers.cookie ?? "").includes(SESSION)) return json(response, 401, { title: "not signed in" });
+  const done = await desk(request, url);
+  if (done) return json(response, ...done);
+  const [, , , list, place] = url.pathname.split("/");
+  if (mute && ["sites", "series", "availability"].includes(list)) return json(response, 503, { title: "Service Unavailable" });
+  if (list === "sites") {
+    const site = topology.sites.find((one) => one.id === decodeURIComponent(place ?? ""));
+    return site ? json(response, 200, describe(site, topology, stateOf(site.id), Date.now())) : json(response, 404, { title: "no such site" });
+  }
   const read = READS[url.pathname];
   if (read) return json(response, 200, read(url.searchParams));
   if (url.pathname === "/api/v1/events") {
@@ -119,6 +153,10 @@ async function develop(request, response, url) {
   const [, , what, name] = url.pathname.split("/");
   if (request.method !== "POST") return json(response, 405, { title: "POST only" });
   if (what === "quiet") quiet = true;
+  else if (what === "broken") {
+    broken = true;
+    send("findings", { seq });
+  } else if (what === "mute") mute = true;
   else if (what === "scenario" && name in SCENARIOS) enact(name);
   else return json(response, 404, { title: "no such scenario" });
   return json(response, 204);

@@ -138,10 +138,15 @@ export function yesterday(at) {
 
 export function findings(at) {
   return [
-    ["icmp-refused", "máy trung tâm", "hệ điều hành không cho mở ổ cắm ICMP; các phép đo ICMP ở trạng thái chưa rõ"],
-    ["never-answered", "Xã Tân Phú Trung", "chưa trả lời lần nào từ khi khai báo"],
-    ["pop-doubtful", "vnpt-cai-be", "hai đường ghi chung POP này nhưng chưa từng gián đoạn cùng lúc"],
-    ["uplink-unproved", "Xã Cái Bè", "chưa chứng minh được đường lên đi qua nhà mạng nào"],
-    ["never-answered", "Xã Phú Cường", "chưa trả lời lần nào từ khi khai báo"],
-  ].map(([kind, subject, text]) => ({ kind, subject, text, since: iso(at - 2 * 3_600_000) }));
+    ["not-permitted", "28249-1/gateway"],
+    ["never-answered", "line/28504-1-l1"],
+    ["never-answered", "line/30259-1-l1"],
+    ["agent-never-heard", "30025-1"],
+    ["record-doubtful", "vnpt-cai-be"],
+    ["unproved-uplink", "28249-1-l1"],
+    ["one-path", "28285-1"],
+    ["clock-skew", "28261-1"],
+    ["plan-not-taken", "28270-1"],
+    ["check-failing", "28261-2/portal"],
+  ].map(([kind, subject]) => ({ kind, subject, text: `${subject}: ${kind}`, since: iso(at - 2 * 3_600_000) }));
 }

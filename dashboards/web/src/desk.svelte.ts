@@ -2,8 +2,12 @@
  * What every part of the page shares: the client, the live province, a clock that ticks once a second, the short
  * messages at the bottom, and the acts a person can do on an incident.
  */
+import { untrack } from "svelte";
+import { Asked } from "./api/asked.svelte";
 import { ApiError, Client } from "./api/client";
+import type { Configuration } from "./api/contract";
 import { Live } from "./api/live.svelte";
+import type { Maintenance, Subject } from "./api/site";
 import { t } from "./words/words.svelte";
 
 export const client = new Client();
@@ -12,9 +16,14 @@ export const live = new Live(client);
 class Clock {
   browser = $state(Date.now());
 
-  /** The collector's time. */
+  /** The collector's time; what reads it follows each second. */
   get now(): Date {
     return new Date(this.browser + live.skew);
+  }
+
+  /** The collector's time in ms, for questions: what reads it is not run again each second. */
+  exact(): number {
+    return Date.now() + untrack(() => live.skew);
   }
 }
 
@@ -67,6 +76,37 @@ export async function attempt(act: () => Promise<void>, done: string): Promise<b
 /** Whether the signed-in person may act on incidents; the collector decides, this only hides what it would refuse. */
 export function mayAct(): boolean {
   return live.me !== null && live.me.role !== "viewer";
+}
+
+/** Whether the signed-in person may change the record, or read where its files are wrong. */
+export function mayConfigure(): boolean {
+  return live.me?.role === "admin";
+}
+
+/** Whether the files in place are in use. */
+export const configuration = new Asked<Configuration>();
+
+export function refreshConfiguration(): Promise<void> {
+  return configuration.ask(client.configuration);
+}
+
+/** The maintenance windows, for every part that shows them. */
+export const windows = new Asked<Maintenance[]>();
+
+export function refreshWindows(): Promise<void> {
+  return windows.ask(client.maintenance);
+}
+
+export async function maintain(items: Subject[], from: Date, to: Date, reason: string): Promise<boolean> {
+  const done = await attempt(() => client.maintain(items, from, to, reason), t("done.maintain"));
+  if (done) await refreshWindows();
+  return done;
+}
+
+export async function endMaintenance(id: string): Promise<boolean> {
+  const done = await attempt(() => client.endMaintenance(id), t("done.maintenance_ended"));
+  if (done) await refreshWindows();
+  return done;
 }
 
 export function acknowledge(id: string): Promise<boolean> {

@@ -37,6 +37,8 @@ export class Keys {
     if (chord) {
       if (event.key === "o") return () => acts.go("/");
       if (event.key === "i") return () => acts.go("/incidents");
+      if (event.key === "m") return () => acts.go("/maintenance");
+      if (event.key === "s") return () => acts.go("/setup");
     }
     switch (event.key) {
       case "/":

@@ -2,7 +2,10 @@
  * One way to ask the collector. A refusal is an `ApiError` with its status and the reason the collector gave
  * (RFC 9457); a lost session leads to the sign-in page and never to an error on screen.
  */
-import type { Bucket, Finding, Incident, IncidentStory, Line, Me, Page, ProvinceState, Topology } from "./contract";
+import type { Bucket, Configuration, Finding, Incident, IncidentStory, Line, Me, Page, ProvinceState, Topology } from "./contract";
+import type { Preview } from "./sheet";
+import type { Availability, Maintenance, SiteDetail, Subject } from "./site";
+import { upload } from "./upload";
 
 /** No answer in this time counts as "server not reachable". */
 const TIMEOUT_MS = 15_000;
@@ -36,25 +39,57 @@ export class Client {
 
   incidentsSince = (since: Date) => this.all<Incident>("/api/v1/incidents", { since: since.toISOString() });
 
-  /** Series of a line's own packets; empty where nothing was measured. */
-  liveness(line: Line, metric: string, from: Date, to: Date, stepSeconds: number): Promise<Bucket[]> {
-    const query = new URLSearchParams({
-      site: line.site,
-      metric,
-      check: `liveness/${line.id}`,
-      from: from.toISOString(),
-      to: to.toISOString(),
-      step: String(stepSeconds),
-    });
-    return this.get<Bucket[]>(`/api/v1/series?${query}`);
+  site = (id: string) => this.get<SiteDetail>(`/api/v1/sites/${encodeURIComponent(id)}`);
+  configuration = () => this.get<Configuration>("/api/v1/configuration");
+  maintenance = () => this.all<Maintenance>("/api/v1/maintenance", {});
+
+  /** One series of a site; empty where nothing was measured. */
+  series(site: string, metric: string, check: string, from: Date, to: Date, stepSeconds: number): Promise<Bucket[]> {
+    const span = { from: from.toISOString(), to: to.toISOString(), step: String(stepSeconds) };
+    return this.get<Bucket[]>(`/api/v1/series?${new URLSearchParams({ site, metric, check, ...span })}`);
   }
 
-  acknowledge = (id: string) => this.post(id, "ack", {});
-  note = (id: string, text: string) => this.post(id, "note", { text });
-  close = (id: string, reason: string) => this.post(id, "close", { reason });
+  /** Series of a line's own packets. */
+  liveness(line: Line, metric: string, from: Date, to: Date, stepSeconds: number): Promise<Bucket[]> {
+    return this.series(line.site, metric, `liveness/${line.id}`, from, to, stepSeconds);
+  }
 
-  private async post(id: string, act: string, body: object): Promise<void> {
-    await this.ask(`/api/v1/incidents/${encodeURIComponent(id)}/${act}`, {
+  /** How long a site was what, one item a step. */
+  availability(site: string, from: Date, to: Date, stepSeconds: number): Promise<Availability[]> {
+    const span = { from: from.toISOString(), to: to.toISOString(), step: String(stepSeconds) };
+    return this.all<Availability>("/api/v1/availability", { site, ...span });
+  }
+
+  acknowledge = (id: string) => this.act(id, "ack", {});
+  note = (id: string, text: string) => this.act(id, "note", { text });
+  close = (id: string, reason: string) => this.act(id, "close", { reason });
+
+  async maintain(items: Subject[], from: Date, to: Date, reason: string): Promise<void> {
+    await this.post("/api/v1/maintenance", { items, from: from.toISOString(), to: to.toISOString(), reason });
+  }
+
+  async endMaintenance(id: string): Promise<void> {
+    await this.ask(`/api/v1/maintenance/${encodeURIComponent(id)}`, { method: "DELETE", headers: { accept: "application/json" } });
+  }
+
+  /** Sends a sheet to be looked at; nothing is written yet. `sent` is told how far it is, 0 to 1. */
+  async preview(file: File, sent: (share: number) => void): Promise<Preview> {
+    const answer = await upload(`/api/v1/import?${new URLSearchParams({ file: file.name })}`, file, sent);
+    if (answer.status === 401) this.signIn();
+    if (!answer.ok) throw new ApiError(answer.status, await reasonOf(answer));
+    return (await answer.json()) as Preview;
+  }
+
+  async accept(digest: string): Promise<void> {
+    await this.post("/api/v1/import/accept", { digest });
+  }
+
+  private async act(id: string, act: string, body: object): Promise<void> {
+    await this.post(`/api/v1/incidents/${encodeURIComponent(id)}/${act}`, body);
+  }
+
+  private async post(path: string, body: object): Promise<void> {
+    await this.ask(path, {
       method: "POST",
       headers: { "content-type": "application/json", accept: "application/json" },
       body: JSON.stringify(body),

@@ -148,6 +148,14 @@ export interface Finding {
   text: string;
 }
 
+/** Whether the files in place are the ones in use. Where they are is told to administrators only. */
+export interface Configuration {
+  good: boolean;
+  /** Since when the one in use is in use. */
+  since: string | null;
+  faults: { file: string; line: number | null; column: number | null; text: string }[];
+}
+
 export interface Page<T> {
   items: T[];
   next: string | null;

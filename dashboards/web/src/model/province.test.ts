@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { abnormal, count, countCarriers, viewProvince } from "./province";
 import { siteState, states, topology } from "./sample";
 import { sentence } from "./sentence";
+import type { Phase } from "./story";
 import { faceOf, worst } from "./verdict";
 
 const face = (view: ReturnType<typeof viewProvince>, code: string) => view.communes.get(code)?.face;
@@ -80,6 +81,16 @@ describe("the province", () => {
 describe("the sentence", () => {
   it("says that all is well", () => {
     expect(said({})).toBe("Toàn tỉnh ổn định · 3/3 xã hoạt động");
+  });
+
+  it("does not call fine what still has an incident", () => {
+    const beside = (...standing: Phase[]) => sentence(count(viewProvince(topology, states())), standing).map((part) => part.text).join(" · ");
+    expect(beside("recovering")).toBe("1 sự cố đang khôi phục · 3/3 xã hoạt động");
+    expect(beside("noticed", "open")).toBe("1 sự cố đang mở · 1 sự cố đang xác nhận · 3/3 xã hoạt động");
+  });
+
+  it("calls a province fine whose offices are closed for the night", () => {
+    expect(said({ s1: { state: "off_hours" } })).toBe("Toàn tỉnh ổn định · 1 xã tắt ngoài giờ · 2/3 xã hoạt động");
   });
 
   it("counts xã, điểm and đường apart", () => {

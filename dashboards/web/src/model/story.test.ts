@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { incident, topology } from "./sample";
-import { copyText, extentWords, isOpen, linesOf, newestFirst, redact, rootName, verdictWords } from "./story";
+import { incident, states, topology } from "./sample";
+import { copyText, extentWords, isOpen, kindWords, linesOf, newestFirst, phaseOf, redact, rootName, verdictWords } from "./story";
 
 const now = new Date("2026-11-21T22:03:00.000Z");
 const candidates = (...pairs: [string, number][]) => pairs.map(([cause, probability]) => ({ cause, probability }));
@@ -50,9 +50,26 @@ describe("an incident", () => {
     ["carrier", "a", ["VNP-001", "VNP-002"]],
     ["pop", "p1", ["VNP-001", "VNP-002"]],
     ["core", "core", ["VNP-001", "VNP-002", "VTL-003"]],
+    ["service", "portal", []],
+    ["device", "s2-cam", []],
   ])("of root %s %s is about lines %j", (kind, id, circuits) => {
     const one = incident({ root: { kind, id, name: id }, affected: ["s1", "s2"] });
     expect(linesOf(one, topology).map((line) => line.circuit)).toEqual(circuits);
+  });
+
+  it("whose kind is a cause is only suspected of it until the cause is settled", () => {
+    const power = { kind: "power", cause: { final: false, candidates: candidates(["power", 0.9], ["line", 0.1]) } };
+    expect(kindWords(incident(power))).toBe("Nghi mất điện tại điểm");
+    expect(kindWords(incident({ ...power, cause: { final: true, candidates: candidates(["power", 1]) } }))).toBe("Mất điện tại điểm");
+    expect(kindWords(incident({ kind: "gateway-down" }))).toBe("Thiết bị cổng không trả lời");
+  });
+
+  it("is recovering once every site it touched works again", () => {
+    const two = incident({ affected: ["s1", "s2"] });
+    expect(phaseOf(two, states())).toBe("recovering");
+    expect(phaseOf(two, states({ s2: { state: "down" } }))).toBe("open");
+    expect(phaseOf(incident({ affected: ["s1"], state: "noticed" }), states({ s1: { state: "down" } }))).toBe("noticed");
+    expect(phaseOf(incident({ affected: [] }), states())).toBe("open");
   });
 
   it("that another one took over is not open any more", () => {

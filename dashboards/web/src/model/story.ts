@@ -3,9 +3,9 @@
  * extent in xã and điểm, and the text a person pastes into a chat. That text is redacted: no address of any
  * kind may leave this way, whatever name somebody gave a root.
  */
-import type { Cause, Incident, Line, Topology } from "../api/contract";
+import type { Cause, Incident, Line, SiteState, Topology } from "../api/contract";
 import { clock, date, duration } from "../words/time";
-import { t, tWord } from "../words/words.svelte";
+import { isWord, t, tWord } from "../words/words.svelte";
 
 export function isOpen(incident: Incident): boolean {
   return incident.state !== "closed" && !incident.adopted_by;
@@ -32,8 +32,19 @@ export function rootName(incident: Incident): string {
   return saysItself || name.toLowerCase().startsWith(word.toLowerCase()) ? name : `${word} ${name}`;
 }
 
+/** What shows. A kind that is a cause in itself ("mất điện") is only suspected until the cause is settled. */
 export function kindWords(incident: Incident): string {
-  return tWord("kind", incident.kind);
+  const suspected = !incident.cause.final && isWord("kind.suspected", incident.kind);
+  return tWord(suspected ? "kind.suspected" : "kind", incident.kind);
+}
+
+/** Where an incident stands, for people: one whose sites all work again is recovering, however it is called. */
+export type Phase = "noticed" | "open" | "recovering";
+
+export function phaseOf(incident: Incident, sites: ReadonlyMap<string, SiteState>): Phase {
+  const touched = incident.affected.map((id) => sites.get(id)?.state);
+  if (touched.length > 0 && touched.every((state) => state === "up")) return "recovering";
+  return incident.state === "noticed" ? "noticed" : "open";
 }
 
 /** "45 xã, 61 điểm bị ảnh hưởng": communes and sites counted apart; nothing touched gives an empty string. */
@@ -69,7 +80,8 @@ function orList(words: string[]): string {
   return words.length < 2 ? last : t("cause.or", { list: words.slice(0, -1).join(", "), last });
 }
 
-/** The lines an incident is about: its own line, its site's, its carrier's or POP's, else those of the affected sites. */
+/** The lines an incident is about: its own line, its site's, its carrier's or POP's, else those of the affected sites.
+ * A device or a service is no matter of lines. */
 export function linesOf(incident: Incident, topology: Topology): Line[] {
   const { kind, id } = incident.root;
   const affected = new Set(incident.affected);
@@ -79,6 +91,9 @@ export function linesOf(incident: Incident, topology: Topology): Line[] {
       return topology.lines.filter((line) => line.id === id);
     case "site":
       return topology.lines.filter((line) => line.site === id);
+    case "device":
+    case "service":
+      return [];
     case "carrier":
       return here.filter((line) => line.carrier === id);
     case "pop":

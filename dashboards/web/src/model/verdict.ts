@@ -39,3 +39,8 @@ export function byCriticality(a: Face, b: Face): number {
 export function worst(faces: readonly Face[]): Face {
   return [...faces].sort(byCriticality)[0] ?? "unestablished";
 }
+
+/** Whether an agent of ours stands at a site observed so; only then can its signal be lost. */
+export function hasAgent(observe: string): boolean {
+  return observe === "gateway" || observe === "box-behind";
+}

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { clock, clockSeconds, date, duration, moment } from "./time";
+import { clock, clockSeconds, date, dayMonth, dial, duration, moment } from "./time";
 import { language } from "./words.svelte";
 
 afterEach(() => {
@@ -12,6 +12,12 @@ describe("time", () => {
   it("is Việt Nam's, wherever the browser stands", () => {
     expect(clockSeconds(at)).toBe("05:03:06");
     expect(date(at)).toBe("22/11/2026");
+  });
+
+  it("writes a day without its year the same way in both languages", () => {
+    expect(dayMonth(at)).toBe("22/11");
+    language.lang = "en";
+    expect(dayMonth(at)).toBe("22/11");
   });
 
   it("says midnight as 00", () => {
@@ -41,5 +47,12 @@ describe("a duration", () => {
   it("counts in English", () => {
     language.lang = "en";
     expect(duration(61 * 60_000)).toBe("1 hour 1 minute");
+  });
+});
+
+describe("a telephone", () => {
+  it("is dialled by its digits", () => {
+    expect(dial("0277 000 1001")).toBe("tel:02770001001");
+    expect(dial("+84 (277) 3.856.789")).toBe("tel:+842773856789");
   });
 });

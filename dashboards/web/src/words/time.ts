@@ -25,6 +25,11 @@ export function date(at: Date): string {
   return format(at, { day: "2-digit", month: "2-digit", year: "numeric" });
 }
 
+/** 22/11, in both languages: `vi-VN` alone would write 22-11. */
+export function dayMonth(at: Date): string {
+  return date(at).slice(0, 5);
+}
+
 /** 04:51, or 04:51 21/11/2026 when that is another day than `now`. */
 export function moment(at: Date, now: Date): string {
   return date(at) === date(now) ? clock(at) : `${clock(at)} ${date(at)}`;
@@ -47,4 +52,9 @@ type Unit = "duration.days" | "duration.hours" | "duration.minutes";
 function two(large: Unit, many: number, small: Unit, few: number): string {
   const first = t(large, { n: many });
   return few === 0 ? first : `${first} ${t(small, { n: few })}`;
+}
+
+/** What a telephone dials: `tel:` and digits. */
+export function dial(phone: string): string {
+  return `tel:${phone.replace(/[^\d+]/g, "")}`;
 }

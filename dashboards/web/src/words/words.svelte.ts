@@ -32,8 +32,12 @@ export function t(key: Key, values: Values = {}): string {
 
 /** For words the collector chooses (kinds, causes, roles): the phrase, or the word itself when we have none. */
 export function tWord(group: string, word: string): string {
-  const key = `${group}.${word}`;
-  return key in vi ? t(key as Key) : word;
+  return isWord(group, word) ? t(`${group}.${word}` as Key) : word;
+}
+
+/** Whether we have a phrase for a word of the collector's. */
+export function isWord(group: string, word: string): boolean {
+  return `${group}.${word}` in vi;
 }
 
 export function number(value: number, digits = 0): string {

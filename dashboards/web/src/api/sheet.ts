@@ -1,0 +1,42 @@
+/* A sheet on its way into the record: what the collector found in it, and what it would change. */
+
+export interface SheetFault {
+  sheet: string;
+  row: number | null;
+  column: string | null;
+  cell: string | null;
+  message: string;
+}
+
+export interface SheetChange {
+  change: "added" | "changed" | "removed";
+  kind: "site" | "line" | "commune" | (string & {});
+  id: string;
+  name: string;
+  fields: { field: string; old: string | null; new: string | null }[];
+}
+
+/** Nothing is written before `digest` is accepted; with errors it cannot be. */
+export interface Preview {
+  digest: string;
+  errors: SheetFault[];
+  warnings: SheetFault[];
+  added: number;
+  changed: number;
+  removed: number;
+  unchanged: number;
+  items: SheetChange[];
+}
+
+/** Larger than any province's sheet. */
+export const SHEET_MAX = 16 * 1024 * 1024;
+const ENDINGS = [".xlsx", ".csv"];
+
+export type Refusal = "kind" | "size" | "empty";
+
+/** Why a file is refused before it is sent, if it is. */
+export function refusal(file: Pick<File, "name" | "size">): Refusal | null {
+  if (!ENDINGS.some((ending) => file.name.toLowerCase().endsWith(ending))) return "kind";
+  if (file.size === 0) return "empty";
+  return file.size > SHEET_MAX ? "size" : null;
+}
