@@ -50,10 +50,14 @@ pub const WAIT_LATE: i64 = 10_000;
 pub const SAME_SITE: i64 = 5_000;
 /// Silence of an agent whose gateway answers, before it is called dead.
 pub const AGENT_DEAD: i64 = 5_000;
-/// The core agent's questions tell nothing once no outcome came for this long.
+/// A stream tells nothing once nothing came for this long, or for [`STALE_EVERY`] of its intervals.
 pub const STALE: i64 = 15_000;
-/// Replies in a row, and over how long, that make a silent line live again.
+/// See [`STALE`].
+pub const STALE_EVERY: i64 = 3;
+/// Replies in a row, and over how long, that make a silent line live again; fewer where they come once a minute.
 pub const RETURN_REPLIES: u32 = 5;
+/// See [`RETURN_REPLIES`].
+pub const RETURN_REPLIES_METERED: u32 = 2;
 /// See [`RETURN_REPLIES`].
 pub const RETURN_OVER: i64 = 2_000;
 /// After a root is cleared, members still silent for this long have a fault of their own.
@@ -98,6 +102,11 @@ pub struct Detector {
     trains: BTreeMap<u16, i64>,
     /// Send time of the latest question whose outcome the core agent told us.
     told_until: i64,
+}
+
+/// How long after its last sign a stream still tells, ms.
+fn stale(route: &graph::Route) -> i64 {
+    STALE.max(route.every * STALE_EVERY)
 }
 
 impl Detector {
@@ -170,7 +179,7 @@ impl Detector {
         for heard in &tick.up {
             let Some(number) = graph.streams.get(&StreamId::Up(heard.ssid)).copied() else { continue };
             let at = tick.at - i64::from(heard.before_ms);
-            self.streams[number].arrived(at, EVERY);
+            self.streams[number].arrived(at, graph.routes[number].every);
             self.clear(graph, number, at);
         }
         for sent in &tick.sent {
@@ -185,7 +194,9 @@ impl Detector {
             self.streams[number].answered(heard.seq, at, rtt_ms);
             self.clear(graph, number, at - rtt_ms as i64);
         }
-        self.streams.iter_mut().for_each(|stream| stream.pass(tick.at, EVERY));
+        for (stream, route) in self.streams.iter_mut().zip(&graph.routes) {
+            stream.pass(tick.at, route.every);
+        }
         blind
     }
 
@@ -219,12 +230,24 @@ impl Detector {
             let Some(ssid) = line.ssid.filter(|_| self.lines[number] == Shows::Alive) else { continue };
             let Some(down) = graph.streams.get(&StreamId::Down(ssid)) else { continue };
             let idle = self.trains.get(&ssid).is_none_or(|until| *until <= now);
-            if idle && self.streams[*down].established && self.doubted(graph, number) {
+            let doubt = self.doubted(graph, number) || line.metered && self.must_witness(graph, number);
+            if idle && self.streams[*down].established && doubt {
                 self.trains.insert(ssid, now + TRAIN);
                 wanted.push((ssid, now + TRAIN));
             }
         }
         wanted
+    }
+
+    /// Whether another line of the site is silent, and this one, which speaks once a minute, has not said since
+    /// whether the site lives.
+    fn must_witness(&self, graph: &Graph, line: usize) -> bool {
+        let site = &graph.sites[graph.lines[line].site];
+        let silences = site.lines.iter().filter(|other| **other != line).map(|other| {
+            let answered = self.ok[graph.lines[*other].node];
+            self.silence(graph, *other, answered).began
+        });
+        silences.flatten().any(|began| self.ok[graph.lines[line].node] < began + CLEAR)
     }
 
     /// What a line shows.
@@ -318,7 +341,7 @@ impl Detector {
     fn telling<'a>(&'a self, graph: &'a Graph, line: usize) -> impl Iterator<Item = usize> + 'a {
         graph.lines[line].streams.iter().copied().filter(|number| {
             let stream = &self.streams[*number];
-            let fresh = stream.told.is_some_and(|told| self.now - told <= STALE);
+            let fresh = stream.told.is_some_and(|told| self.now - told <= stale(&graph.routes[*number]));
             stream.established && fresh && self.speaks_for_line(graph, *number)
         })
     }

@@ -7,6 +7,7 @@
 
 pub mod cause;
 pub mod condition;
+pub mod learned;
 pub mod ledger;
 mod reading;
 
@@ -149,8 +150,8 @@ pub struct Acked {
 pub struct Moment {
     /// UTC, ms.
     pub at: i64,
-    /// What: `noticed`, `opened`, `adopted`, `affected`, `recovering`, `relapsed`, `critical`, `closed`, `ack`,
-    /// `note`.
+    /// What: `noticed`, `opened`, `adopted`, `affected`, `recovering`, `relapsed`, `critical`, `revised`, `closed`,
+    /// `ack`, `note`.
     pub what: String,
     /// Its words, where it has some.
     pub text: Option<String>,

@@ -9,14 +9,16 @@
 //! journal give the same verdicts as the journal from its start; `replay` compares the transcripts.
 
 pub mod checks;
+mod evidence;
+mod gaps;
 pub mod lines;
 pub mod show;
 pub mod skew;
 pub mod spools;
 
 use crate::{
-    detect::{Detector, graph::Graph, graph::StreamId},
-    entry::{Act, Checkpoint, Entry, Received, Tick},
+    detect::{Detector, graph::Graph},
+    entry::{Act, Checkpoint, Entry, Tick},
     incident::{
         Incident,
         ledger::{Ledger, View},
@@ -24,13 +26,8 @@ use crate::{
     topology::{Id, Topology},
 };
 use checks::Checks;
-use haidang_probe::{
-    batch::{Batch, Envelope, Ranges},
-    check::Check,
-    key,
-    metric::Metric,
-    outcome::{Outcome, Sample},
-};
+use gaps::Gaps;
+use haidang_probe::{batch::Ranges, key};
 use lines::{LineSample, Lines};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -121,7 +118,8 @@ pub struct Watch {
     looked: i64,
     findings: Vec<Finding>,
     spools: Spools,
-    core_clock: Skew,
+    clocks: BTreeMap<Id, Skew>,
+    gaps: Gaps,
     verdicts: u64,
     digest: [u8; 32],
 }
@@ -253,8 +251,11 @@ impl Watch {
             effects.push(Effect::Train { ssid, until });
         }
         let view = View { topology: &self.topology, graph: &self.graph, detector: &self.detector };
-        let revised = self.ledger.tick(&view, &changes);
+        let mut revised = self.ledger.tick(&view, &changes);
         let due = tick.at - self.looked >= LOOK;
+        if due {
+            revised.extend(self.judge());
+        }
         if due || !changes.is_empty() || !revised.is_empty() {
             self.looked = tick.at;
             self.look(effects);
@@ -296,51 +297,6 @@ impl Watch {
         }
     }
 
-    fn batch(&mut self, received: &Received) {
-        // Ingest accepted it: it decodes. A record damaged since then is skipped by the journal itself.
-        let Ok(envelope) = Envelope::decode(&received.envelope) else { return };
-        let news = self.spools.receive(&received.agent, envelope.spool_id, envelope.seq, received.at);
-        if news != Ok(true) {
-            return;
-        }
-        let Ok(batch) = envelope.open() else { return };
-        self.outcomes(received, &batch);
-    }
-
-    fn outcomes(&mut self, received: &Received, batch: &Batch) {
-        let core = self.topology.core() == Some(&received.agent);
-        // An agent may name any check; what the record does not have is not remembered.
-        let own = self.topology.sites.get(&received.agent).map(|site| site.checks.as_slice());
-        let own: BTreeSet<_> = own.unwrap_or_default().iter().map(Check::id).collect();
-        let sent = |outcome: &Outcome| {
-            let clock = batch.clocks.iter().find(|clock| clock.boot == outcome.sent.boot)?;
-            Some(clock.utc_ms(outcome.sent.mono_ns))
-        };
-        let newest = batch.outcomes.iter().filter_map(sent).max();
-        let wrong = match newest.filter(|_| core && !batch.backlog) {
-            Some(newest) => self.core_clock.of(newest, received.at),
-            None => 0,
-        };
-        let mut outcomes: Vec<_> = batch
-            .outcomes
-            .iter()
-            .filter_map(|outcome| Some(((sent(outcome)? - wrong).min(received.at), outcome)))
-            .collect();
-        outcomes.sort_by_key(|(sent, outcome)| (*sent, outcome.check));
-        for (sent, outcome) in outcomes {
-            let stream = StreamId::Asked(outcome.check);
-            if core && self.graph.streams.contains_key(&stream) {
-                let tells = outcome.result.as_ref().err().is_none_or(|failure| failure.tells_of_target());
-                if tells {
-                    self.detector.asked(&self.graph, stream, sent, answers(outcome));
-                }
-            }
-            if own.contains(&outcome.check) {
-                self.checks.heard(&received.agent, outcome, sent);
-            }
-        }
-    }
-
     fn act(&mut self, act: &Act, effects: &mut Vec<Effect>) {
         if let Some(id) = self.ledger.act(act) {
             self.tell(&id, effects);
@@ -362,15 +318,6 @@ impl Watch {
         tracing::debug!(verdict = line, digest = key::hex(&self.digest[..4]));
         effects.push(Effect::Verdict(line));
     }
-}
-
-/// `ifOperStatus` of an interface that is up (IF-MIB); every other state is a greater number.
-const IF_UP: f64 = 1.0;
-
-/// Whether what was asked lives: it answered, and is no interface that is down.
-fn answers(outcome: &Outcome) -> bool {
-    let down = |sample: &Sample| sample.metric == Metric::IfOperStatus && sample.value > IF_UP;
-    outcome.result.is_ok() && !outcome.samples.iter().any(down)
 }
 
 impl Since {

@@ -5,6 +5,7 @@
 //!          ▲our port  ▲its port, its core
 //! ```
 
+use super::EVERY;
 use crate::topology::{Id, Needs, SiteKind, Topology};
 use haidang_probe::check::CheckId;
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,8 @@ pub struct Route {
     pub nodes: Vec<usize>,
     /// Nodes it speaks of while its uplink is unproved.
     pub unproved: Vec<usize>,
+    /// Interval of its packets or questions, ms.
+    pub every: i64,
 }
 
 /// A line, indexed.
@@ -62,6 +65,8 @@ pub struct LineRoute {
     pub pop: Option<usize>,
     /// Up session id of its uplink.
     pub ssid: Option<u16>,
+    /// Paid by volume: it speaks once a minute, and is asked when its site is in doubt.
+    pub metered: bool,
     /// Streams that ride on it.
     pub streams: Vec<usize>,
 }
@@ -163,7 +168,8 @@ impl Graph {
                 for stream in [StreamId::Up(ssid), StreamId::Down(ssid)] {
                     let nodes = vec![node, agent];
                     let site = Some(self.sites.len() - 1);
-                    self.routes.push(Route { id: stream, line: None, site, unproved: nodes.clone(), nodes });
+                    let unproved = nodes.clone();
+                    self.routes.push(Route { id: stream, line: None, site, nodes, unproved, every: EVERY });
                 }
             }
         }
@@ -185,8 +191,9 @@ impl Graph {
             if let Some(ssid) = line.ssid {
                 for stream in [StreamId::Up(ssid), StreamId::Down(ssid)] {
                     let nodes = path.iter().copied().chain([agent]).collect();
-                    let unproved = vec![at, agent];
-                    self.routes.push(Route { id: stream, line: number, site: Some(site), nodes, unproved });
+                    let (unproved, every) = (vec![at, agent], line.every_ms());
+                    let site = Some(site);
+                    self.routes.push(Route { id: stream, line: number, site, nodes, unproved, every });
                 }
             }
             if let Some(ask) = &line.gateway {
@@ -197,11 +204,13 @@ impl Graph {
                     site: Some(site),
                     unproved: path.clone(),
                     nodes: path,
+                    every: ask.every_ms(),
                 });
             }
             self.sites[site].lines.push(self.lines.len());
             let (id, ssid, streams) = (id.clone(), line.ssid, Vec::new());
-            self.lines.push(LineRoute { id, site, node, above, carrier, pop, ssid, streams });
+            let metered = line.metered;
+            self.lines.push(LineRoute { id, site, node, above, carrier, pop, ssid, metered, streams });
         }
     }
 
@@ -210,8 +219,8 @@ impl Graph {
         for (id, port) in &topology.hand_offs {
             let ours = self.at(&Node::HandOff(id.clone()));
             let carrier = self.at(&Node::Carrier(port.carrier.clone()));
-            asked.extend(port.our_port.iter().map(|ask| (ask.id(), vec![CORE, ours])));
-            asked.extend(port.carrier_port.iter().map(|ask| (ask.id(), vec![CORE, ours, carrier])));
+            asked.extend(port.our_port.iter().map(|ask| (ask, vec![CORE, ours])));
+            asked.extend(port.carrier_port.iter().map(|ask| (ask, vec![CORE, ours, carrier])));
         }
         for (id, carrier) in &topology.carriers {
             let node = self.at(&Node::Carrier(id.clone()));
@@ -220,11 +229,11 @@ impl Graph {
             let ways: Vec<usize> = ports.map(|(port, _)| self.at(&Node::HandOff(port.clone()))).collect();
             let above = if ways.len() == 1 { ways } else { Vec::new() };
             let nodes: Vec<usize> = [CORE].into_iter().chain(above).chain([node]).collect();
-            asked.extend(carrier.core.iter().map(|ask| (ask.id(), nodes.clone())));
+            asked.extend(carrier.core.iter().map(|ask| (ask, nodes.clone())));
         }
-        for (check, nodes) in asked {
-            let id = StreamId::Asked(check);
-            self.routes.push(Route { id, line: None, site: None, unproved: nodes.clone(), nodes });
+        for (ask, nodes) in asked {
+            let (id, every) = (StreamId::Asked(ask.id()), ask.every_ms());
+            self.routes.push(Route { id, line: None, site: None, unproved: nodes.clone(), nodes, every });
         }
     }
 

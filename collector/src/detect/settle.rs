@@ -1,9 +1,10 @@
 //! What becomes of live faults: members return, strays leave, and in the end it is over.
 
 use super::{
-    CLEAR, Detector, HOLD_DOWN, OVER, RETURN_OVER, RETURN_REPLIES, STALE, Shows,
+    CLEAR, Detector, HOLD_DOWN, OVER, RETURN_OVER, RETURN_REPLIES, RETURN_REPLIES_METERED, Shows,
     fault::{At, Change, Fault, FaultId, Witness},
     graph::{Graph, Node, StreamId},
+    stale,
 };
 use std::collections::BTreeSet;
 
@@ -41,8 +42,11 @@ impl Detector {
     fn fade(&mut self, graph: &Graph) {
         let now = self.now;
         for (number, line) in graph.lines.iter().enumerate() {
-            let told = line.streams.iter().filter_map(|n| self.streams[*n].told).max();
-            if self.lines[number] == Shows::Alive && told.is_none_or(|told| now - told > STALE) {
+            let tells = |n: &usize| {
+                let stale = stale(&graph.routes[*n]);
+                self.streams[*n].told.is_some_and(|told| now - told <= stale)
+            };
+            if self.lines[number] == Shows::Alive && !line.streams.iter().any(tells) {
                 self.lines[number] = Shows::Unknown;
             }
         }
@@ -64,7 +68,8 @@ impl Detector {
             }
         }
         let lived = self.ok[graph.lines[line].node].saturating_sub(from);
-        replies >= RETURN_REPLIES && lived >= RETURN_OVER
+        let needed = if graph.lines[line].metered { RETURN_REPLIES_METERED } else { RETURN_REPLIES };
+        replies >= needed && lived >= RETURN_OVER
     }
 
     /// Brings one fault up to now; `true` if it fell silent again.

@@ -134,7 +134,8 @@ impl Ledger {
     }
 }
 
-fn causes(weights: &[(Cause, f64)]) -> Causes {
+/// Causes by relative weight, most likely first as given.
+pub(super) fn causes(weights: &[(Cause, f64)]) -> Causes {
     let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
     let candidates =
         weights.iter().map(|(cause, weight)| Candidate { cause: *cause, probability: weight / sum });

@@ -3,6 +3,7 @@
 use super::{
     Acked, Incident, Kind, Moment, Root, RootKind, Severity, State, cause,
     condition::{Key, Live},
+    learned::Learned,
     reading::{asked, evidence, kind_of, rehearsal, root_of, severity_of, suffering},
 };
 use crate::detect::{
@@ -43,6 +44,8 @@ pub struct Ledger {
     pub(super) incidents: BTreeMap<Id, Incident>,
     by_fault: BTreeMap<FaultId, Id>,
     pub(super) by_condition: BTreeMap<Key, Live>,
+    /// What was learned of live faults' incidents.
+    pub(super) learned: BTreeMap<Id, Learned>,
     /// Day and number of the last incident named.
     last: (i64, u32),
 }
@@ -56,6 +59,11 @@ impl Ledger {
     /// The incident of a live fault.
     pub fn of_fault(&self, fault: FaultId) -> Option<&Incident> {
         self.by_fault.get(&fault).and_then(|id| self.incidents.get(id))
+    }
+
+    /// Whether a fault that is not over stands behind an incident.
+    pub(super) fn is_live(&self, incident: &str) -> bool {
+        self.by_fault.values().any(|id| id == incident)
     }
 
     /// Takes in one tick's changes and passes gates; returns the ids revised.
@@ -136,7 +144,11 @@ impl Ledger {
 
     /// A fault fell silent again. If a person closed its incident, this silence is a new one.
     fn relapsed(&mut self, view: &View, fault: FaultId) -> Vec<Id> {
-        if self.by_fault.contains_key(&fault) {
+        if let Some(incident) = self.by_fault.get(&fault) {
+            // What was learned of the last silence says nothing of this one, unless they come one after the other.
+            if self.incidents.get(incident).is_some_and(|incident| incident.kind != Kind::Flapping) {
+                self.learned.remove(incident);
+            }
             return self.refresh(view, fault).into_iter().collect();
         }
         self.found(view, fault, &[])
@@ -157,6 +169,9 @@ impl Ledger {
             incident.severity = severity_of(fault, &incident.sites);
             incident.cause = cause::of(fault, asked(view, fault));
         }
+        if let Some(learned) = self.learned.get(&incident.id) {
+            learned.onto(incident);
+        }
         let now = view.detector.now();
         let last = incident.timeline.last().map(|moment| moment.what.as_str());
         if fault.returned.is_some() && last != Some("recovering") {
@@ -173,6 +188,7 @@ impl Ledger {
 
     fn over(&mut self, view: &View, fault: FaultId) -> Option<Id> {
         let incident = self.incidents.get_mut(&self.by_fault.remove(&fault)?)?;
+        self.learned.remove(&incident.id);
         close(incident, view.detector.now());
         note(incident, view.detector.now(), "closed", None, None);
         Some(incident.id.clone())

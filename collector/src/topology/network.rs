@@ -136,4 +136,9 @@ impl Ask {
     pub fn id(&self) -> CheckId {
         self.0.id()
     }
+
+    /// Its interval, ms.
+    pub fn every_ms(&self) -> i64 {
+        self.0.every.0.as_millis() as i64
+    }
 }

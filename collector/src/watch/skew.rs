@@ -1,4 +1,4 @@
-//! How wrong the core agent's clock is: its questions are compared with packets timed here.
+//! How wrong an agent's clock is: the time of its newest outcome is compared with when the batch came.
 //!
 //! A fresh batch comes within seconds of its newest outcome. A difference that stays the same from batch to
 //! batch is the clock's; one that stands alone is a batch that waited.
@@ -17,6 +17,7 @@ const ENOUGH: u32 = 5;
 pub struct Skew {
     ahead_ms: i64,
     batches: u32,
+    since: i64,
 }
 
 impl Skew {
@@ -26,8 +27,21 @@ impl Skew {
         let ahead = newest - received;
         let same = (ahead - self.ahead_ms).abs() <= SAME && !USUAL.contains(&ahead);
         self.batches = if same { self.batches.saturating_add(1) } else { 0 };
+        if !same {
+            self.since = received;
+        }
         self.ahead_ms = ahead;
-        if self.batches >= ENOUGH { ahead } else { 0 }
+        self.ahead()
+    }
+
+    /// What the last fresh batches showed, ms; 0 while the clock may be right.
+    pub fn ahead(&self) -> i64 {
+        if self.batches >= ENOUGH { self.ahead_ms } else { 0 }
+    }
+
+    /// Since when it is wrong by that, UTC ms.
+    pub fn since(&self) -> i64 {
+        self.since
     }
 }
 

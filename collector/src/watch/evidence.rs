@@ -1,0 +1,123 @@
+//! What agents tell: their batches, taken apart for whoever judges by them.
+
+use super::{Watch, gaps::Silence};
+use crate::{
+    detect::{
+        fault::At,
+        graph::{Node, StreamId},
+    },
+    entry::Received,
+    incident::{Cause, Impact, Kind, Root, RootKind, Severity, condition::Condition, ledger::View},
+    topology::Id,
+};
+use haidang_probe::{
+    batch::{Batch, Envelope},
+    check::Check,
+    metric::Metric,
+    outcome::{Outcome, Sample},
+};
+use std::collections::BTreeSet;
+
+/// `ifOperStatus` of an interface that is up (IF-MIB); every other state is a greater number.
+const IF_UP: f64 = 1.0;
+/// A clock that is wrong by more is told, ms.
+const SKEWED: i64 = 30_000;
+/// How long a clock must be right again, ms.
+const SKEW_QUIET: i64 = 60_000;
+
+impl Watch {
+    pub(super) fn batch(&mut self, received: &Received) {
+        // Ingest accepted it: it decodes. A record damaged since then is skipped by the journal itself.
+        let Ok(envelope) = Envelope::decode(&received.envelope) else { return };
+        let news = self.spools.receive(&received.agent, envelope.spool_id, envelope.seq, received.at);
+        if news != Ok(true) {
+            return;
+        }
+        let Ok(batch) = envelope.open() else { return };
+        self.outcomes(received, &batch);
+    }
+
+    fn outcomes(&mut self, received: &Received, batch: &Batch) {
+        let core = self.topology.core() == Some(&received.agent);
+        let sent = |outcome: &Outcome| {
+            let clock = batch.clocks.iter().find(|clock| clock.boot == outcome.sent.boot)?;
+            Some(clock.utc_ms(outcome.sent.mono_ns))
+        };
+        let newest = batch.outcomes.iter().filter_map(sent).max();
+        let clock = self.clocks.entry(received.agent.clone()).or_default();
+        let wrong = match newest.filter(|_| !batch.backlog) {
+            Some(newest) => clock.of(newest, received.at),
+            None => clock.ahead(),
+        };
+        let mut outcomes: Vec<_> = batch
+            .outcomes
+            .iter()
+            .filter_map(|outcome| Some(((sent(outcome)? - wrong).min(received.at), outcome)))
+            .collect();
+        outcomes.sort_by_key(|(sent, outcome)| (*sent, outcome.check));
+        // An agent may name any check; what the record does not have is not remembered.
+        let Some(site) = self.topology.sites.get(&received.agent) else { return };
+        let own: BTreeSet<_> = site.own_checks().map(Check::id).collect();
+        for (sent, outcome) in &outcomes {
+            let stream = StreamId::Asked(outcome.check);
+            if core && self.graph.streams.contains_key(&stream) {
+                let tells = outcome.result.as_ref().err().is_none_or(|failure| failure.tells_of_target());
+                if tells {
+                    self.detector.asked(&self.graph, stream, *sent, answers(outcome));
+                }
+            }
+            if own.contains(&outcome.check) {
+                self.checks.heard(&received.agent, outcome, *sent);
+            }
+        }
+        let fresh = Some(received.at).filter(|_| !batch.backlog);
+        self.gaps.heard(&received.agent, site, &outcomes, fresh);
+    }
+
+    /// Judges what is no silence of lines, once a second: what agents saw of silences now over, and what is
+    /// wrong with anything else. Gives the incidents revised.
+    pub(super) fn judge(&mut self) -> BTreeSet<Id> {
+        let silences = self.detector.faults().iter().filter_map(|(id, fault)| {
+            let At::Node(Node::Site(site)) = &fault.at else { return None };
+            let incident = self.ledger.of_fault(*id)?.id.clone();
+            Some(Silence { incident, site: site.clone(), began: fault.fell, ended: fault.cleared })
+        });
+        let silences = silences.collect();
+        let now = self.now();
+        self.gaps.follow(silences, now);
+        let conditions = self.wrong_clocks();
+        let view = View { topology: &self.topology, graph: &self.graph, detector: &self.detector };
+        let mut revised = self.ledger.conditions(&view, &conditions);
+        for (incident, learned) in self.gaps.conclude(&self.topology) {
+            revised.extend(self.ledger.learn(&view, &incident, learned));
+        }
+        revised
+    }
+
+    /// Agents whose clocks are wrong (detection decision 12). Their outcomes are corrected by as much, so only
+    /// whoever reads the machine's own logs is misled.
+    fn wrong_clocks(&self) -> Vec<Condition> {
+        let wrong = self.clocks.iter().filter(|(_, clock)| clock.ahead().abs() > SKEWED);
+        wrong
+            .filter_map(|(agent, clock)| {
+                let name = self.topology.sites.get(agent)?.name.clone();
+                Some(Condition {
+                    root: Root { kind: RootKind::Agent, id: agent.clone(), name },
+                    kind: Kind::ClockSkew,
+                    severity: Severity::Warning,
+                    sites: [(agent.clone(), Impact::Degraded)].into(),
+                    since: clock.since(),
+                    causes: vec![(Cause::Agent, 1.0)],
+                    gate_ms: 0,
+                    quiet_ms: SKEW_QUIET,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Whether what was asked lives: it answered, and is no interface that is down.
+fn answers(outcome: &Outcome) -> bool {
+    let down = |sample: &Sample| sample.metric == Metric::IfOperStatus && sample.value > IF_UP;
+    outcome.result.is_ok() && !outcome.samples.iter().any(down)
+}
