@@ -4,13 +4,15 @@
 //! (`webpki-roots`); nothing turns that judgement off.
 
 use haidang_probe::outcome::Failure;
+use haidang_probe::plan::Uplink;
 use hyper::Uri;
 use rustls::pki_types::ServerName;
+use socket2::{Domain, Protocol, Type};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -72,10 +74,49 @@ impl Url {
     }
 }
 
+/// Where packets leave this machine; what is not said, its routes choose.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Their source address.
+    pub source: Option<IpAddr>,
+    /// The interface they leave by (`SO_BINDTODEVICE`). Another than the socket's present one needs
+    /// `CAP_NET_RAW`.
+    pub interface: Option<String>,
+}
+
+impl Origin {
+    /// The origin of an uplink's packets.
+    pub fn of(uplink: &Uplink) -> Origin {
+        Origin { source: uplink.source, interface: uplink.interface.clone() }
+    }
+
+    /// A UDP socket bound to it, for packets to `to`.
+    pub fn udp(&self, to: SocketAddr) -> io::Result<UdpSocket> {
+        let domain = Domain::for_address(to);
+        let socket = socket2::Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+        if let Some(interface) = &self.interface {
+            socket.bind_device(Some(interface.as_bytes()))?;
+        }
+        let any: IpAddr =
+            if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        socket.bind(&SocketAddr::new(self.source.unwrap_or(any), 0).into())?;
+        socket.set_nonblocking(true)?;
+        UdpSocket::from_std(socket.into())
+    }
+}
+
 /// Connects, from `source` when given. Packets leave at once (`TCP_NODELAY`).
 pub async fn tcp(address: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
+    tcp_from(address, &Origin { source, interface: None }).await
+}
+
+/// Connects from an origin. Packets leave at once (`TCP_NODELAY`).
+pub async fn tcp_from(address: SocketAddr, origin: &Origin) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    if let Some(source) = source {
+    if let Some(interface) = &origin.interface {
+        socket.bind_device(Some(interface.as_bytes()))?;
+    }
+    if let Some(source) = origin.source {
         socket.bind(SocketAddr::new(source, 0))?;
     }
     let stream = socket.connect(address).await?;
@@ -146,6 +187,14 @@ mod tests {
         let source: IpAddr = "127.0.0.77".parse().unwrap();
         let _held = tcp(listener.local_addr().unwrap(), Some(source)).await.unwrap();
         assert_eq!(listener.accept().await.unwrap().1.ip(), source);
+    }
+
+    #[tokio::test]
+    async fn an_interface_that_is_not_there_is_an_error_and_not_another_way_out() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let to = listener.local_addr().unwrap();
+        let origin = Origin { source: None, interface: Some("no-such-wan0".into()) };
+        assert!(tcp_from(to, &origin).await.is_err() && origin.udp(to).is_err());
     }
 
     #[tokio::test]

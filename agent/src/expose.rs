@@ -9,8 +9,9 @@ mod series;
 
 use crate::schedule::Skipped;
 use crate::spool::Tally;
-use haidang_probe::check::{Check, CheckId};
+use haidang_probe::check::CheckId;
 use haidang_probe::outcome::Outcome;
+use haidang_probe::plan::PlanDigest;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -28,6 +29,8 @@ struct Facts {
     in_flight: usize,
     dropped: u64,
     plan: PlanFacts,
+    /// Octets of metered lines this month.
+    metered: BTreeMap<String, u64>,
 }
 
 /// One check and its last run.
@@ -44,37 +47,71 @@ struct Fares {
     brought: u64,
     failed: u64,
     heard: Option<bool>,
+    /// Whether its socket could be bound as the plan says.
+    bound: Option<bool>,
     round_trip: Option<Duration>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+/// What became of delivered plans.
+#[derive(Debug, Default)]
 struct PlanFacts {
-    good: bool,
-    loaded_ms: i64,
+    digest: PlanDigest,
+    delivered: bool,
+    taken: u64,
+    refused: u64,
+    unkept: u64,
 }
 
 impl Board {
-    /// The checks and uplinks of a plan just taken over; what is not among them is forgotten.
-    pub fn plan<'a>(&self, checks: impl IntoIterator<Item = &'a Check>, uplinks: &[String], now_ms: i64) {
+    /// The checks (id, name, target) and uplinks of a plan just taken over; what is not among them is forgotten.
+    pub fn plan<'a>(
+        &self,
+        checks: impl IntoIterator<Item = (CheckId, &'a str, &'a str)>,
+        uplinks: &[String],
+    ) {
         let mut facts = self.facts();
         let mut before = std::mem::take(&mut facts.checks);
         facts.checks = checks
             .into_iter()
-            .map(|check| {
-                let last = before.remove(&check.id()).and_then(|shown| shown.last);
-                (check.id(), Shown { name: check.name.clone(), target: check.target.clone(), last })
+            .map(|(check, name, target)| {
+                let last = before.remove(&check).and_then(|shown| shown.last);
+                (check, Shown { name: name.into(), target: target.into(), last })
             })
             .collect();
         facts.uplinks.retain(|name, _| uplinks.contains(name));
         for name in uplinks {
             facts.uplinks.entry(name.clone()).or_default();
         }
-        facts.plan = PlanFacts { good: true, loaded_ms: now_ms };
     }
 
-    /// A new plan was read and is not good; the last good one runs on.
-    pub fn bad_plan(&self) {
-        self.facts().plan.good = false;
+    /// Which plan runs, and whether the collector delivered it.
+    pub fn runs(&self, digest: PlanDigest, delivered: bool) {
+        let mut facts = self.facts();
+        (facts.plan.digest, facts.plan.delivered) = (digest, delivered);
+    }
+
+    /// A delivered plan was taken over; `kept` tells whether it is on disk for the next start.
+    pub fn plan_taken(&self, kept: bool) {
+        let mut facts = self.facts();
+        facts.plan.taken += 1;
+        facts.plan.unkept += u64::from(!kept);
+    }
+
+    /// A delivered plan is not good; the last good one runs on.
+    pub fn plan_refused(&self) {
+        self.facts().plan.refused += 1;
+    }
+
+    /// What metered lines carried this month, octets.
+    pub fn metered(&self, octets: BTreeMap<String, u64>) {
+        self.facts().metered = octets;
+    }
+
+    /// An uplink's socket could be bound as the plan says, or not.
+    pub fn bound(&self, uplink: &str, bound: bool) {
+        if let Some(fares) = self.facts().uplinks.get_mut(uplink) {
+            fares.bound = Some(bound);
+        }
     }
 
     /// A run ended.
@@ -138,14 +175,12 @@ impl Board {
 mod tests {
     use super::*;
     use haidang_daemon::metrics::Metrics;
-    use haidang_probe::check::{ProbeKind, Span};
     use haidang_probe::metric::Metric;
     use haidang_probe::moment::Moment;
     use haidang_probe::outcome::{Failure, Sample};
 
-    fn check(name: &str, target: &str) -> Check {
-        let (every, timeout) = (Span(Duration::from_secs(10)), Span(Duration::from_secs(2)));
-        Check { id: None, name: name.into(), probe: ProbeKind::Tcp, target: target.into(), every, timeout }
+    fn check<'a>(name: &'a str, target: &'a str) -> (CheckId, &'a str, &'a str) {
+        (CheckId::of_name(name), name, target)
     }
 
     fn ran(name: &str, result: Result<Duration, Failure>, samples: Vec<Sample>) -> Outcome {
@@ -161,7 +196,7 @@ mod tests {
     #[test]
     fn checks_show_under_the_names_people_know() {
         let board = Board::default();
-        board.plan(&[check("portal", "portal.example:443"), check("lan", "*")], &["any/2".into()], 5_000);
+        board.plan([check("portal", "portal.example:443"), check("lan", "*")], &["any/2".into()]);
         board.outcome(&ran("portal", Ok(Duration::from_millis(12)), Vec::new()));
         let octets = Sample { metric: Metric::IfInOctets, part: "eth0".into(), value: 7e12 };
         board.outcome(&ran("lan", Ok(Duration::ZERO), vec![octets]));
@@ -170,7 +205,6 @@ mod tests {
             "probe_success{check=\"portal\",target=\"portal.example:443\"} 1",
             "probe_duration_seconds{check=\"portal\",target=\"portal.example:443\"} 0.012",
             "ifHCInOctets{check=\"lan\",target=\"*\",part=\"eth0\"} 7000000000000",
-            "haidang_agent_plan_good 1",
         ] {
             assert!(
                 text.lines().any(|found| found == line || found == format!("{line}.0")),
@@ -182,7 +216,7 @@ mod tests {
     #[test]
     fn unknown_is_not_down() {
         let board = Board::default();
-        board.plan(&[check("a", "a:1"), check("b", "b:1")], &[], 0);
+        board.plan([check("a", "a:1"), check("b", "b:1")], &[]);
         board.outcome(&ran("a", Err(Failure::NotPermitted), Vec::new()));
         board.outcome(&ran("b", Err(Failure::Refused), Vec::new()));
         let text = text(&board);
@@ -197,11 +231,11 @@ mod tests {
     #[test]
     fn a_removed_check_loses_its_series_and_a_kept_one_keeps_them() {
         let board = Board::default();
-        board.plan(&[check("a", "a:1"), check("b", "b:1")], &["x/2".into()], 0);
+        board.plan([check("a", "a:1"), check("b", "b:1")], &["x/2".into()]);
         board.outcome(&ran("a", Ok(Duration::ZERO), Vec::new()));
         board.outcome(&ran("b", Ok(Duration::ZERO), Vec::new()));
         board.batch("x/2", true);
-        board.plan(&[check("b", "b:1")], &["y/4".into()], 0);
+        board.plan([check("b", "b:1")], &["y/4".into()]);
         board.outcome(&ran("a", Ok(Duration::ZERO), Vec::new()));
         let text = text(&board);
         assert!(!text.contains("check=\"a\"") && text.contains("probe_success{check=\"b\""), "{text}");
@@ -209,10 +243,19 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_plan_shows() {
+    fn the_plan_that_runs_and_what_became_of_others_shows() {
         let board = Board::default();
-        board.plan(&[], &[], 0);
-        board.bad_plan();
-        assert!(text(&board).contains("haidang_agent_plan_good 0"));
+        board.runs(PlanDigest([0xab; 8]), true);
+        board.plan_taken(false);
+        board.plan_refused();
+        let text = text(&board);
+        for line in [
+            "haidang_agent_plan{digest=\"abababababababab\",source=\"collector\"} 1",
+            "haidang_agent_plans_taken_total 1",
+            "haidang_agent_plans_refused_total 1",
+            "haidang_agent_plans_unkept_total 1",
+        ] {
+            assert!(text.contains(line), "no {line} in\n{text}");
+        }
     }
 }

@@ -16,6 +16,7 @@
 //! | [`keeper`]     | from a finished run to the spool                                                     |
 //! | [`liveness`]   | the up and down STAMP sessions of an uplink                                          |
 //! | [`plan`]       | the agent's file, judged whole; what a new one changes                               |
+//! | [`fetch`]      | when the collector's orders are fetched                                              |
 //! | [`run`]        | all of it together                                                                   |
 
 pub mod place;
@@ -31,4 +32,5 @@ pub mod gather;
 pub mod keeper;
 pub mod liveness;
 pub mod plan;
+pub mod fetch;
 pub mod run;

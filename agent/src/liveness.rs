@@ -1,35 +1,33 @@
 //! The up and down STAMP sessions of one uplink, over one UDP socket.
 //!
 //! ```text
-//!   session n      up     we send each second ──▶ the collector answers      ─▶ round trip, cookie
+//!   session n      up     we send `every` so often ──▶ the collector answers ─▶ round trip, cookie
 //!   session n + 1  down   the collector sends ──▶ we answer                  ─▶ it is heard
 //! ```
 //!
-//! Both kinds of authentic packet count as the collector being heard. Silence of [`SILENT_AFTER`], and its
+//! Both kinds of authentic packet count as the collector being heard. Silence of [`SILENT_TURNS`], and its
 //! end, are events: evidence of what the agent saw during an outage, told once a batch gets through. Network
 //! errors end nothing: packets go on being sent, and the socket is bound anew when it does not work.
 
+use crate::dial::Origin;
 use crate::expose::Board;
 use crate::timestamps::Timestamps;
-use crate::uplink::Uplink;
+use crate::uplink::{Uplink, meter::Meter};
 use haidang_daemon::clock::Clock;
 use haidang_daemon::stop::Stop;
 use haidang_probe::event::{Event, EventKind};
 use haidang_probe::liveness::{Key, MAX_PACKET, Reflected, Reflector, Sender, TTL_UNKNOWN, down_session};
 use haidang_probe::moment::Moment;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::MissedTickBehavior;
 
-/// Between two packets of the up session.
-const EVERY: Duration = Duration::from_secs(1);
-
-/// Silence after which the collector counts as no longer heard.
-pub const SILENT_AFTER: Duration = Duration::from_secs(3);
+/// Intervals of silence after which the collector counts as no longer heard.
+pub const SILENT_TURNS: u32 = 3;
 
 /// Errors of the socket in a row after which it is bound anew: its source address may have gone and come
 /// back.
@@ -48,6 +46,8 @@ pub struct Liveness {
     pub events: mpsc::Sender<Event>,
     /// Where round trips are shown.
     pub board: Board,
+    /// Counts the octets of a metered uplink.
+    pub meter: Meter,
     /// Woken when the collector is heard again.
     pub wake: Arc<Notify>,
 }
@@ -86,7 +86,11 @@ impl Sessions {
             timestamps: Timestamps::of(&liveness.clock),
             up: Sender::new(ssid, key, u64::from_be_bytes(start)),
             down,
-            ears: Ears::new(liveness.clock.steady_ns(), liveness.clock.moment()),
+            ears: Ears::new(
+                liveness.clock.steady_ns(),
+                liveness.clock.moment(),
+                liveness.uplink.plan.every.0 * SILENT_TURNS,
+            ),
             liveness,
         })
     }
@@ -94,16 +98,22 @@ impl Sessions {
     /// One socket after the other, for ever.
     async fn keep(&mut self) -> std::convert::Infallible {
         let mut told = false;
+        let plan = &self.liveness.uplink.plan;
+        let (origin, to) = (Origin::of(plan), plan.stamp_address());
         loop {
-            match bind(self.liveness.uplink.plan.stamp, self.liveness.uplink.plan.source).await {
+            match origin.udp(to) {
                 Ok(socket) => {
                     told = false;
+                    self.liveness.board.bound(&self.name, true);
                     let error = self.converse(&socket).await;
                     tracing::debug!(line = self.name, %error, "liveness socket bound anew");
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut told, true) {
-                        tracing::warn!(line = self.name, %error, "no liveness socket; trying on");
+                        let interface = origin.interface.as_deref().unwrap_or_default();
+                        tracing::warn!(line = self.name, interface, %error, "no liveness socket; trying on");
+                        self.liveness.board.bound(&self.name, false);
+                        self.event(EventKind::UplinkUnbound, self.liveness.clock.moment());
                     }
                     self.listen_for_silence();
                 }
@@ -114,7 +124,7 @@ impl Sessions {
 
     /// Until the socket no longer works.
     async fn converse(&mut self, socket: &UdpSocket) -> io::Error {
-        let mut tick = tokio::time::interval(EVERY);
+        let mut tick = tokio::time::interval(self.liveness.uplink.plan.every.0);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut packet = [0; MAX_PACKET + 1];
         let mut errors = 0;
@@ -143,11 +153,21 @@ impl Sessions {
     async fn ask(&mut self, socket: &UdpSocket) -> io::Result<()> {
         let (seq, packet) = self.up.next(&self.timestamps.now());
         tracing::trace!(line = self.name, seq, "liveness asked");
-        socket.send_to(&packet, self.liveness.uplink.plan.stamp).await.map(|_| ())
+        self.send(socket, &packet, self.liveness.uplink.plan.stamp_address()).await
+    }
+
+    async fn send(&self, socket: &UdpSocket, packet: &[u8], to: SocketAddr) -> io::Result<()> {
+        self.metered(packet.len());
+        socket.send_to(packet, to).await.map(|_| ())
+    }
+
+    fn metered(&self, octets: usize) {
+        self.liveness.meter.packet(&self.liveness.uplink.plan, octets, self.liveness.clock.utc_ms());
     }
 
     async fn received(&mut self, socket: &UdpSocket, packet: &[u8], from: SocketAddr) -> io::Result<()> {
         let now = self.timestamps.now();
+        self.metered(packet.len());
         if !self.down.serves(packet) {
             match self.up.receive(packet, &now) {
                 Ok(reply) => {
@@ -168,10 +188,10 @@ impl Sessions {
             Ok(Reflected::Heard { reply, heard }) => {
                 tracing::trace!(line = self.name, seq = heard.seq, "liveness reflected");
                 self.heard();
-                socket.send_to(&reply, from).await.map(|_| ())
+                self.send(socket, &reply, from).await
             }
             // It may be a recording: it is answered, and proves nothing.
-            Ok(Reflected::Challenged { reply, .. }) => socket.send_to(&reply, from).await.map(|_| ()),
+            Ok(Reflected::Challenged { reply, .. }) => self.send(socket, &reply, from).await,
             Err(dropped) => {
                 tracing::debug!(line = self.name, %from, %dropped, "liveness packet dropped");
                 Ok(())
@@ -198,6 +218,10 @@ impl Sessions {
         if heard {
             self.liveness.wake.notify_one();
         }
+        self.event(kind, at);
+    }
+
+    fn event(&self, kind: EventKind, at: Moment) {
         let event = Event { at, kind, part: self.name.clone() };
         if self.liveness.events.try_send(event).is_err() {
             tracing::warn!(line = self.name, event = kind.name(), "event lost: too many at once");
@@ -205,23 +229,20 @@ impl Sessions {
     }
 }
 
-async fn bind(to: SocketAddr, source: Option<IpAddr>) -> io::Result<UdpSocket> {
-    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    UdpSocket::bind((source.unwrap_or(any), 0)).await
-}
-
 /// Whether the collector is heard. Pure.
 #[derive(Debug)]
 struct Ears {
     last_ns: u64,
     last: Moment,
+    /// Silence that counts.
+    silent_after: Duration,
     /// `None` until something was heard, or nothing for long enough.
     heard: Option<bool>,
 }
 
 impl Ears {
-    fn new(now_ns: u64, now: Moment) -> Ears {
-        Ears { last_ns: now_ns, last: now, heard: None }
+    fn new(now_ns: u64, now: Moment, silent_after: Duration) -> Ears {
+        Ears { last_ns: now_ns, last: now, silent_after, heard: None }
     }
 
     /// An authentic packet came.
@@ -232,7 +253,7 @@ impl Ears {
 
     /// Time passed. Silence is dated to the last packet heard, since that is what was seen.
     fn silence(&mut self, now_ns: u64) -> Option<(EventKind, Moment)> {
-        if now_ns.saturating_sub(self.last_ns) < SILENT_AFTER.as_nanos() as u64 {
+        if now_ns.saturating_sub(self.last_ns) < self.silent_after.as_nanos() as u64 {
             return None;
         }
         (self.heard.replace(false) != Some(false)).then_some((EventKind::LivenessSilent, self.last))

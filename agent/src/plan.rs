@@ -1,50 +1,83 @@
-//! The agent's file: read, judged as a whole, compared with the one that runs.
+//! What the agent runs by: its own file, and the orders the collector delivered.
 //!
-//! [`read`] gives a plan that can run, or every fault of it at its place (`file:line:col`). A bad file never
-//! replaces a good one: whoever reloads keeps what it has until `read` succeeds.
+//! ```text
+//!  agent file ─ read ─▶ own plan ──────────────────────────┬─▶ what runs
+//!  orders ─ Loaded::with: uplinks, flush, prompt, checks ──┘      │ Changes: only what differs is touched
+//!     └─▶ DATA/plan.yml (kept): what a restart runs               ▼
+//! ```
+//!
+//! The file is judged strictly, whole, each fault at its place (`file:line:col`): somebody is at a desk. Orders
+//! are judged leniently, since nobody is in the field: a check this version does not understand answers
+//! `Unsupported` and the rest runs. Neither ever replaces a good one by a bad one.
 
 mod judge;
+pub mod kept;
+pub mod orders;
 
 use crate::gather::Flush;
 use crate::probe::Question;
 use haidang_daemon::yaml::{self, Faults};
 use haidang_probe::check::{Check, CheckId};
-use haidang_probe::plan::{Plan, PlanDigest};
+use haidang_probe::plan::{Plan, PlanDigest, Uplink};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-
-/// Most checks of one agent.
-pub const MAX_CHECKS: usize = 10_000;
-
-/// Most uplinks of one agent.
-pub const MAX_UPLINKS: usize = 8;
+use std::time::Duration;
 
 /// A plan that can run.
 #[derive(Clone)]
 pub struct Loaded {
-    /// As the file says it. It holds the secret: never log it.
+    /// The file, its uplinks, `flush` and `prompt` replaced by those of the orders where there are some. It holds
+    /// the secret: never log it.
     pub plan: Plan,
     /// The agent's secret, 32 octets.
     pub secret: Vec<u8>,
     /// The checks, their targets understood.
     pub checks: BTreeMap<CheckId, Asked>,
-    /// Digest of the file's text.
+    /// Digest of the orders, or of what the file says in their stead.
     pub digest: PlanDigest,
 }
 
 /// A check and what it asks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Asked {
-    /// As the file says it.
-    pub check: Check,
-    /// Its target, understood.
-    pub question: Question,
+    /// Name within the agent.
+    pub name: String,
+    /// Who is asked, as it was written.
+    pub target: String,
+    /// Interval between runs.
+    pub every: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// What is asked; none when this version does not understand it.
+    pub question: Option<Question>,
+}
+
+impl Asked {
+    /// A check that this version understands; else what is wrong with its target.
+    pub fn of(check: &Check) -> Result<Asked, String> {
+        let question = Question::of(check)?;
+        Ok(Asked {
+            name: check.name.clone(),
+            target: check.target.clone(),
+            every: check.every.0,
+            timeout: check.timeout.0,
+            question: Some(question),
+        })
+    }
 }
 
 impl Loaded {
     /// When batches are due.
     pub fn flush(&self) -> Flush {
         Flush { every: self.plan.flush.0, prompt: self.plan.prompt }
+    }
+
+    /// Digest of what orders replace, and of how the collector is reached: while it stays, so do the orders.
+    pub fn base(&self) -> PlanDigest {
+        let Plan { uplinks, flush, prompt, checks, .. } = &self.plan;
+        let text = serde_json::to_string(&(uplinks as &Vec<Uplink>, flush, prompt, checks));
+        // Structures of text, numbers and truth values always serialise.
+        PlanDigest::of(text.unwrap_or_default().as_bytes())
     }
 }
 
@@ -89,4 +122,4 @@ impl Changes {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

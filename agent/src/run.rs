@@ -9,28 +9,30 @@
 //! Everything runs on one thread; only look-ups and syncs have others. The end: no more runs, the last batch
 //! is sealed, the courier tries to bring it, the cursor is stored.
 
+mod change;
+
 use crate::expose::Board;
+use crate::fetch::Fetch;
 use crate::gateway::{self, Links};
 use crate::keeper::{Keeper, Terms, WAITING};
-use crate::liveness::{self, Liveness};
 use crate::place::Finder;
-use crate::plan::{self, Asked, Changes, Loaded};
-use crate::probe::{Probes, Tools};
+use crate::plan::{self, Asked, Changes, Loaded, kept};
+use crate::probe::{Answer, Probes, Tools};
 use crate::schedule::Schedule;
 use crate::spool::{Spool, SpoolError};
-use crate::uplink::{self, Courier, Shared, Uplink};
+use crate::uplink::{Courier, Shared, Uplink, meter::Meter};
+use bytes::Bytes;
 use haidang_daemon::clock::{BootError, Clock};
 use haidang_daemon::listen::{Listen, ListenError};
 use haidang_daemon::metrics::Metrics;
-use haidang_daemon::reload::Reload;
+use haidang_daemon::reload::{Reading, Reload, steadily};
 use haidang_daemon::serve::{self, Counts, Health, Limits};
 use haidang_daemon::stop::{self, Stop, Stopper};
 use haidang_daemon::yaml::Faults;
 use haidang_probe::check::CheckId;
 use haidang_probe::event::Event;
-use haidang_probe::key;
-use haidang_probe::liveness::Key;
-use haidang_probe::outcome::Outcome;
+use haidang_probe::outcome::{Failure, Outcome};
+use haidang_probe::plan::PlanDigest;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,6 +40,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::MissedTickBehavior;
+
+/// Between two writes of what metered lines carried.
+const KEEP_METER: Duration = Duration::from_secs(600);
 
 /// What the agent is started with.
 #[derive(Clone, Debug)]
@@ -79,31 +85,39 @@ pub enum RunError {
 pub async fn run(settings: Settings, stop: Stop) -> Result<(), RunError> {
     let system = |what: &str, source| RunError::System { what: what.into(), source };
     let reload = Reload::start(&settings.config).map_err(|error| system("take over SIGHUP", error))?;
-    let loaded = plan::read(&settings.config)?;
+    let (read, digest) = steadily(&settings.config, || plan::read(&settings.config));
+    let own = read?;
     let clock = match &settings.boot_file {
         Some(path) => Clock::with_boot_file(path)?,
         None => Clock::machine()?,
     };
-    let spool = Spool::open(&settings.directory.join("spool"), &loaded.plan.agent, loaded.plan.spool_bytes)?;
+    let spool = Spool::open(&settings.directory.join("spool"), &own.plan.agent, own.plan.spool_bytes)?;
+    let runs = kept::restore(&settings.directory, &own);
     tracing::info!(
-        agent = loaded.plan.agent,
-        checks = loaded.checks.len(),
-        uplinks = loaded.plan.uplinks.len(),
+        agent = runs.plan.agent,
+        checks = runs.checks.len(),
+        uplinks = runs.plan.uplinks.len(),
+        plan = runs.digest.hex(),
         spool = format!("{:016x}", spool.id()),
         backlog = spool.tally().unacked,
         "agent starts"
     );
     let board = Board::default();
     board.spool(spool.tally());
+    let metrics = Metrics::new();
+    board.register(&metrics);
+    let reading = Reading::register(&metrics, digest, clock.utc_ms());
     let shared = Shared {
         clock,
         spool: Arc::new(tokio::sync::Mutex::new(spool)),
         wake: Arc::default(),
         flowing: Arc::default(),
         board,
+        meter: Meter::restore(&settings.directory),
+        wanted: watch::Sender::new(PlanDigest::default()),
     };
-    let exposed = expose(&loaded, &shared.board, &stop).await?;
-    Agent::start(settings, loaded, shared, stop).run(reload).await;
+    let exposed = expose(&own, metrics, &stop).await?;
+    Agent::start(settings, Plans { own, runs }, shared, reading, stop).run(reload).await;
     if let Some(server) = exposed {
         let _ = server.await;
     }
@@ -111,31 +125,43 @@ pub async fn run(settings: Settings, stop: Stop) -> Result<(), RunError> {
 }
 
 async fn expose(
-    loaded: &Loaded,
-    board: &Board,
+    own: &Loaded,
+    metrics: Metrics,
     stop: &Stop,
 ) -> Result<Option<tokio::task::JoinHandle<()>>, RunError> {
-    let Some(address) = loaded.plan.listen else { return Ok(None) };
+    let Some(address) = own.plan.listen else { return Ok(None) };
     let listener = Listen::on(address).bind(Path::new("")).await?;
     tracing::info!(address = %listener.address(), "/metrics, /healthz and /readyz");
-    let metrics = Metrics::new();
-    board.register(&metrics);
     let counts = Counts::register(&metrics, "metrics");
     // An agent that runs has a plan and a spool: it can always do its work.
     let health = Health::new(metrics, || Ok(()));
     Ok(Some(tokio::spawn(serve::run(listener, Limits::default(), counts, health, stop.clone()))))
 }
 
+/// What there is to run at a start.
+struct Plans {
+    /// The agent's own file.
+    own: Loaded,
+    /// The same with the orders kept, if there are some.
+    runs: Loaded,
+}
+
 struct Agent {
     settings: Settings,
-    loaded: Loaded,
+    /// The agent's own file: what delivered orders are laid over.
+    own: Loaded,
+    runs: Loaded,
+    reading: Reading,
+    fetch: Fetch,
+    fetches: JoinSet<Result<Bytes, String>>,
+    wanted: watch::Receiver<PlanDigest>,
     shared: Shared,
     stop: Stop,
     finder: Finder,
     probes: Arc<Probes>,
     asked: BTreeMap<CheckId, Arc<Asked>>,
     schedule: Schedule,
-    runs: JoinSet<Outcome>,
+    under_way: JoinSet<Outcome>,
     /// Which check a run is of, for one that ends without an outcome.
     running: BTreeMap<tokio::task::Id, CheckId>,
     links: Links,
@@ -156,12 +182,13 @@ struct Background {
 }
 
 impl Agent {
-    fn start(settings: Settings, loaded: Loaded, shared: Shared, stop: Stop) -> Agent {
+    fn start(settings: Settings, plans: Plans, shared: Shared, reading: Reading, stop: Stop) -> Agent {
+        let Plans { own, runs } = plans;
         let finder = Finder::default();
         let tools = Tools { clock: shared.clock.clone(), finder: finder.clone() };
         let (outcomes, outcomes_in) = mpsc::channel(WAITING);
         let (events, events_in) = mpsc::channel(WAITING);
-        let (terms, terms_in) = watch::channel(terms(&loaded));
+        let (terms, terms_in) = watch::channel(terms(&runs));
         let (uplinks, uplinks_in) = watch::channel(Vec::new());
         let (courier_stopper, courier_stop) = stop::pair();
         let background = Background {
@@ -176,12 +203,16 @@ impl Agent {
         let mut agent = Agent {
             probes: Arc::new(Probes::new(&tools)),
             settings,
+            reading,
+            fetch: Fetch::default(),
+            fetches: JoinSet::new(),
+            wanted: shared.wanted.subscribe(),
             shared,
             stop,
             finder,
             asked: BTreeMap::new(),
             schedule: Schedule::default(),
-            runs: JoinSet::new(),
+            under_way: JoinSet::new(),
             running: BTreeMap::new(),
             links: Links::default(),
             outcomes,
@@ -190,15 +221,18 @@ impl Agent {
             uplinks,
             sessions: BTreeMap::new(),
             background,
-            loaded: loaded.clone(),
+            own,
+            runs: runs.clone(),
         };
-        let all = loaded.checks.keys().copied().collect();
-        agent.take_over(loaded, &Changes { set: all, ..Changes::default() });
+        let all = runs.checks.keys().copied().collect();
+        agent.take_over(runs, &Changes { set: all, ..Changes::default() });
         agent
     }
 
     async fn run(mut self, mut reload: Reload) {
         let stop = self.stop.clone();
+        let mut keep_meter = tokio::time::interval(KEEP_METER);
+        keep_meter.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.start_due();
             let next_ns = self.schedule.next_ns().unwrap_or(u64::MAX);
@@ -206,7 +240,12 @@ impl Agent {
             tokio::select! {
                 () = stop.wait() => break,
                 () = reload.changed() => self.reload(),
-                Some(ended) = self.runs.join_next_with_id() => self.ended(ended).await,
+                Ok(()) = self.wanted.changed() => self.wants(),
+                Some(ended) = self.fetches.join_next() => {
+                    self.fetched(ended.unwrap_or_else(|error| Err(error.to_string())));
+                }
+                _ = keep_meter.tick() => self.keep_meter(),
+                Some(ended) = self.under_way.join_next_with_id() => self.ended(ended).await,
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -221,13 +260,17 @@ impl Agent {
                 continue;
             };
             let (probes, sent) = (self.probes.clone(), self.shared.clock.moment());
-            let run = self.runs.spawn(async move {
-                let answer = probes.ask(&asked.question, asked.check.timeout.0).await;
+            let run = self.under_way.spawn(async move {
+                let answer = match &asked.question {
+                    Some(question) => probes.ask(question, asked.timeout).await,
+                    None => Answer::from(Err(Failure::Unsupported)),
+                };
                 Outcome { check, sent, result: answer.result, samples: answer.samples }
             });
             self.running.insert(run.id(), check);
         }
         self.shared.board.schedule(self.schedule.skipped(), self.schedule.in_flight());
+        self.shared.board.metered(self.shared.meter.octets());
     }
 
     async fn ended(&mut self, ended: Result<(tokio::task::Id, Outcome), JoinError>) {
@@ -248,98 +291,15 @@ impl Agent {
         let _ = self.outcomes.send(outcome).await;
     }
 
-    /// A bad new file never replaces the good plan that runs.
-    fn reload(&mut self) {
-        match plan::read(&self.settings.config) {
-            Err(faults) => {
-                self.shared.board.bad_plan();
-                tracing::warn!("the new plan is not good, the last good one runs on:\n{faults}");
-            }
-            Ok(loaded) => {
-                let changes = Changes::between(&self.loaded, &loaded);
-                tracing::info!(
-                    set = changes.set.len(),
-                    removed = changes.removed.len(),
-                    "new plan taken over"
-                );
-                if !changes.restart.is_empty() {
-                    tracing::warn!(keys = ?changes.restart, "these changes need a restart of the agent");
-                }
-                self.take_over(loaded, &changes);
-            }
+    fn keep_meter(&self) {
+        if let Err(error) = self.shared.meter.keep(&self.settings.directory) {
+            tracing::warn!(%error, "what metered lines carried is not kept on disk");
         }
-    }
-
-    fn take_over(&mut self, loaded: Loaded, changes: &Changes) {
-        let now_ns = self.shared.clock.steady_ns();
-        for check in &changes.removed {
-            self.schedule.remove(*check);
-            self.asked.remove(check);
-        }
-        for check in &changes.set {
-            if let Some(asked) = loaded.checks.get(check) {
-                self.schedule.set(*check, asked.check.every.0, asked.check.timeout.0, now_ns);
-                self.asked.insert(*check, Arc::new(asked.clone()));
-            }
-        }
-        let names: Vec<String> = loaded.plan.uplinks.iter().map(uplink::name).collect();
-        let checks = loaded.checks.values().map(|asked| &asked.check);
-        self.shared.board.plan(checks, &names, self.shared.clock.utc_ms());
-        self.uplinks(&loaded);
-        self.terms.send_replace(terms(&loaded));
-        self.loaded = loaded;
-    }
-
-    /// Uplinks that stay as they are keep their connections and sessions.
-    fn uplinks(&mut self, loaded: &Loaded) {
-        let same_secret = loaded.secret == self.loaded.secret;
-        let before = self.uplinks.borrow().clone();
-        let (bearer, stamp) =
-            (key::bearer(&loaded.secret), Key::new(&key::derive(&loaded.secret, key::STAMP)));
-        let mut sessions = BTreeMap::new();
-        let mut uplinks = Vec::new();
-        for plan in &loaded.plan.uplinks {
-            let name = uplink::name(plan);
-            let kept = before.iter().find(|uplink| same_secret && uplink.plan == *plan);
-            if let (Some(kept), Some(stopper)) = (kept, self.sessions.remove(&name)) {
-                uplinks.push(kept.clone());
-                sessions.insert(name, stopper);
-                continue;
-            }
-            match Uplink::new(plan, &bearer, &self.finder) {
-                Ok(uplink) => {
-                    let uplink = Arc::new(uplink);
-                    sessions.insert(name, self.listen(uplink.clone(), stamp.clone()));
-                    uplinks.push(uplink);
-                }
-                Err(error) => tracing::error!(line = name, error, "uplink not used"),
-            }
-        }
-        // Dropping a stopper stops: sessions left behind end here.
-        self.sessions = sessions;
-        self.uplinks.send_replace(uplinks);
-    }
-
-    fn listen(&self, uplink: Arc<Uplink>, key: Key) -> Stopper {
-        let (stopper, stop) = stop::pair();
-        let line = uplink.name();
-        let liveness = Liveness {
-            clock: self.shared.clock.clone(),
-            uplink,
-            events: self.events.clone(),
-            board: self.shared.board.clone(),
-            wake: self.shared.wake.clone(),
-        };
-        tokio::spawn(async move {
-            if let Err(error) = liveness::run(liveness, key, stop).await {
-                tracing::error!(line, %error, "no liveness sessions");
-            }
-        });
-        stopper
     }
 
     async fn finish(self) {
-        let Agent { shared, mut runs, outcomes, events, sessions, background, .. } = self;
+        self.keep_meter();
+        let Agent { shared, under_way: mut runs, outcomes, events, sessions, background, .. } = self;
         drop(sessions);
         runs.shutdown().await;
         let _ = events.send(gateway::stopped(shared.clock.moment())).await;

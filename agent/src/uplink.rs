@@ -13,17 +13,19 @@
 //! leaves the spool only by an acknowledgement, or set aside after the collector refused it for good.
 
 pub mod health;
+pub mod meter;
 pub mod post;
 mod rate;
 
-use crate::dial::Url;
 use crate::expose::Board;
 use crate::place::Finder;
 use crate::spool::{Sealed, Spool};
+use bytes::Bytes;
 use haidang_daemon::clock::Clock;
 use haidang_daemon::stop::Stop;
-use haidang_probe::plan;
-use health::Health;
+use haidang_probe::plan::{self, PlanDigest};
+use health::{Candidate, Health, Lanes};
+use meter::Meter;
 use post::{Post, Verdict};
 use rate::Rate;
 use std::collections::BTreeSet;
@@ -44,6 +46,9 @@ const LATER: Duration = Duration::from_secs(1);
 /// Pause after the spool could not be read.
 const SPOOL_PAUSE: Duration = Duration::from_secs(1);
 
+/// Pause while the only uplinks that could be used have spent their budget.
+const SPENT_PAUSE: Duration = Duration::from_secs(60);
+
 /// Longest the last batches may take at the end.
 pub const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -61,8 +66,7 @@ impl Uplink {
     /// # Errors
     /// When the collector's URL is not one.
     pub fn new(plan: &plan::Uplink, bearer: &str, finder: &Finder) -> Result<Uplink, String> {
-        let url = Url::parse(&plan.collector)?;
-        let post = Post::new(url, plan.source, bearer, finder.clone());
+        let post = Post::new(plan, bearer, finder.clone())?;
         Ok(Uplink { plan: plan.clone(), post, health: Mutex::default() })
     }
 
@@ -79,6 +83,19 @@ impl Uplink {
     /// Whether its last attempt succeeded.
     pub fn carries(&self) -> bool {
         self.health().carries()
+    }
+
+    /// Fetches the orders the collector has for this agent.
+    ///
+    /// # Errors
+    /// Says what came instead.
+    pub async fn orders(&self) -> Result<Bytes, String> {
+        self.post.orders().await
+    }
+
+    fn candidate(&self, meter: &Meter, now_ms: i64) -> Candidate {
+        let affordable = meter.affords(&self.plan, now_ms);
+        Candidate { health: self.health().clone(), metered: self.plan.metered, affordable }
     }
 
     fn health(&self) -> MutexGuard<'_, Health> {
@@ -104,6 +121,10 @@ pub struct Shared {
     pub flowing: Arc<AtomicBool>,
     /// Where the figures are shown.
     pub board: Board,
+    /// What metered uplinks carried this month.
+    pub meter: Meter,
+    /// Digest of the orders the collector wants run, said anew with each acknowledgement.
+    pub wanted: watch::Sender<PlanDigest>,
 }
 
 /// Brings batches to the collector.
@@ -182,20 +203,30 @@ impl Courier {
         let now_ns = self.shared.clock.steady_ns();
         self.wake_ns = None;
         let uplinks = self.uplinks.borrow_and_update().clone();
-        let healths: Vec<Health> = uplinks.iter().map(|uplink| uplink.health().clone()).collect();
-        let order: Vec<Arc<Uplink>> =
-            health::order(&healths, now_ns).into_iter().map(|index| uplinks[index].clone()).collect();
-        if order.is_empty() {
-            self.wake_ns = healths.iter().map(Health::rests_until_ns).min();
+        let now_ms = self.shared.clock.utc_ms();
+        let candidates: Vec<Candidate> =
+            uplinks.iter().map(|uplink| uplink.candidate(&self.shared.meter, now_ms)).collect();
+        let Lanes { live, backlog } = health::lanes(&candidates, now_ns);
+        if live.is_empty() {
+            // One that does not rest has spent its budget: the next month is looked for now and then.
+            let spent_ns = now_ns + SPENT_PAUSE.as_nanos() as u64;
+            let rests = candidates.iter().map(|candidate| candidate.health.rests_until_ns());
+            self.wake_ns = rests.map(|rest_ns| if rest_ns > now_ns { rest_ns } else { spent_ns }).min();
             return;
         }
-        if let Err(error) = self.fill(&order, now_ns).await {
+        let pick = |lane: Vec<usize>| lane.into_iter().map(|index| uplinks[index].clone()).collect();
+        if let Err(error) = self.fill(pick(live), pick(backlog), now_ns).await {
             tracing::warn!(%error, "spool cannot be read; trying again");
             self.wake_ns = Some(now_ns + SPOOL_PAUSE.as_nanos() as u64);
         }
     }
 
-    async fn fill(&mut self, order: &[Arc<Uplink>], now_ns: u64) -> Result<(), crate::spool::SpoolError> {
+    async fn fill(
+        &mut self,
+        live: Vec<Arc<Uplink>>,
+        backlog: Vec<Arc<Uplink>>,
+        now_ns: u64,
+    ) -> Result<(), crate::spool::SpoolError> {
         let spool = self.shared.spool.clone();
         let mut spool = spool.lock().await;
         let flowing = self.flowing();
@@ -203,18 +234,18 @@ impl Courier {
             self.wake_at(self.live_from_ns);
         } else if !self.live && (flowing || self.attempts.is_empty()) {
             let newest = spool.newest().filter(|newest| !self.under_way.contains(&newest.seq));
-            self.asked_newest = !flowing && !self.asked_newest;
-            let candidate = match newest {
-                Some(newest) if flowing || self.asked_newest => Some(newest),
-                _ if flowing => None,
-                _ => spool.oldest_but(&self.under_way)?,
+            self.asked_newest = !flowing && (!self.asked_newest || backlog.is_empty());
+            let (candidate, order) = match newest {
+                Some(newest) if flowing || self.asked_newest => (Some(newest), &live),
+                _ if flowing || backlog.is_empty() => (None, &live),
+                _ => (spool.oldest_but(&self.under_way)?, &backlog),
             };
             if let Some(sealed) = candidate {
                 self.live = true;
                 self.send(sealed, true, order);
             }
         }
-        while flowing && self.attempts.len() < BACKLOG_LANES + usize::from(self.live) {
+        while flowing && !backlog.is_empty() && self.attempts.len() < BACKLOG_LANES + usize::from(self.live) {
             let Some(sealed) = spool.oldest_but(&self.under_way)? else { break };
             let ready_ns = self.rate.ready_ns(now_ns).max(self.backlog_from_ns);
             if ready_ns > now_ns {
@@ -222,7 +253,7 @@ impl Courier {
                 break;
             }
             self.rate.spend(sealed.bytes.len());
-            self.send(sealed, false, order);
+            self.send(sealed, false, &backlog);
         }
         self.shared.board.spool(spool.tally());
         Ok(())
@@ -234,9 +265,9 @@ impl Courier {
 
     fn send(&mut self, sealed: Sealed, live: bool, order: &[Arc<Uplink>]) {
         self.under_way.insert(sealed.seq);
-        let (clock, board, order) = (self.shared.clock.clone(), self.shared.board.clone(), order.to_vec());
+        let (shared, order) = (self.shared.clone(), order.to_vec());
         self.attempts.spawn(async move {
-            let verdict = bring(&sealed, &order, &clock, &board).await;
+            let verdict = bring(&sealed, &order, &shared).await;
             Attempt { sealed, live, verdict }
         });
     }
@@ -259,6 +290,7 @@ impl Courier {
                 if !ours {
                     tracing::warn!(seq = sealed.seq, "the acknowledgement speaks of another spool");
                 }
+                self.shared.wanted.send_replace(ack.plan_digest);
                 ours
             }
             Verdict::Refused(reason) => {
@@ -287,9 +319,11 @@ impl Courier {
 }
 
 /// Tries the uplinks in order until one answers; the last verdict when none does.
-async fn bring(sealed: &Sealed, order: &[Arc<Uplink>], clock: &Clock, board: &Board) -> Verdict {
+async fn bring(sealed: &Sealed, order: &[Arc<Uplink>], shared: &Shared) -> Verdict {
+    let Shared { clock, board, meter, .. } = shared;
     let mut last = Verdict::Failed("no uplink".into());
     for uplink in order {
+        meter.batch(&uplink.plan, sealed.bytes.len(), clock.utc_ms());
         let verdict = uplink.post.batch(&sealed.bytes).await;
         let line = uplink.name();
         let now_ns = clock.steady_ns();

@@ -21,6 +21,8 @@
 //!
 //! When the system grants no watch (its inotify limit), SIGHUP and the look once a minute remain.
 
+mod reading;
+
 use crate::yaml;
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -31,14 +33,23 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
+pub use reading::Reading;
+
 /// Quiet needed before the files are read: editors and `git pull` write several.
-const DEBOUNCE: Duration = Duration::from_millis(300);
+///
+/// What is read half-written is at worst a bad reading that the next one mends, so this need not be long.
+const DEBOUNCE: Duration = Duration::from_millis(50);
 /// Longest wait for that quiet.
-const MAX_DEBOUNCE: Duration = Duration::from_secs(3);
+const MAX_DEBOUNCE: Duration = Duration::from_secs(1);
+/// Times that [`steadily`] reads files which change meanwhile; after that the next nudge has to do.
+const TRIES: usize = 5;
 /// Time between looks when nothing nudges.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// Most directories watched; changes in others are found by the look once a minute.
 const MAX_WATCHED: usize = 1024;
+
+/// SHA-256 over names and bytes of all files of a configuration.
+pub type Digest = [u8; 32];
 
 /// Hears of changes of one configuration file or directory. Dropping it ends the watching.
 #[derive(Debug)]
@@ -109,23 +120,40 @@ async fn settle(nudges: &mut mpsc::Receiver<()>) {
 #[derive(Debug)]
 struct Content {
     path: PathBuf,
-    hash: [u8; 32],
+    hash: Digest,
 }
 
 impl Content {
     fn of(path: &Path) -> Content {
-        Content { path: path.into(), hash: hash(path) }
+        Content { path: path.into(), hash: digest(path) }
     }
 
     /// Whether the content is another than at the last call.
     fn differs(&mut self) -> bool {
-        let before = std::mem::replace(&mut self.hash, hash(&self.path));
+        let before = std::mem::replace(&mut self.hash, digest(&self.path));
         before != self.hash
     }
 }
 
-/// What cannot be read counts as content too: the change must be heard, so that the fault is told.
-fn hash(path: &Path) -> [u8; 32] {
+/// What `read` gives of the configuration at `path`, and the digest of exactly that: when files change while they
+/// are read, they are read again.
+pub fn steadily<T>(path: &Path, mut read: impl FnMut() -> T) -> (T, Digest) {
+    let mut before = digest(path);
+    let mut got = read();
+    for _ in 1..TRIES {
+        let after = digest(path);
+        if after == before {
+            break;
+        }
+        before = after;
+        got = read();
+    }
+    (got, before)
+}
+
+/// Digest of the configuration at `path`. What cannot be read counts as content too: the change must be heard, so
+/// that the fault is told.
+pub fn digest(path: &Path) -> Digest {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_be_bytes());

@@ -1,22 +1,47 @@
 //! What an agent is told: who it is, by which uplinks it reports, and what it asks.
 //!
-//! The collector renders a [`Plan`] (`agent add` prints it as an agent file); the agent runs it.
+//! ```text
+//! agent file (Plan)      agent · secret · listen · spool_bytes        stays at the site
+//!                        uplinks: … stamp, collector                  how the collector is reached, first of all
+//! what travels (Orders)  flush · prompt · uplinks: line, ssid, pin …  changes with the record, holds no secret
+//!                        checks
+//! ```
+//!
+//! `agent add` prints a [`Plan`]; from then on the collector names the digest of the [`Orders`] it wants run in
+//! each acknowledgement, and the agent fetches them when they are others than its own.
 
 use crate::check::{Check, Span};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
-/// First 8 octets of SHA-256 of a plan's text; all zero when there is none.
+/// Most checks of one agent.
+pub const MAX_CHECKS: usize = 10_000;
+/// Most uplinks of one agent.
+pub const MAX_UPLINKS: usize = 8;
+/// Octets of the longest orders that travel.
+pub const MAX_ORDERS_BYTES: usize = 4 << 20;
+/// Between two liveness packets of an uplink that nobody pays by volume.
+pub const EVERY: Duration = Duration::from_secs(1);
+/// Between two liveness packets of a metered uplink: 33 MB a month both ways.
+pub const EVERY_METERED: Duration = Duration::from_secs(60);
+
+/// First 8 octets of SHA-256 of the text of [`Orders`]; all zero when there are none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PlanDigest(pub [u8; 8]);
 
 impl PlanDigest {
-    /// Digest of a plan's text.
+    /// Digest of a text.
     pub fn of(text: &[u8]) -> PlanDigest {
         let mut digest = [0; 8];
         digest.copy_from_slice(&Sha256::digest(text)[..8]);
         PlanDigest(digest)
+    }
+
+    /// Its 16 hex digits.
+    pub fn hex(self) -> String {
+        crate::key::hex(&self.0)
     }
 }
 
@@ -59,15 +84,197 @@ pub struct Uplink {
     pub stamp: SocketAddr,
     /// The collector's batch port, `http://` or `https://`.
     pub collector: String,
+    /// The address of the collector that is routed over this line alone. It stands in for the one in `stamp` and
+    /// `collector`; ports, and the name a certificate must be for, stay theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<IpAddr>,
     /// Source address packets leave from; the system chooses when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<IpAddr>,
+    /// Interface packets leave by (`SO_BINDTODEVICE`); the routes choose when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
+    /// Between two liveness packets each way.
+    #[serde(default = "default_every", skip_serializing_if = "is_default_every")]
+    pub every: Span,
+    /// Paid by volume: it carries batches only while nothing else does, and never old ones.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub metered: bool,
+    /// What it may carry in a month, MB (10^6 octets), liveness included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_mb: Option<u32>,
+}
+
+impl Uplink {
+    /// Where its liveness packets go.
+    pub fn stamp_address(&self) -> SocketAddr {
+        self.pin.map_or(self.stamp, |pin| SocketAddr::new(pin, self.stamp.port()))
+    }
+
+    /// What the record says of it: all but how the collector is reached.
+    pub fn way(&self) -> Way {
+        Way {
+            line: self.line.clone(),
+            ssid: self.ssid,
+            pin: self.pin,
+            source: self.source,
+            interface: self.interface.clone(),
+            every: self.every,
+            metered: self.metered,
+            budget_mb: self.budget_mb,
+        }
+    }
+}
+
+/// An uplink as the record knows it; the fields are [`Uplink`]'s.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Way {
+    pub line: String,
+    pub ssid: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<IpAddr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<IpAddr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
+    #[serde(default = "default_every", skip_serializing_if = "is_default_every")]
+    pub every: Span,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub metered: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_mb: Option<u32>,
+}
+
+impl Way {
+    /// The uplink this is, reached as `own` is. What the record leaves open (pin, source, interface) is as `own`
+    /// says, where that is of the same line.
+    pub fn reached_as(self, own: &Uplink) -> Uplink {
+        let same = Some(own).filter(|own| own.line == self.line);
+        Uplink {
+            pin: self.pin.or(same.and_then(|own| own.pin)),
+            source: self.source.or(same.and_then(|own| own.source)),
+            interface: self.interface.or_else(|| same.and_then(|own| own.interface.clone())),
+            line: self.line,
+            ssid: self.ssid,
+            stamp: own.stamp,
+            collector: own.collector.clone(),
+            every: self.every,
+            metered: self.metered,
+            budget_mb: self.budget_mb,
+        }
+    }
+}
+
+/// The part of a plan that travels. The collector writes checks as [`Check`]s; an agent reads them one by one, so
+/// that one it does not understand costs that check alone. It holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Orders<C = Check> {
+    /// As in [`Plan`].
+    #[serde(default = "default_flush")]
+    pub flush: Span,
+    /// As in [`Plan`].
+    #[serde(default)]
+    pub prompt: bool,
+    /// The uplinks, in order of preference.
+    pub uplinks: Vec<Way>,
+    /// What it asks.
+    #[serde(default = "Vec::new")]
+    pub checks: Vec<C>,
+}
+
+impl Orders {
+    /// The text that travels, JSON.
+    pub fn text(&self) -> String {
+        // Structures of text, numbers and truth values always serialise.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Digest of [`Orders::text`].
+    pub fn digest(&self) -> PlanDigest {
+        PlanDigest::of(self.text().as_bytes())
+    }
+}
+
+impl Plan {
+    /// What of this plan could have travelled.
+    pub fn orders(&self) -> Orders {
+        Orders {
+            flush: self.flush,
+            prompt: self.prompt,
+            uplinks: self.uplinks.iter().map(Uplink::way).collect(),
+            checks: self.checks.clone(),
+        }
+    }
 }
 
 fn default_flush() -> Span {
-    Span(std::time::Duration::from_secs(1))
+    Span(Duration::from_secs(1))
 }
 
 fn default_spool_bytes() -> u64 {
     256 << 20
+}
+
+fn default_every() -> Span {
+    Span(EVERY)
+}
+
+fn is_default_every(every: &Span) -> bool {
+    every.0 == EVERY
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uplink(line: &str) -> Uplink {
+        Uplink {
+            line: line.into(),
+            ssid: 2,
+            stamp: "192.0.2.1:8862".parse().unwrap(),
+            collector: "https://collector.example:8443".into(),
+            pin: None,
+            source: Some("10.101.1.2".parse().unwrap()),
+            interface: None,
+            every: Span(EVERY),
+            metered: false,
+            budget_mb: None,
+        }
+    }
+
+    #[test]
+    fn a_pin_stands_in_for_the_address_alone() {
+        let pinned = Uplink { pin: Some("10.255.0.1".parse().unwrap()), ..uplink("a") };
+        assert_eq!(pinned.stamp_address(), "10.255.0.1:8862".parse().unwrap());
+        assert_eq!(uplink("a").stamp_address(), "192.0.2.1:8862".parse().unwrap());
+    }
+
+    #[test]
+    fn what_the_record_leaves_open_the_agents_own_file_says_of_its_line() {
+        let own = uplink("a");
+        let way = Way { source: None, ..own.way() };
+        assert_eq!(way.clone().reached_as(&own), own);
+        let other = Way { line: "b".into(), ssid: 4, ..way }.reached_as(&own);
+        assert_eq!((other.source, other.collector), (None, own.collector.clone()));
+    }
+
+    #[test]
+    fn orders_travel_without_the_secret_and_read_back() {
+        let plan = Plan {
+            agent: "28249-tt".into(),
+            secret: "5ec4e7".into(),
+            uplinks: vec![uplink("a")],
+            listen: None,
+            flush: default_flush(),
+            prompt: true,
+            spool_bytes: 1,
+            checks: Vec::new(),
+        };
+        let text = plan.orders().text();
+        assert!(!text.contains("5ec4e7") && !text.contains("collector.example"), "{text}");
+        assert_eq!(serde_json::from_str::<Orders>(&text).unwrap(), plan.orders());
+        let newer = text.replace("{\"flush\"", "{\"a_key_of_tomorrow\":1,\"flush\"");
+        assert_eq!(serde_json::from_str::<Orders>(&newer).unwrap(), plan.orders());
+    }
 }

@@ -25,7 +25,8 @@ impl Collector for Board {
         page.checks(&facts)?;
         page.samples(&facts)?;
         page.uplinks(&facts)?;
-        page.agent(&facts)
+        page.agent(&facts)?;
+        page.plan(&facts)
     }
 }
 
@@ -84,6 +85,12 @@ impl Page<'_, '_> {
             "Attempts without a usable answer",
             of(facts, |fares| Some(fares.failed)),
         )?;
+        let bound = of(facts, |fares| fares.bound.map(|bound| f64::from(u8::from(bound))));
+        self.gauges(
+            "haidang_agent_uplink_bound",
+            "1 while the uplink's socket is bound to its source and interface",
+            bound,
+        )?;
         let heard = of(facts, |fares| fares.heard.map(|heard| f64::from(u8::from(heard))));
         self.gauges(
             "haidang_agent_liveness_heard",
@@ -114,17 +121,30 @@ impl Page<'_, '_> {
         let skipped = skipped.map(|(reason, count)| (vec![("reason", reason)], count));
         self.counters("haidang_agent_skipped_runs", "Runs left out", skipped.into_iter())?;
         let one = |value| std::iter::once((Labels::new(), value));
-        self.gauges("haidang_agent_runs_in_flight", "Runs under way", one(facts.in_flight as f64))?;
+        self.gauges("haidang_agent_runs_in_flight", "Runs under way", one(facts.in_flight as f64))
+    }
+
+    fn plan(&mut self, facts: &Facts) -> fmt::Result {
+        let plan = &facts.plan;
+        let (digest, source) = (plan.digest.hex(), if plan.delivered { "collector" } else { "file" });
+        let labels = vec![("digest", digest.as_str()), ("source", source)];
         self.gauges(
-            "haidang_agent_plan_good",
-            "1 while the plan on disk is the one that runs",
-            one(f64::from(u8::from(facts.plan.good))),
+            "haidang_agent_plan",
+            "1: the plan that runs, and where it came from",
+            std::iter::once((labels, 1.0)),
         )?;
-        let loaded = facts.plan.loaded_ms as f64 / 1e3;
+        for (name, help, count) in [
+            ("haidang_agent_plans_taken", "Delivered plans taken over", plan.taken),
+            ("haidang_agent_plans_refused", "Delivered plans refused; the one before ran on", plan.refused),
+            ("haidang_agent_plans_unkept", "Plans taken over that the disk did not keep", plan.unkept),
+        ] {
+            self.counters(name, help, std::iter::once((Labels::new(), count)))?;
+        }
+        let metered = facts.metered.iter();
         self.gauges(
-            "haidang_agent_plan_loaded_timestamp_seconds",
-            "When the plan that runs was taken over",
-            one(loaded),
+            "haidang_agent_metered_bytes",
+            "What a metered line carried this month",
+            metered.map(|(line, octets)| (vec![("line", line.as_str())], *octets as f64)),
         )
     }
 

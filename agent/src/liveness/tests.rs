@@ -1,7 +1,9 @@
 use super::*;
 use crate::place::Finder;
+use haidang_probe::check::Span;
 use haidang_probe::moment::BootId;
 use haidang_probe::plan;
+use std::net::IpAddr;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -12,7 +14,7 @@ fn at(second: u64) -> (u64, Moment) {
 #[test]
 fn silence_and_its_end_are_told_once_and_dated() {
     let (start_ns, start) = at(0);
-    let mut ears = Ears::new(start_ns, start);
+    let mut ears = Ears::new(start_ns, start, Duration::from_secs(3));
     assert_eq!(ears.silence(at(2).0), None, "too early to tell");
     assert_eq!(ears.heard(at(2).0, at(2).1), Some((EventKind::LivenessHeard, at(2).1)));
     assert_eq!(ears.heard(at(3).0, at(3).1), None);
@@ -25,7 +27,10 @@ fn silence_and_its_end_are_told_once_and_dated() {
 #[test]
 fn a_collector_never_heard_is_silent_since_the_start() {
     let (start_ns, start) = at(0);
-    assert_eq!(Ears::new(start_ns, start).silence(at(3).0), Some((EventKind::LivenessSilent, start)));
+    assert_eq!(
+        Ears::new(start_ns, start, Duration::from_secs(3)).silence(at(3).0),
+        Some((EventKind::LivenessSilent, start))
+    );
 }
 
 struct Site {
@@ -43,13 +48,25 @@ fn start(collector: SocketAddr, source: Option<IpAddr>) -> Site {
         ssid: 40,
         stamp: collector,
         collector: "http://127.0.0.1:1".into(),
+        pin: None,
         source,
+        interface: None,
+        every: Span(plan::EVERY),
+        metered: false,
+        budget_mb: None,
     };
     let uplink = Arc::new(Uplink::new(&plan, "token", &Finder::default()).unwrap());
     let (sender, events) = mpsc::channel(8);
     let (board, key) = (Board::default(), Key::new(&[7; 32]));
     let (stopper, stop) = haidang_daemon::stop::pair();
-    let liveness = Liveness { clock, uplink, events: sender, board: board.clone(), wake: Arc::default() };
+    let liveness = Liveness {
+        clock,
+        uplink,
+        events: sender,
+        board: board.clone(),
+        meter: Meter::default(),
+        wake: Arc::default(),
+    };
     tokio::spawn(run(liveness, key.clone(), stop));
     Site { ssid: plan.ssid, key, events, board, stopper }
 }

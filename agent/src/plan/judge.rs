@@ -1,19 +1,19 @@
 //! What a plan must be beyond its shape, each fault at its place.
 
-use super::{Asked, Loaded, MAX_CHECKS, MAX_UPLINKS};
+use super::{Asked, Loaded};
 use crate::dial::Url;
 use crate::place::Place;
-use crate::probe::Question;
 use crate::spool::LEAST_BYTES;
 use haidang_daemon::listen::Listen;
 use haidang_daemon::yaml::{self, Fault, Faults, Location, Spanned};
 use haidang_probe::batch::limit::MAX_AGENT_BYTES;
-use haidang_probe::check::{Check, Span};
+use haidang_probe::check::{Check, CheckId, Span};
 use haidang_probe::key::unhex;
 use haidang_probe::liveness::down_session;
-use haidang_probe::plan::{Plan, PlanDigest, Uplink};
+use haidang_probe::plan::{MAX_CHECKS, MAX_UPLINKS, Plan, Uplink};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,6 +25,10 @@ const SHORTEST: Duration = Duration::from_millis(50);
 
 /// Between these a plan's `flush` must be.
 const FLUSH: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(300));
+
+/// Between these an uplink's `every` must be: the cookies of a session live three minutes.
+pub(super) const EVERY_BETWEEN: RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_secs(60);
 
 /// The file again, for the places of what is judged. Its shape is known to be good.
 #[derive(Deserialize)]
@@ -43,7 +47,9 @@ struct Places {
 struct UplinkPlaces {
     ssid: Spanned<u16>,
     collector: Spanned<String>,
+    pin: Option<Spanned<String>>,
     source: Option<Spanned<String>>,
+    every: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -67,7 +73,7 @@ pub(super) fn judge(file: &Path, text: &str, plan: Plan) -> Result<Loaded, Fault
     judge.settings(&plan, &places);
     judge.uplinks(&plan.uplinks, &places);
     let checks = judge.checks(&plan.checks, &places.checks);
-    judge.faults.or(Loaded { secret, checks, digest: PlanDigest::of(text.as_bytes()), plan })
+    judge.faults.or(Loaded { secret, checks, digest: plan.orders().digest(), plan })
 }
 
 impl Judge<'_> {
@@ -114,8 +120,14 @@ impl Judge<'_> {
             if let Err(message) = collector(uplink) {
                 self.fault(place.collector.referenced, message);
             }
-            if let Some(source) = place.source.as_ref().filter(|_| family_differs(uplink)) {
-                self.fault(source.referenced, "source and stamp are not of one address family");
+            if let Some(source) =
+                place.source.as_ref().or(place.pin.as_ref()).filter(|_| family_differs(uplink))
+            {
+                self.fault(source.referenced, "source, pin and stamp are not of one address family");
+            }
+            if let Some(every) = place.every.as_ref().filter(|_| !EVERY_BETWEEN.contains(&uplink.every.0)) {
+                let (least, most) = (Span(*EVERY_BETWEEN.start()), Span(*EVERY_BETWEEN.end()));
+                self.fault(every.referenced, format!("every is between {least} and {most}"));
             }
             if uplink.ssid == 0 || uplink.ssid == u16::MAX {
                 self.fault(place.ssid.referenced, "ssid is between 1 and 65534, as the collector gave it");
@@ -130,11 +142,7 @@ impl Judge<'_> {
         }
     }
 
-    fn checks(
-        &mut self,
-        checks: &[Check],
-        places: &[CheckPlaces],
-    ) -> BTreeMap<haidang_probe::check::CheckId, Asked> {
+    fn checks(&mut self, checks: &[Check], places: &[CheckPlaces]) -> BTreeMap<CheckId, Asked> {
         let mut asked: BTreeMap<_, Asked> = BTreeMap::new();
         for (nth, (check, place)) in checks.iter().zip(places).enumerate() {
             if nth == MAX_CHECKS {
@@ -142,16 +150,15 @@ impl Judge<'_> {
                 break;
             }
             self.times(check, place);
-            match Question::of(check) {
+            match Asked::of(check) {
                 Err(message) => {
                     let target =
                         place.target.as_ref().map_or(place.name.referenced, |target| target.referenced);
                     self.fault(target, message);
                 }
                 Ok(question) => {
-                    if let Some(other) = asked.insert(check.id(), Asked { check: check.clone(), question }) {
-                        let message =
-                            format!("check `{}` has the id of check `{}`", check.name, other.check.name);
+                    if let Some(other) = asked.insert(check.id(), question) {
+                        let message = format!("check `{}` has the id of check `{}`", check.name, other.name);
                         self.fault(place.name.referenced, message);
                     }
                 }
@@ -185,5 +192,6 @@ fn collector(uplink: &Uplink) -> Result<(), String> {
 }
 
 fn family_differs(uplink: &Uplink) -> bool {
-    uplink.source.is_some_and(|source| source.is_ipv4() != uplink.stamp.is_ipv4())
+    let stamp = uplink.stamp_address();
+    uplink.source.is_some_and(|source| source.is_ipv4() != stamp.is_ipv4())
 }

@@ -11,6 +11,11 @@ checks:
   - {name: lan, probe: interface}
 ";
 
+/// A plan as somebody's file says it.
+pub(crate) fn good() -> Loaded {
+    read(GOOD).ok().unwrap()
+}
+
 fn read(text: &str) -> Result<Loaded, Faults> {
     parse(Path::new("agent.yml"), text)
 }
@@ -24,7 +29,8 @@ fn faults(from: &str, to: &str) -> String {
 fn a_good_plan_is_understood_whole() {
     let loaded = read(GOOD).ok().unwrap();
     assert_eq!((loaded.checks.len(), loaded.secret.len()), (3, 32));
-    assert_eq!(loaded.digest, PlanDigest::of(GOOD.as_bytes()));
+    assert_eq!(loaded.digest, loaded.plan.orders().digest());
+    assert_eq!(loaded.digest, read(&format!("# a word\n{GOOD}")).ok().unwrap().digest, "of what it says");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::SpoolError;
 use haidang_probe::key::hex;
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// The spool's identity, made at random when there is none. It lives beside the journal: a wiped disk starts
@@ -41,10 +42,11 @@ fn make(path: &Path, agent: &str) -> io::Result<u64> {
     Ok(u64::from_be_bytes(id))
 }
 
-/// Writes a small file so that after a crash it is there whole or not at all.
+/// Writes a small file, for its owner alone, so that after a crash it is there whole or not at all.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = path.with_extension("new");
-    let mut file = std::fs::File::create(&draft)?;
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(&draft, path)?;

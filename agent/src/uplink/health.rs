@@ -55,6 +55,11 @@ impl Health {
         }
     }
 
+    /// Whether something arrives by it, as far as anybody can tell: batches, or liveness packets.
+    pub fn lives(&self) -> bool {
+        !self.silent || self.carries == Some(true)
+    }
+
     /// Whether it may be tried.
     pub fn rested(&self, now_ns: u64) -> bool {
         self.rests_until_ns <= now_ns
@@ -77,8 +82,39 @@ impl Health {
     }
 }
 
+/// The uplinks for batches, best first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lanes {
+    /// For the newest batch.
+    pub live: Vec<usize>,
+    /// For old ones: never a metered uplink.
+    pub backlog: Vec<usize>,
+}
+
+/// An uplink as far as the choice needs it.
+#[derive(Clone, Debug, Default)]
+pub struct Candidate {
+    /// How it fares.
+    pub health: Health,
+    /// Paid by volume.
+    pub metered: bool,
+    /// Whether its budget allows another batch.
+    pub affordable: bool,
+}
+
+/// The uplinks to use now. A metered one carries only while no other lives, and goes before those that do not.
+pub fn lanes(uplinks: &[Candidate], now_ns: u64) -> Lanes {
+    let mut order = order(uplinks.iter().map(|uplink| &uplink.health), now_ns);
+    let lives = |index: &usize| !uplinks[*index].metered && uplinks[*index].health.lives();
+    let others_live = order.iter().any(lives);
+    order.retain(|index| !uplinks[*index].metered || (uplinks[*index].affordable && !others_live));
+    let backlog = order.iter().copied().filter(|index| !uplinks[*index].metered).collect();
+    order.sort_by_key(|index| !uplinks[*index].metered && !others_live);
+    Lanes { live: order, backlog }
+}
+
 /// The uplinks to try now, best first: rested ones, heard before silent, in the plan's order.
-pub fn order<'a>(healths: impl IntoIterator<Item = &'a Health>, now_ns: u64) -> Vec<usize> {
+fn order<'a>(healths: impl IntoIterator<Item = &'a Health>, now_ns: u64) -> Vec<usize> {
     let rested = healths.into_iter().enumerate().filter(|(_, health)| health.rested(now_ns));
     let mut order: Vec<(bool, usize)> = rested.map(|(index, health)| (health.silent, index)).collect();
     order.sort_unstable();
@@ -136,5 +172,20 @@ mod tests {
         assert_eq!(order(&uplinks, 0), [2, 0]);
         uplinks[2].heard(false);
         assert_eq!(order(&uplinks, 0), [0, 2], "all silent: perhaps only liveness is");
+    }
+    #[test]
+    fn a_metered_uplink_carries_only_while_nothing_else_lives_and_never_what_is_old() {
+        let plain = Candidate { affordable: true, ..Candidate::default() };
+        let metered = Candidate { metered: true, ..plain.clone() };
+        let mut uplinks = [metered, plain];
+        assert_eq!(lanes(&uplinks, 0), Lanes { live: vec![1], backlog: vec![1] });
+        uplinks[1].health.heard(false);
+        assert_eq!(lanes(&uplinks, 0), Lanes { live: vec![0, 1], backlog: vec![1] });
+        uplinks[1].health.failed(0, 0);
+        assert_eq!(lanes(&uplinks, 0), Lanes { live: vec![0], backlog: vec![] });
+        uplinks[0].affordable = false;
+        assert_eq!(lanes(&uplinks, 0), Lanes::default(), "its budget is spent");
+        uplinks[1].health.answered();
+        assert_eq!(lanes(&uplinks, 0).live, [1], "silent, but it carries");
     }
 }

@@ -1,4 +1,4 @@
-//! One batch, one uplink, one answer.
+//! One batch or the orders, one uplink, one answer.
 //!
 //! ```text
 //!   POST /agent/v1/batch            200  acknowledgement            Kept
@@ -6,31 +6,40 @@
 //!   application/x-protobuf          other 4xx but 408 429           Refused: this batch will never be taken
 //!   ─────────────────────▶          429                             Later: too many at once, or holes first
 //!                                   408 5xx, no answer in time      Failed: try again
+//!
+//!   GET /agent/v1/plan              200  the orders (JSON)          anything else: asked again later
 //! ```
 //!
 //! Connections are kept between batches. One that turns out closed when it is used again is replaced within
 //! the same attempt.
 
-use crate::dial::{self, Url, Wire};
+use crate::dial::{self, Origin, Url, Wire};
 use crate::place::Finder;
 use bytes::Bytes;
 use haidang_probe::batch::Ack;
+use haidang_probe::plan::{MAX_ORDERS_BYTES, Uplink};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, Response, StatusCode, body::Incoming};
 use hyper_util::rt::TokioIo;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Longest one attempt may take, from look-up to answer; then it is another uplink's turn.
 pub const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Path below the collector's URL.
-const PATH: &str = "agent/v1/batch";
+/// Longest the orders may take to arrive: they may be large, the line slow.
+pub const ORDERS_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Most bytes of an answer read.
+/// Path of batches below the collector's URL.
+const BATCH: &str = "agent/v1/batch";
+
+/// Path of the orders below the collector's URL.
+const PLAN: &str = "agent/v1/plan";
+
+/// Most bytes of an answer to a batch read.
 const MAX_ANSWER: usize = 4096;
 
 /// Characters of a refusal's text that reach the log.
@@ -57,32 +66,58 @@ pub enum Verdict {
 /// The collector's batch port, by one uplink.
 pub struct Post {
     url: Url,
-    source: Option<IpAddr>,
+    pin: Option<IpAddr>,
+    origin: Origin,
     bearer: HeaderValue,
     finder: Finder,
     idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
 }
 
+/// What is asked of the collector.
+#[derive(Clone, Copy)]
+enum Ask<'a> {
+    Batch(&'a Bytes),
+    Orders,
+}
+
 impl Post {
     /// Connects when first used. `bearer` is the token alone.
-    pub fn new(url: Url, source: Option<IpAddr>, bearer: &str, finder: Finder) -> Post {
+    ///
+    /// # Errors
+    /// When the collector's URL is not one.
+    pub fn new(uplink: &Uplink, bearer: &str, finder: Finder) -> Result<Post, String> {
+        let url = Url::parse(&uplink.collector)?;
         // Hex always is a valid header value.
         let mut bearer = HeaderValue::try_from(format!("Bearer {bearer}"))
             .unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
         bearer.set_sensitive(true);
-        Post { url, source, bearer, finder, idle: Mutex::default() }
+        let origin = Origin::of(uplink);
+        Ok(Post { url, pin: uplink.pin, origin, bearer, finder, idle: Mutex::default() })
     }
 
     /// Sends one encoded envelope; answers within [`DEADLINE`].
     pub async fn batch(&self, bytes: &Bytes) -> Verdict {
-        match tokio::time::timeout(DEADLINE, self.exchange(bytes)).await {
-            Ok(Ok(verdict)) => verdict,
+        match tokio::time::timeout(DEADLINE, self.exchange(Ask::Batch(bytes))).await {
+            Ok(Ok((status, body))) => judge(status, &body),
             Ok(Err(reason)) => Verdict::Failed(reason),
             Err(_) => Verdict::Failed(format!("no answer within {} s", DEADLINE.as_secs())),
         }
     }
 
-    async fn exchange(&self, bytes: &Bytes) -> Result<Verdict, String> {
+    /// Fetches the orders, at most [`MAX_ORDERS_BYTES`], within [`ORDERS_DEADLINE`].
+    ///
+    /// # Errors
+    /// Says what came instead.
+    pub async fn orders(&self) -> Result<Bytes, String> {
+        match tokio::time::timeout(ORDERS_DEADLINE, self.exchange(Ask::Orders)).await {
+            Ok(Ok((StatusCode::OK, body))) => Ok(body),
+            Ok(Ok((status, body))) => Err(reason(status, &body)),
+            Ok(Err(reason)) => Err(reason),
+            Err(_) => Err(format!("no answer within {} s", ORDERS_DEADLINE.as_secs())),
+        }
+    }
+
+    async fn exchange(&self, ask: Ask<'_>) -> Result<(StatusCode, Bytes), String> {
         loop {
             let kept = self.idle().pop();
             let Some(mut kept) = kept else { break };
@@ -90,30 +125,37 @@ impl Post {
                 continue;
             }
             // It may have been closed while idle; a new connection tells.
-            if let Ok(response) = kept.send_request(self.request(bytes)?).await {
-                return self.read(response, kept).await;
+            if let Ok(response) = kept.send_request(self.request(ask)?).await {
+                return self.read(response, kept, ask.most()).await;
             }
         }
         let mut send = self.connect().await?;
         let response =
-            send.send_request(self.request(bytes)?).await.map_err(|error| format!("post: {error}"))?;
-        self.read(response, send).await
+            send.send_request(self.request(ask)?).await.map_err(|error| format!("request: {error}"))?;
+        self.read(response, send, ask.most()).await
     }
 
-    fn request(&self, bytes: &Bytes) -> Result<Request<Full<Bytes>>, String> {
-        Request::post(self.url.below(PATH))
+    fn request(&self, ask: Ask<'_>) -> Result<Request<Full<Bytes>>, String> {
+        let request = match ask {
+            Ask::Batch(_) => {
+                Request::post(self.url.below(BATCH)).header(CONTENT_TYPE, "application/x-protobuf")
+            }
+            Ask::Orders => Request::get(self.url.below(PLAN)),
+        };
+        let body = match ask {
+            Ask::Batch(bytes) => bytes.clone(),
+            Ask::Orders => Bytes::new(),
+        };
+        request
             .header(HOST, &self.url.authority)
             .header(AUTHORIZATION, &self.bearer)
-            .header(CONTENT_TYPE, "application/x-protobuf")
-            .body(Full::new(bytes.clone()))
+            .body(Full::new(body))
             .map_err(|error| format!("request: {error}"))
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, String> {
-        let address = self.finder.socket_address(&self.url.endpoint).await;
-        let address =
-            address.map_err(|failure| format!("look up {}: {}", self.url.authority, failure.name()))?;
-        let stream = dial::tcp(address, self.source)
+        let address = self.address().await?;
+        let stream = dial::tcp_from(address, &self.origin)
             .await
             .map_err(|error| format!("connect to {address}: {error}"))?;
         let wire: Box<dyn Wire> = if self.url.tls {
@@ -130,23 +172,43 @@ impl Post {
         Ok(send)
     }
 
+    /// A pinned uplink never asks where the collector's name leads: only the pin is routed over its line.
+    async fn address(&self) -> Result<SocketAddr, String> {
+        if let Some(pin) = self.pin {
+            return Ok(SocketAddr::new(pin, self.url.endpoint.port));
+        }
+        let address = self.finder.socket_address(&self.url.endpoint).await;
+        address.map_err(|failure| format!("look up {}: {}", self.url.authority, failure.name()))
+    }
+
     async fn read(
         &self,
         response: Response<Incoming>,
         send: SendRequest<Full<Bytes>>,
-    ) -> Result<Verdict, String> {
+        most: usize,
+    ) -> Result<(StatusCode, Bytes), String> {
         let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+        let body = Limited::new(response.into_body(), most).collect().await;
         let body = body.map_err(|error| format!("answer: {error}"))?.to_bytes();
         let mut idle = self.idle();
         if idle.len() < IDLE {
             idle.push(send);
         }
-        Ok(judge(status, &body))
+        Ok((status, body))
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<SendRequest<Full<Bytes>>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ask<'_> {
+    /// Most bytes of its answer read.
+    fn most(self) -> usize {
+        match self {
+            Ask::Batch(_) => MAX_ANSWER,
+            Ask::Orders => MAX_ORDERS_BYTES,
+        }
     }
 }
 

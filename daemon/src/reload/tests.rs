@@ -138,3 +138,17 @@ fn reading_and_foreign_writing_do_not_nudge() {
     assert!(matters(&event(written, "/e/sites.yaml"), name));
     assert!(matters(&event(EventKind::Create(CreateKind::Any), "/e/..data"), name));
 }
+
+#[test]
+fn what_changes_while_it_is_read_is_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.yml");
+    fs::write(&file, "a: 1").unwrap();
+    let mut texts = vec!["a: 3", "a: 2"];
+    let (read, digested) = steadily(dir.path(), || {
+        let read = fs::read_to_string(&file).unwrap();
+        texts.pop().map(|next| fs::write(&file, next).unwrap());
+        read
+    });
+    assert_eq!((read.as_str(), digested), ("a: 3", digest(dir.path())));
+}

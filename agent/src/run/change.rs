@@ -1,0 +1,181 @@
+//! What a new plan changes in a running agent: its own file edited, or orders delivered by the collector.
+
+use super::{Agent, terms};
+use crate::liveness::{self, Liveness};
+use crate::plan::{self, Changes, Loaded, kept};
+use crate::uplink::{self, Uplink};
+use bytes::Bytes;
+use haidang_daemon::reload::steadily;
+use haidang_daemon::stop::{self, Stopper};
+use haidang_probe::event::{Event, EventKind};
+use haidang_probe::key;
+use haidang_probe::liveness::Key;
+use haidang_probe::plan::PlanDigest;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+impl Agent {
+    /// The agent's own file changed. A bad one never replaces the good one that runs; orders taken over the file
+    /// stay while it says the same about what they replace.
+    pub(super) fn reload(&mut self) {
+        let (read, digest) = steadily(&self.settings.config, || plan::read(&self.settings.config));
+        let own = match read {
+            Ok(own) => own,
+            Err(faults) => {
+                self.reading.bad();
+                tracing::warn!("the new plan is not good, the last good one runs on:\n{faults}");
+                return;
+            }
+        };
+        self.reading.good(digest, self.shared.clock.utc_ms());
+        let runs = kept::restore(&self.settings.directory, &own);
+        self.own = own;
+        self.change(runs);
+    }
+
+    /// The collector named the orders it wants run: fetches them when they are others.
+    pub(super) fn wants(&mut self) {
+        let wanted = *self.wanted.borrow_and_update();
+        let now_ns = self.shared.clock.steady_ns();
+        if !self.fetch.starts(wanted, self.runs.digest, now_ns) {
+            return;
+        }
+        // The acknowledgement came by one that carries.
+        let uplinks = self.uplinks.borrow().clone();
+        let by = uplinks.iter().find(|uplink| uplink.carries()).or(uplinks.first()).cloned();
+        tracing::info!(
+            wanted = wanted.hex(),
+            runs = self.runs.digest.hex(),
+            "the collector has another plan"
+        );
+        self.fetches.spawn(async move {
+            match by {
+                Some(uplink) => uplink.orders().await,
+                None => Err("no uplink".into()),
+            }
+        });
+    }
+
+    /// Orders came, or something else.
+    pub(super) fn fetched(&mut self, fetched: Result<Bytes, String>) {
+        let now_ns = self.shared.clock.steady_ns();
+        let orders = match fetched {
+            Ok(orders) => orders,
+            Err(reason) => {
+                tracing::info!(reason, "the plan was not fetched; trying again");
+                return self.fetch.failed(now_ns);
+            }
+        };
+        let digest = PlanDigest::of(&orders);
+        let judged = self.own.with(&orders);
+        self.fetch.came(digest, judged.is_err(), now_ns);
+        match judged {
+            Ok(runs) if runs.digest == self.runs.digest => {}
+            Ok(runs) => {
+                self.keep(&orders);
+                self.change(runs);
+                self.event(EventKind::PlanTaken, String::new());
+            }
+            Err(refusal) => {
+                tracing::warn!(%refusal, digest = digest.hex(), "the collector's plan is refused; the last good one runs on");
+                self.shared.board.plan_refused();
+                self.event(EventKind::PlanRefused, refusal.name().into());
+            }
+        }
+    }
+
+    /// A disk that refuses costs the next start the new plan, not the running agent.
+    fn keep(&self, orders: &[u8]) {
+        let kept = kept::keep(&self.settings.directory, self.own.base(), orders);
+        self.shared.board.plan_taken(kept.is_ok());
+        if let Err(error) = kept {
+            tracing::warn!(%error, "the plan is not kept on disk; a restart runs the one before");
+        }
+    }
+
+    fn event(&self, kind: EventKind, part: String) {
+        let at = self.shared.clock.moment();
+        if self.events.try_send(Event { at, kind, part }).is_err() {
+            tracing::warn!(event = kind.name(), "event lost: too many at once");
+        }
+    }
+
+    fn change(&mut self, runs: Loaded) {
+        let changes = Changes::between(&self.runs, &runs);
+        let (set, removed) = (changes.set.len(), changes.removed.len());
+        tracing::info!(set, removed, digest = runs.digest.hex(), "new plan taken over");
+        if !changes.restart.is_empty() {
+            tracing::warn!(keys = ?changes.restart, "these changes need a restart of the agent");
+        }
+        self.take_over(runs, &changes);
+    }
+
+    pub(super) fn take_over(&mut self, runs: Loaded, changes: &Changes) {
+        let now_ns = self.shared.clock.steady_ns();
+        for check in &changes.removed {
+            self.schedule.remove(*check);
+            self.asked.remove(check);
+        }
+        for check in &changes.set {
+            if let Some(asked) = runs.checks.get(check) {
+                self.schedule.set(*check, asked.every, asked.timeout, now_ns);
+                self.asked.insert(*check, Arc::new(asked.clone()));
+            }
+        }
+        let names: Vec<String> = runs.plan.uplinks.iter().map(uplink::name).collect();
+        let checks = runs.checks.iter().map(|(id, asked)| (*id, asked.name.as_str(), asked.target.as_str()));
+        self.shared.board.plan(checks, &names);
+        self.shared.board.runs(runs.digest, runs.digest != self.own.digest);
+        self.use_uplinks(&runs);
+        self.terms.send_replace(terms(&runs));
+        self.runs = runs;
+    }
+
+    /// Uplinks that stay as they are keep their connections and sessions.
+    fn use_uplinks(&mut self, runs: &Loaded) {
+        let same_secret = runs.secret == self.runs.secret;
+        let before = self.uplinks.borrow().clone();
+        let (bearer, stamp) = (key::bearer(&runs.secret), Key::new(&key::derive(&runs.secret, key::STAMP)));
+        let mut sessions = BTreeMap::new();
+        let mut uplinks = Vec::new();
+        for plan in &runs.plan.uplinks {
+            let name = uplink::name(plan);
+            let kept = before.iter().find(|uplink| same_secret && uplink.plan == *plan);
+            if let (Some(kept), Some(stopper)) = (kept, self.sessions.remove(&name)) {
+                uplinks.push(kept.clone());
+                sessions.insert(name, stopper);
+                continue;
+            }
+            match Uplink::new(plan, &bearer, &self.finder) {
+                Ok(uplink) => {
+                    let uplink = Arc::new(uplink);
+                    sessions.insert(name, self.listen(uplink.clone(), stamp.clone()));
+                    uplinks.push(uplink);
+                }
+                Err(error) => tracing::error!(line = name, error, "uplink not used"),
+            }
+        }
+        // Dropping a stopper stops: sessions left behind end here.
+        self.sessions = sessions;
+        self.uplinks.send_replace(uplinks);
+    }
+
+    fn listen(&self, uplink: Arc<Uplink>, key: Key) -> Stopper {
+        let (stopper, stop) = stop::pair();
+        let line = uplink.name();
+        let liveness = Liveness {
+            clock: self.shared.clock.clone(),
+            uplink,
+            events: self.events.clone(),
+            board: self.shared.board.clone(),
+            meter: self.shared.meter.clone(),
+            wake: self.shared.wake.clone(),
+        };
+        tokio::spawn(async move {
+            if let Err(error) = liveness::run(liveness, key, stop).await {
+                tracing::error!(line, %error, "no liveness sessions");
+            }
+        });
+        stopper
+    }
+}
