@@ -77,7 +77,7 @@ fn agent_add(add: &Add) -> anyhow::Result<()> {
         made.with_context(|| format!("create {}", out.display()))?;
     }
     for (number, (site, secret)) in sites.iter().zip(&secrets).enumerate() {
-        let plan = agent_file::plan(&topology, &settings, &registry, site, secret, add.reach)?;
+        let plan = agent_file::plan(&topology, &settings, site, secret, add.reach)?;
         let text = agent_file::text(&plan);
         match &add.out {
             Some(out) => replace(&out.join(format!("{site}.yml")), text.as_bytes())?,

@@ -1,4 +1,5 @@
-//! `POST /agent/v1/batch`: a batch in, an acknowledgement out once it is durable.
+//! `POST /agent/v1/batch`: a batch in, an acknowledgement out once it is durable. `GET /agent/v1/plan`: the orders
+//! whose digest acknowledgements name.
 //!
 //! ```text
 //! token? ─no─▶ 401      size? ─over─▶ 413      in hand? ─too many─▶ 429
@@ -9,6 +10,8 @@
 //! decode, open ─no─▶ 400 · 413 · 415      agent ≠ identity ─▶ 403
 //!   ▼
 //! fold ─▶ kept or repeat: 200 and an Ack      too many holes or spools: 429      not durable: 503
+//!
+//! token? ─no─▶ 401      asked too often? 429      no orders for it: 404      else 200 and the orders (JSON)
 //! ```
 //!
 //! A refusal is problem details (RFC 9457) whose `reason` is also a counter's label. Nothing of a refused
@@ -18,6 +21,7 @@ mod budget;
 
 use crate::entry::Received;
 use crate::fold::{Arrival, Fold, Kept, Refused};
+use crate::plans::Plans;
 use crate::registry::Roster;
 use crate::topology::Id;
 use arc_swap::ArcSwap;
@@ -26,13 +30,12 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use budget::Budgets;
+use axum::routing::{get, post};
+use budget::{Budgets, OCTETS, PLANS};
 use haidang_daemon::clock::Clock;
 use haidang_daemon::metrics::Metrics;
 use haidang_probe::batch::limit::MAX_ENVELOPE_BYTES;
 use haidang_probe::batch::{Ack, Batch, Envelope, Refusal};
-use haidang_probe::plan::PlanDigest;
 use http_body_util::LengthLimitError;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::{counter::Counter, family::Family};
@@ -40,8 +43,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Path agents post to.
+/// Path agents post batches to.
 pub const PATH: &str = "/agent/v1/batch";
+/// Path agents get their orders from.
+pub const PLAN: &str = "/agent/v1/plan";
 /// Batches being read, opened or waited for at a time, of all agents.
 pub const IN_HAND: usize = 64;
 /// The same of one agent: one by each uplink and one repeated on each.
@@ -57,9 +62,11 @@ const PROTOBUF: &str = "application/x-protobuf";
 pub struct Ingest {
     fold: Fold,
     roster: Arc<ArcSwap<Roster>>,
+    plans: Arc<ArcSwap<Plans>>,
     clock: Clock,
     in_hand: Mutex<BTreeMap<Id, usize>>,
     budgets: Mutex<Budgets>,
+    plan_budgets: Mutex<Budgets>,
     counts: Counts,
 }
 
@@ -74,6 +81,7 @@ struct Counts {
     repeats: Counter,
     octets: Counter,
     unknown: Counter,
+    plans: Counter,
     refused: Family<Reason, Counter>,
 }
 
@@ -94,34 +102,60 @@ enum Refusing {
     Envelope(#[from] Refusal),
     #[error("the envelope names another agent than the token")]
     Agent,
+    #[error("the plan was asked for too often; ask again later")]
+    PlanRate,
+    #[error("there is no plan for this agent")]
+    NoPlan,
     #[error(transparent)]
     Fold(#[from] Refused),
 }
 
 impl Ingest {
     /// Takes batches of the agents on the roster.
-    pub fn new(fold: Fold, roster: Arc<ArcSwap<Roster>>, clock: Clock, metrics: &Metrics) -> Arc<Ingest> {
+    pub fn new(
+        fold: Fold,
+        roster: Arc<ArcSwap<Roster>>,
+        plans: Arc<ArcSwap<Plans>>,
+        clock: Clock,
+        metrics: &Metrics,
+    ) -> Arc<Ingest> {
         let counts = Counts::register(metrics);
-        let (in_hand, budgets) = (Mutex::default(), Mutex::default());
-        Arc::new(Ingest { fold, roster, clock, in_hand, budgets, counts })
+        let (in_hand, budgets) = (Mutex::default(), Mutex::new(Budgets::new(OCTETS)));
+        let plan_budgets = Mutex::new(Budgets::new(PLANS));
+        Arc::new(Ingest { fold, roster, plans, clock, in_hand, budgets, plan_budgets, counts })
     }
 
-    /// The route.
+    /// The routes.
     pub fn router(self: Arc<Ingest>) -> Router {
-        Router::new().route(PATH, post(batch)).with_state(self)
+        Router::new().route(PATH, post(batch)).route(PLAN, get(plan)).with_state(self)
+    }
+
+    /// The orders of the agent whose token is shown.
+    fn orders(&self, headers: &HeaderMap) -> Result<String, Refusing> {
+        let agent = self.identity(headers).ok_or(Refusing::Token)?;
+        if !charge(&self.plan_budgets, &agent, 1, &self.clock) {
+            return Err(Refusing::PlanRate);
+        }
+        let text = self.plans.load().get(&agent).map(|plan| plan.text.clone()).ok_or(Refusing::NoPlan)?;
+        self.counts.plans.inc();
+        Ok(text)
     }
 
     async fn take(&self, headers: &HeaderMap, body: Body) -> Result<Ack, Refusing> {
         let agent = self.identity(headers).ok_or(Refusing::Token)?;
         let _in_hand = self.admit(&agent)?;
         let bytes = read(headers, body).await?;
-        self.charge(&agent, bytes.len())?;
+        // Also what is refused afterwards counts: opening it costs as well.
+        if !charge(&self.budgets, &agent, bytes.len(), &self.clock) {
+            return Err(Refusing::Rate);
+        }
         let (envelope, batch) = open(&bytes)?;
         if envelope.agent != agent {
             return Err(Refusing::Agent);
         }
         self.counts.octets.inc_by(bytes.len() as u64);
         self.counts.unknown.inc_by(u64::from(batch.unknown));
+        let plan_digest = self.plans.load().digest(&agent);
         let received = Received { at: self.clock.utc_ms(), agent, envelope: bytes.into() };
         let (spool_id, seq) = (envelope.spool_id, envelope.seq);
         let Kept { position, received } = self.fold.batch(Arrival { received, spool_id, seq, batch }).await?;
@@ -130,15 +164,7 @@ impl Ingest {
         } else {
             self.counts.repeats.inc()
         };
-        // Plans are not handed out yet: agents run their file.
-        Ok(Ack { spool_id, seq, received, plan_digest: PlanDigest::default() })
-    }
-
-    /// Counts what an agent sends, also what is refused afterwards: opening it costs as well.
-    fn charge(&self, agent: &Id, octets: usize) -> Result<(), Refusing> {
-        let now_ms = self.clock.steady_ns() / 1_000_000;
-        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
-        if budgets.take(agent, octets, now_ms) { Ok(()) } else { Err(Refusing::Rate) }
+        Ok(Ack { spool_id, seq, received, plan_digest })
     }
 
     fn identity(&self, headers: &HeaderMap) -> Option<Id> {
@@ -156,6 +182,12 @@ impl Ingest {
         in_hand.insert(agent.clone(), of_one + 1);
         Ok(InHand { of: self, agent: agent.clone() })
     }
+}
+
+/// Takes so much of what the agent may have; false when it has to wait.
+fn charge(budgets: &Mutex<Budgets>, agent: &Id, amount: usize, clock: &Clock) -> bool {
+    let now_ms = clock.steady_ns() / 1_000_000;
+    budgets.lock().unwrap_or_else(PoisonError::into_inner).take(agent, amount, now_ms)
 }
 
 struct InHand<'a> {
@@ -178,12 +210,14 @@ impl Drop for InHand<'_> {
 async fn batch(State(ingest): State<Arc<Ingest>>, headers: HeaderMap, body: Body) -> Response {
     match ingest.take(&headers, body).await {
         Ok(ack) => ([(header::CONTENT_TYPE, PROTOBUF)], ack.encode()).into_response(),
-        Err(refusing) => {
-            let reason = refusing.name();
-            ingest.counts.refused.get_or_create(&Reason { reason }).inc();
-            tracing::debug!(reason, detail = %refusing, "batch refused");
-            refusing.into_response()
-        }
+        Err(refusing) => ingest.counts.refuse(refusing),
+    }
+}
+
+async fn plan(State(ingest): State<Arc<Ingest>>, headers: HeaderMap) -> Response {
+    match ingest.orders(&headers) {
+        Ok(orders) => ([(header::CONTENT_TYPE, "application/json")], orders).into_response(),
+        Err(refusing) => ingest.counts.refuse(refusing),
     }
 }
 
@@ -209,12 +243,14 @@ fn open(bytes: &[u8]) -> Result<(Envelope, Batch), Refusal> {
 
 impl Refusing {
     /// All names, for counters that start at zero.
-    const NAMES: [&str; 10] = [
+    const NAMES: [&str; 12] = [
         "token",
         "body",
         "busy",
         "rate",
         "agent",
+        "plan-rate",
+        "no-plan",
         "holes",
         "spools",
         "queue-full",
@@ -231,6 +267,8 @@ impl Refusing {
             Refusing::Rate => "rate",
             Refusing::Envelope(refusal) => refusal.name(),
             Refusing::Agent => "agent",
+            Refusing::PlanRate => "plan-rate",
+            Refusing::NoPlan => "no-plan",
             Refusing::Fold(Refused::Holes) => "holes",
             Refusing::Fold(Refused::Spools) => "spools",
             Refusing::Fold(Refused::Full) => "queue-full",
@@ -244,9 +282,11 @@ impl Refusing {
             Refusing::Token => StatusCode::UNAUTHORIZED,
             Refusing::Agent => StatusCode::FORBIDDEN,
             Refusing::Body => StatusCode::REQUEST_TIMEOUT,
-            Refusing::Busy | Refusing::Rate | Refusing::Fold(Refused::Holes | Refused::Spools) => {
-                StatusCode::TOO_MANY_REQUESTS
-            }
+            Refusing::NoPlan => StatusCode::NOT_FOUND,
+            Refusing::Busy
+            | Refusing::Rate
+            | Refusing::PlanRate
+            | Refusing::Fold(Refused::Holes | Refused::Spools) => StatusCode::TOO_MANY_REQUESTS,
             Refusing::Fold(_) => StatusCode::SERVICE_UNAVAILABLE,
             Refusing::Oversized => StatusCode::PAYLOAD_TOO_LARGE,
             Refusing::Envelope(refusal) => match refusal {
@@ -296,9 +336,17 @@ impl Counts {
             registry.register("ingest_octets", "Octets of envelopes that opened", counts.octets.clone());
             let help = "Values skipped because their number is not known to this version";
             registry.register("ingest_unknown_values", help, counts.unknown.clone());
-            registry.register("ingest_refused", "Batches refused, by reason", counts.refused.clone());
+            registry.register("plans_handed_out", "Plans that agents fetched", counts.plans.clone());
+            registry.register("ingest_refused", "Requests refused, by reason", counts.refused.clone());
         });
         counts
+    }
+
+    fn refuse(&self, refusing: Refusing) -> Response {
+        let reason = refusing.name();
+        self.refused.get_or_create(&Reason { reason }).inc();
+        tracing::debug!(reason, detail = %refusing, "refused");
+        refusing.into_response()
     }
 }
 

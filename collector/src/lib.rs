@@ -4,6 +4,7 @@
 //! in the fold ([`watch`]); sockets and disks are thin.
 
 pub mod topology;
+pub mod plans;
 pub mod entry;
 pub mod detect;
 pub mod incident;

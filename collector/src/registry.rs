@@ -11,9 +11,11 @@
 //! whole (written aside, synced, renamed), so a reader sees the old or the new one. `agent add` and
 //! `agent revoke` edit it while the collector runs, which then reads it anew.
 
-use crate::topology::{Id, Topology};
+use crate::plans::ANY;
+use crate::topology::{Id, Line, Topology};
 use haidang_daemon::yaml::{self, Fault};
 use haidang_probe::key;
+use haidang_probe::plan::EVERY;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -23,11 +25,10 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Name of the file within the collector's directory.
 pub const FILE: &str = "agents.yml";
-/// Name of the uplink of an agent that stands on no known line.
-pub const ANY: &str = "any";
 /// Last id an up session may have: the down session's is one more.
 const LAST: u16 = u16::MAX - 1;
 
@@ -168,10 +169,9 @@ impl Registry {
             roster.tokens.insert(fingerprint(&key::bearer(&secret.0)), site.clone());
             let key = key::derive(&secret.0, key::STAMP);
             let lines = record.needs.lines().iter().filter_map(|id| topology.lines.get(id));
-            let lines = lines.filter_map(|line| Some((line.ssid?, line.seen_from.clone())));
-            for (ssid, seen_from) in lines.chain(record.ssid.map(|ssid| (ssid, Vec::new()))) {
-                roster.uplinks.insert(ssid, Uplink { key, seen_from });
-            }
+            let lines = lines.filter_map(|line| Some((line.ssid?, Uplink::of(line, key))));
+            let alone = record.ssid.map(|ssid| (ssid, Uplink { key, seen_from: Vec::new(), every: EVERY }));
+            roster.uplinks.extend(lines.chain(alone));
         }
         roster
     }
@@ -204,6 +204,15 @@ pub struct Uplink {
     pub key: [u8; 32],
     /// Source addresses that prove that it rides on its line; empty when nothing can.
     pub seen_from: Vec<IpAddr>,
+    /// Between two liveness packets each way.
+    pub every: Duration,
+}
+
+impl Uplink {
+    fn of(line: &Line, key: [u8; 32]) -> Uplink {
+        let every = Duration::from_millis(line.every_ms().unsigned_abs());
+        Uplink { key, seen_from: line.seen_from.clone(), every }
+    }
 }
 
 impl Roster {
@@ -234,7 +243,11 @@ impl fmt::Debug for Secret {
 
 impl fmt::Debug for Uplink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Uplink").field("seen_from", &self.seen_from).finish_non_exhaustive()
+        let seen_from = &self.seen_from;
+        f.debug_struct("Uplink")
+            .field("seen_from", seen_from)
+            .field("every", &self.every)
+            .finish_non_exhaustive()
     }
 }
 

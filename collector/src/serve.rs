@@ -14,16 +14,17 @@ use crate::config::{self, Config, Fault};
 use crate::fold::{self, Ending, Fold, Hooks, StartError};
 use crate::ingest::{IN_HAND, Ingest};
 use crate::liveness::{self, Liveness, Running};
+use crate::plans::Plans;
 use crate::registry::{FILE, Registry, RegistryError, Roster};
 use crate::store::{Row, Store};
 use crate::topology::Topology;
 use crate::watch::lines::LineSample;
 use arc_swap::ArcSwap;
-use exposed::{Exposed, Reading};
+use exposed::Exposed;
 use haidang_daemon::clock::Clock;
 use haidang_daemon::listen::{ListenError, Listener};
 use haidang_daemon::metrics::Metrics;
-use haidang_daemon::reload::Reload;
+use haidang_daemon::reload::{Digest, Reading, Reload, steadily};
 use haidang_daemon::room::make_room;
 use haidang_daemon::serve::{self, Counts, Health, Limits};
 use haidang_daemon::stop::Stop;
@@ -46,6 +47,9 @@ const AGENT_CONNECTIONS: usize = 16 * IN_HAND;
 const OWN_FILES: usize = 128;
 /// Time for answers under way at the end, within the two seconds an orderly stop may take.
 const DRAIN: Duration = Duration::from_secs(1);
+
+/// What `/readyz` adds: that there is a fault, not what it says.
+const NOT_TAKEN: &str = "the changed configuration is not taken over; `haidang-collector check` says why";
 
 /// Where a collector's files are.
 #[derive(Clone, Debug)]
@@ -117,8 +121,8 @@ pub async fn run(place: &Place, clock: Clock, stop: Stop) -> Result<(), ServeErr
     // Before the first read, so that no change falls between the two.
     let mut config_changes = Reload::start(&place.config).map_err(system("watch the configuration"))?;
     let mut agent_changes = Reload::start(&data.join(FILE)).map_err(system("watch the agents' file"))?;
-    let (config, roster) = read(place)?;
-    let collector = Collector::start(place, config, roster, clock, &stop).await?;
+    let (read, digest) = steadily(&place.config, || read(place));
+    let collector = Collector::start(place, read?, digest, clock, &stop).await?;
     loop {
         tokio::select! {
             () = stop.wait() => break,
@@ -146,6 +150,7 @@ struct Collector {
     liveness: Liveness,
     running: Running,
     roster: Arc<ArcSwap<Roster>>,
+    plans: Arc<ArcSwap<Plans>>,
     settings: config::Settings,
     reading: Reading,
     clock: Clock,
@@ -155,8 +160,8 @@ struct Collector {
 impl Collector {
     async fn start(
         place: &Place,
-        config: Config,
-        roster: Roster,
+        (config, roster): (Config, Roster),
+        digest: Digest,
         clock: Clock,
         stop: &Stop,
     ) -> Result<Collector, ServeError> {
@@ -169,6 +174,7 @@ impl Collector {
         let access = Arc::new(Access::open(&place.data)?);
         first_sign_in(place, &access, &console, &clock)?;
 
+        let plans = Arc::new(ArcSwap::from_pointee(Plans::of(&topology)));
         let store = Arc::new(Store::default());
         let (fold, ending) = fold::start(fold::Start {
             journal: fold::Journal { dir: place.data.join(EVIDENCE), max_bytes: settings.journal.max_bytes },
@@ -182,7 +188,7 @@ impl Collector {
         liveness.serve(roster.clone()).await;
 
         let roster = Arc::new(ArcSwap::from_pointee(roster));
-        let reading = Reading::register(&metrics, clock.utc_ms());
+        let reading = Reading::register(&metrics, digest, clock.utc_ms());
         Exposed::register(&metrics, fold.clone(), store.clone());
         tracing::info!(
             console = %format!("{}://{}", console.scheme(), console.address()),
@@ -191,7 +197,7 @@ impl Collector {
             "serving"
         );
         let mut ports = JoinSet::new();
-        let ingest = Ingest::new(fold.clone(), roster.clone(), clock.clone(), &metrics);
+        let ingest = Ingest::new(fold.clone(), roster.clone(), plans.clone(), clock.clone(), &metrics);
         let parts = api::Parts {
             fold: fold.clone(),
             store,
@@ -207,24 +213,29 @@ impl Collector {
         let service = TowerToHyperService::new(api::router(parts));
         let (limits, counts) = (at_most(CONSOLE_CONNECTIONS), Counts::register(&metrics, "console"));
         ports.spawn(serve::run(console, limits, counts, service, stop.clone()));
-        Ok(Collector { fold, ending, liveness, running, roster, settings, reading, clock, ports })
+        Ok(Collector { fold, ending, liveness, running, roster, plans, settings, reading, clock, ports })
     }
 
     /// Takes over what the files say now; when they are wrong, or the journal refuses, the last good stays.
     async fn reread(&self, place: &Place) {
         let now = self.clock.utc_ms();
-        let failed = match read(place) {
-            Ok((config, roster)) => match self.apply(now, config, roster).await {
-                Ok(()) => None,
-                Err(refused) => Some(refused.to_string()),
-            },
-            Err(error) => Some(error.to_string()),
+        let (read, digest) = steadily(&place.config, || read(place));
+        let taken = match read {
+            Ok((config, roster)) => {
+                self.apply(now, config, roster).await.map_err(|refused| refused.to_string())
+            }
+            Err(error) => Err(error.to_string()),
         };
-        match &failed {
-            None => tracing::info!("configuration taken over"),
-            Some(why) => tracing::warn!(why, "the changed configuration is not taken over"),
+        match taken {
+            Ok(()) => {
+                tracing::info!("configuration taken over");
+                self.reading.good(digest, now);
+            }
+            Err(why) => {
+                tracing::warn!(why, "the changed configuration is not taken over");
+                self.reading.bad();
+            }
         }
-        self.reading.note(now, failed);
     }
 
     async fn apply(&self, now: i64, config: Config, roster: Roster) -> Result<(), fold::Refused> {
@@ -234,7 +245,11 @@ impl Collector {
         // The revoked are out even when the journal refuses the record.
         self.roster.store(Arc::new(roster.clone()));
         self.liveness.serve(roster).await;
-        self.fold.configure(now, config.topology).await
+        let plans = Plans::of(&config.topology);
+        self.fold.configure(now, config.topology).await?;
+        // Only what is judged by is delivered.
+        self.plans.store(Arc::new(plans));
+        Ok(())
     }
 
     async fn end(mut self) {
@@ -290,7 +305,7 @@ fn health(metrics: &Metrics, fold: &Fold, reading: &Reading) -> Health {
         None => Ok(()),
         Some(why) => Err(format!("the journal takes no records: {why}")),
     };
-    Health::new(metrics.clone(), ready).with_note(move || reading.failed())
+    Health::new(metrics.clone(), ready).with_note(move || reading.failed().then(|| NOT_TAKEN.to_owned()))
 }
 
 fn at_most(connections: usize) -> Limits {

@@ -15,6 +15,7 @@ pub mod lines;
 pub mod show;
 pub mod skew;
 pub mod spools;
+pub mod taking;
 
 use crate::{
     detect::{Detector, graph::Graph},
@@ -34,6 +35,7 @@ use sha2::{Digest, Sha256};
 use skew::Skew;
 use spools::{Beyond, Spools};
 use std::collections::{BTreeMap, BTreeSet};
+use taking::Taking;
 
 /// Version of the fold: a checkpoint of another one is not restored.
 const FOLD: u32 = 5;
@@ -71,7 +73,7 @@ pub struct Since {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Finding {
     /// `never-answered`, `agent-never-heard`, `not-permitted`, `check-failing`, `unproved-uplink`,
-    /// `record-doubtful`.
+    /// `record-doubtful`, `plan-not-taken`, `plan-refused`.
     pub kind: String,
     /// What it is about: an id of the record, or `site/check name`.
     pub subject: String,
@@ -118,6 +120,7 @@ pub struct Watch {
     looked: i64,
     findings: Vec<Finding>,
     spools: Spools,
+    taking: Taking,
     clocks: BTreeMap<Id, Skew>,
     gaps: Gaps,
     verdicts: u64,
@@ -236,6 +239,7 @@ impl Watch {
         let lines: Vec<Since> = graph.lines.iter().map(|line| self.line(&line.id)).collect();
         (self.sites, self.line_verdicts) = (sites, lines);
         self.checks.keep(topology);
+        self.taking.configure(topology);
         self.lines = Lines::default();
         self.topology = topology.clone();
         self.graph = graph;
@@ -290,6 +294,7 @@ impl Watch {
         }
         let mut findings = show::findings(&self.graph, &self.detector, &self.topology, self.started);
         findings.extend(self.checks.findings(&self.topology, now));
+        findings.extend(self.taking.findings());
         show::keep_since(&mut findings, &self.findings);
         if findings != self.findings {
             self.findings = findings;

@@ -9,7 +9,6 @@ use crate::weather::{hash, mix};
 use anyhow::{Context as _, anyhow, ensure};
 use bytes::Bytes;
 use haidang_agent::{
-    dial::Url,
     place::Finder,
     uplink::post::{Post, Verdict},
 };
@@ -17,7 +16,7 @@ use haidang_daemon::stop::Stop;
 use haidang_probe::event::EventKind;
 use haidang_probe::key;
 use haidang_probe::moment::{BootId, Moment};
-use haidang_probe::plan::{Plan, PlanDigest};
+use haidang_probe::plan::{Orders, Plan, PlanDigest};
 use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
@@ -48,13 +47,12 @@ struct Way {
 }
 
 impl Agent {
-    /// Binds the sockets of the agent that `plan` (whose text is `text`) describes. `switch` finds a line's.
+    /// Binds the sockets of the agent that `plan` describes. `switch` finds a line's.
     ///
     /// # Errors
     /// A plan that cannot run here, or a socket that cannot be bound.
     pub async fn bind(
         plan: Plan,
-        text: &str,
         time: &Time,
         switch: impl Fn(&str) -> Option<Switch>,
     ) -> anyhow::Result<Agent> {
@@ -66,15 +64,14 @@ impl Agent {
         for uplink in &plan.uplinks {
             let line = switch(&uplink.line)
                 .ok_or_else(|| anyhow!("uplink `{}` is no simulated line", uplink.line))?;
-            let url = Url::parse(&uplink.collector).map_err(anyhow::Error::msg)?;
-            let socket = uplink::bind(uplink.source, uplink.stamp).await?;
+            let socket = uplink::bind(uplink.source, uplink.stamp_address()).await?;
             let life = Uplink::new(&uplink.line, uplink.ssid, &stamp, &random()?);
-            let post = Post::new(url, uplink.source, &bearer, Finder::default());
+            let post = Post::new(uplink, &bearer, Finder::default()).map_err(anyhow::Error::msg)?;
             ways.push(Way { line, post, life: Some((life, socket)) });
         }
         let boot = boot_of(&plan.agent, time.map().boot);
         let spool_id = u64::from_be_bytes(random()?);
-        let spool = Spool::new(&plan.agent, spool_id, PlanDigest::of(text.as_bytes()));
+        let spool = Spool::new(&plan.agent, spool_id, plan.orders().digest());
         let routine = Routine::new(&plan.agent, boot, plan.checks);
         let (time, checked_ns) = (time.clone(), time.mono_ns());
         Ok(Agent { site: plan.agent, boot, routine, spool, ways, time, checked_ns, getting_through: None })
@@ -130,11 +127,16 @@ impl Agent {
     /// Brings an envelope home on the first living uplink, or the next when that fails; whether it is done with.
     async fn bring(&mut self, octets: &Bytes) -> bool {
         let mut wrong = None;
-        for way in self.ways.iter().filter(|way| !way.line.is_cut()) {
+        for number in 0..self.ways.len() {
+            let way = &self.ways[number];
+            if way.line.is_cut() {
+                continue;
+            }
             match way.post.batch(octets).await {
                 // Cut while the answer was under way: it never arrived.
                 Verdict::Kept(_) if way.line.is_cut() => {}
-                Verdict::Kept(_) => {
+                Verdict::Kept(ack) => {
+                    self.follow(ack.plan_digest, number).await;
                     self.tell(None);
                     return true;
                 }
@@ -151,6 +153,26 @@ impl Agent {
             self.tell(Some(&reason));
         }
         false
+    }
+
+    /// Fetches and follows the plan the collector wants run, when it is another: its checks. The lines are those of
+    /// the map the world started with.
+    async fn follow(&mut self, wanted: PlanDigest, by: usize) {
+        if wanted == PlanDigest::default() || wanted == self.spool.digest() {
+            return;
+        }
+        let orders = match self.ways[by].post.orders().await {
+            Ok(orders) => orders,
+            Err(reason) => return tracing::info!(site = self.site, reason, "the plan was not fetched"),
+        };
+        match serde_json::from_slice::<Orders>(&orders) {
+            Ok(Orders { checks, .. }) => {
+                self.routine = Routine::new(&self.site, self.boot, checks);
+                self.spool.runs(PlanDigest::of(&orders));
+                self.spool.note(EventKind::PlanTaken, self.now());
+            }
+            Err(error) => tracing::warn!(site = self.site, %error, "the plan is not one"),
+        }
     }
 
     /// Logs whether batches get through, when that changes.

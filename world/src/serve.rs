@@ -103,7 +103,7 @@ async fn simulate(
             continue;
         }
         let switch = |line: &str| switches.of(&Part::Line(line.to_owned()));
-        let agent = Agent::bind(plan, &text, time, switch).await;
+        let agent = Agent::bind(plan, time, switch).await;
         let agent = agent.with_context(|| format!("agent file {}", file.display()))?;
         (agents, uplinks) = (agents + 1, uplinks + agent.uplinks());
         tasks.spawn(agent.run(stop.clone()));

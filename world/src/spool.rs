@@ -55,6 +55,16 @@ impl Spool {
         }
     }
 
+    /// What batches say of the plan.
+    pub fn digest(&self) -> PlanDigest {
+        self.digest
+    }
+
+    /// Batches say this of the plan from now on.
+    pub fn runs(&mut self, digest: PlanDigest) {
+        self.digest = digest;
+    }
+
     /// Notes something that came unasked.
     pub fn note(&mut self, kind: EventKind, at: Moment) {
         self.events.push(Event { at, kind, part: String::new() });

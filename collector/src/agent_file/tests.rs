@@ -1,5 +1,7 @@
 use super::*;
 use crate::config;
+use crate::plans::ANY;
+use crate::registry::Registry;
 use std::path::Path;
 
 const YAML: &str = r#"
@@ -37,10 +39,11 @@ collector:
 fn rendered(site: &str, reach: Option<&str>) -> Result<Plan, NoFile> {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("all.yml"), YAML).unwrap();
-    let config::Config { topology, collector, .. } = config::load(dir.path()).unwrap();
+    let config::Config { mut topology, collector, .. } = config::load(dir.path()).unwrap();
     let mut registry = Registry::default();
     let secret = registry.add(&topology, site, false).unwrap();
-    plan(&topology, &collector, &registry, site, &secret, reach.map(|ip| ip.parse().unwrap()))
+    registry.assign(&mut topology);
+    plan(&topology, &collector, site, &secret, reach.map(|ip| ip.parse().unwrap()))
 }
 
 #[test]
@@ -73,4 +76,15 @@ fn the_text_reads_back() {
     let plan = rendered("trung-tam", Some("10.0.0.1")).unwrap();
     let read: Plan = haidang_daemon::yaml::parse(Path::new("agent.yml"), &text(&plan)).unwrap();
     assert_eq!(read, plan);
+}
+
+#[test]
+fn a_fresh_file_says_what_would_travel() {
+    let plan = rendered("drill", Some("127.0.0.1")).unwrap();
+    let read: Plan = haidang_daemon::yaml::parse(Path::new("agent.yml"), &text(&plan)).unwrap();
+    assert_eq!(
+        read.orders().digest(),
+        plan.orders().digest(),
+        "so nothing is fetched until the record changes"
+    );
 }

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FindingView {
     /// `never-answered`, `agent-never-heard`, `not-permitted`, `unsupported`, `local`, `record-doubtful`,
-    /// `unproved-uplink`, `check-failing`.
+    /// `unproved-uplink`, `check-failing`, `plan-not-taken`, `plan-refused`.
     pub kind: String,
     /// What it is about.
     pub subject: String,
@@ -51,6 +51,14 @@ pub fn finding(finding: Finding, lang: &str) -> FindingView {
         "check-failing" => {
             ("phép đo luôn thất bại: kiểm tra đích đo", "the check keeps failing: check its target")
         }
+        "plan-not-taken" => (
+            "đầu đo vẫn chạy kế hoạch cũ: kiểm tra phiên bản và nhật ký của đầu đo",
+            "its agent still runs an old plan: check the agent's version and log",
+        ),
+        "plan-refused" => (
+            "đầu đo từ chối kế hoạch mới, vẫn chạy kế hoạch cũ: cập nhật đầu đo hoặc sửa khai báo",
+            "its agent refused the new plan and runs the old one: update the agent, or mend the record",
+        ),
         other => (other, other),
     };
     let text = if lang == "en" { words.1 } else { words.0 };

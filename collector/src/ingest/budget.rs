@@ -4,33 +4,50 @@
 use crate::topology::Id;
 use std::collections::BTreeMap;
 
-/// Octets a second an agent may send for ever: a hundred times what a busy one does.
-pub const RATE: u64 = 256 << 10;
-/// Octets it may send at once on top: a backlog of days.
-pub const BURST: u64 = 64 << 20;
+/// What may be had for ever, and at once on top.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Earned in a minute.
+    pub a_minute: u64,
+    /// Saved at most.
+    pub burst: u64,
+}
 
-/// What each agent may still send.
-#[derive(Debug, Default)]
-pub struct Budgets(BTreeMap<Id, Budget>);
+/// Octets of batches: for ever a hundred times what a busy agent sends, at once a backlog of days.
+pub const OCTETS: Rate = Rate { a_minute: 60 * (256 << 10), burst: 64 << 20 };
+/// Plans: an agent fetches one for each edit, at most each two seconds.
+pub const PLANS: Rate = Rate { a_minute: 30, burst: 60 };
+
+/// What each agent may still have.
+#[derive(Debug)]
+pub struct Budgets {
+    rate: Rate,
+    agents: BTreeMap<Id, Budget>,
+}
 
 #[derive(Debug)]
 struct Budget {
-    octets: u64,
+    left: u64,
     since_ms: u64,
 }
 
 impl Budgets {
-    /// Takes the octets of a batch; false when the agent has to wait. `now_ms` never turns back.
-    pub fn take(&mut self, agent: &Id, octets: usize, now_ms: u64) -> bool {
-        let fresh = || Budget { octets: BURST, since_ms: now_ms };
-        let budget = self.0.entry(agent.clone()).or_insert_with(fresh);
-        let earned = now_ms.saturating_sub(budget.since_ms).saturating_mul(RATE) / 1_000;
+    /// Everybody may have a burst.
+    pub fn new(rate: Rate) -> Budgets {
+        Budgets { rate, agents: BTreeMap::new() }
+    }
+
+    /// Takes so much; false when the agent has to wait. `now_ms` never turns back.
+    pub fn take(&mut self, agent: &Id, amount: usize, now_ms: u64) -> bool {
+        let Rate { a_minute, burst } = self.rate;
+        let budget = self.agents.entry(agent.clone()).or_insert(Budget { left: burst, since_ms: now_ms });
+        let earned = now_ms.saturating_sub(budget.since_ms).saturating_mul(a_minute) / 60_000;
         // Not before something was earned, or many small steps would earn nothing.
         if earned > 0 {
-            *budget = Budget { octets: budget.octets.saturating_add(earned).min(BURST), since_ms: now_ms };
+            *budget = Budget { left: budget.left.saturating_add(earned).min(burst), since_ms: now_ms };
         }
-        let left = budget.octets.checked_sub(octets as u64);
-        budget.octets = left.unwrap_or(budget.octets);
+        let left = budget.left.checked_sub(amount as u64);
+        budget.left = left.unwrap_or(budget.left);
         left.is_some()
     }
 }
@@ -44,18 +61,26 @@ mod tests {
     #[test]
     fn a_flood_is_held_to_the_rate_and_hurts_nobody_else() {
         let (flood, other) = (Id::from("a"), Id::from("b"));
-        let mut budgets = Budgets::default();
+        let mut budgets = Budgets::new(OCTETS);
         let sent = (0..1_000).filter(|_| budgets.take(&flood, BATCH, 0)).count();
-        assert_eq!(sent as u64, BURST / BATCH as u64);
+        assert_eq!(sent as u64, OCTETS.burst / BATCH as u64);
         assert!(budgets.take(&other, BATCH, 0));
         let hour = (0..3_600_000).step_by(100).filter(|now| budgets.take(&flood, BATCH, *now)).count();
-        let fair = 3_600 * RATE / BATCH as u64;
+        let fair = 60 * OCTETS.a_minute / BATCH as u64;
         assert!((fair - 1..=fair).contains(&(hour as u64)), "{hour} batches in an hour, {fair} are due");
     }
 
     #[test]
     fn what_a_busy_agent_sends_never_waits() {
-        let mut budgets = Budgets::default();
+        let mut budgets = Budgets::new(OCTETS);
         assert!((0..100_000).all(|second| budgets.take(&"a".into(), 2_500, second * 1_000)));
+    }
+
+    #[test]
+    fn an_edit_each_two_seconds_is_delivered_and_a_storm_of_requests_is_not() {
+        let mut budgets = Budgets::new(PLANS);
+        assert!((0..10_000).all(|nth| budgets.take(&"a".into(), 1, nth * 2_000)));
+        let storm = (0..60_000).filter(|now| budgets.take(&"b".into(), 1, *now)).count() as u64;
+        assert!((PLANS.burst..=PLANS.burst + PLANS.a_minute).contains(&storm), "{storm} in a minute");
     }
 }

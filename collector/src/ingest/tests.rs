@@ -46,6 +46,7 @@ impl Collector {
         let registry = Registry::read(data).unwrap();
         registry.assign(&mut topology);
         let roster = Arc::new(ArcSwap::from_pointee(registry.roster(&topology)));
+        let plans = Arc::new(ArcSwap::from_pointee(Plans::of(&topology)));
         let token = key::bearer(&key::unhex(&secret.hex()).unwrap());
         let clock = Clock::manual();
         let (fold, ending) = loop {
@@ -61,7 +62,7 @@ impl Collector {
             }
         };
         let metrics = Metrics::new();
-        let ingest = Ingest::new(fold.clone(), roster, clock, &metrics);
+        let ingest = Ingest::new(fold.clone(), roster, plans, clock, &metrics);
         Collector { ingest, fold, metrics, ending, token }
     }
 
@@ -69,6 +70,14 @@ impl Collector {
         let service = TowerToHyperService::new(self.ingest.clone().router());
         let request = Request::post(PATH).header("authorization", format!("Bearer {token}"));
         let response = service.call(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let status = response.status();
+        (status, to_bytes(response.into_body(), 1 << 20).await.unwrap())
+    }
+
+    async fn plan(&self, token: &str) -> (StatusCode, Bytes) {
+        let service = TowerToHyperService::new(self.ingest.clone().router());
+        let request = Request::get(PLAN).header("authorization", format!("Bearer {token}"));
+        let response = service.call(request.body(Body::empty()).unwrap()).await.unwrap();
         let status = response.status();
         (status, to_bytes(response.into_body(), 1 << 20).await.unwrap())
     }
@@ -229,4 +238,27 @@ async fn no_refusal_repeats_the_token() {
     let collector = Collector::start(data.path()).await;
     let (_, answer) = collector.post("s3cret-token", envelope(0)).await;
     assert!(!String::from_utf8_lossy(&answer).contains("s3cret"));
+}
+
+#[tokio::test]
+async fn an_acknowledgement_names_the_plan_that_is_handed_out_to_its_agent_alone() {
+    let data = tempfile::tempdir().unwrap();
+    let collector = Collector::start(data.path()).await;
+    let (_, answer) = collector.send(&envelope(0)).await;
+    let (status, orders) = collector.plan(&collector.token).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(Ack::decode(&answer).unwrap().plan_digest, haidang_probe::plan::PlanDigest::of(&orders));
+    let orders: haidang_probe::plan::Orders = serde_json::from_slice(&orders).unwrap();
+    assert_eq!(orders.uplinks[0].line, crate::plans::ANY);
+    assert_eq!(collector.plan("of nobody").await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_storm_for_the_plan_is_turned_away() {
+    let data = tempfile::tempdir().unwrap();
+    let collector = Collector::start(data.path()).await;
+    for _ in 0..budget::PLANS.burst {
+        assert_eq!(collector.plan(&collector.token).await.0, StatusCode::OK);
+    }
+    assert_eq!(collector.plan(&collector.token).await.0, StatusCode::TOO_MANY_REQUESTS);
 }

@@ -1,7 +1,7 @@
 //! Both STAMP ends of every uplink, without socket or clock.
 //!
 //! ```text
-//!   agent ── up n ──▶ reflector ──▶ Tick.up          down n+1: half a second after each up packet, then 1/s
+//!   agent ── up n ──▶ reflector ──▶ Tick.up          down n+1: half an interval after each up packet, then as often
 //!         ◀─ answer ─┘                               to where the last authentic up packet came from,
 //!   agent ◀─ down n+1 ── sender ──▶ Tick.sent        until QUIET of silence; in a train 10/s
 //!         ── answer ──▶ sender ───▶ Tick.down
@@ -19,12 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 const MS: u64 = 1_000_000;
-/// Interval of a down session.
-const EVERY_NS: u64 = 1_000 * MS;
-/// From an up packet to the down packet after it.
-const HALF_NS: u64 = 500 * MS;
-/// Up packets nearer than this to the last one do not move the down session, or a quick sender would hold it up.
-const ALIGN_NS: u64 = 900 * MS;
+/// Up packets nearer than this share of their interval to the last one do not move the down session, or a quick
+/// sender would hold it up. Tenths.
+const ALIGN_TENTHS: u64 = 9;
 /// Interval of a train.
 const TRAIN_NS: u64 = 100 * MS;
 /// Silence of an up session after which its down session stops.
@@ -168,7 +165,7 @@ impl Ends {
                 continue;
             };
             let in_train = end.train.is_some_and(|until| now.mono_ns < until);
-            let every = if in_train { TRAIN_NS } else { EVERY_NS };
+            let every = if in_train { TRAIN_NS } else { end.uplink.every_ns() };
             let to = end.peer.filter(|(_, heard)| now.mono_ns - heard < QUIET_NS);
             let next = to.map(|_| (due + every).max(now.mono_ns + every / 2));
             reschedule(&mut self.due, ssid, end, next);
@@ -213,9 +210,11 @@ impl Ends {
         let Some(end) = self.uplinks.get_mut(&ssid) else { return };
         end.peer = Some((from, now.mono_ns));
         let in_train = end.train.is_some_and(|until| now.mono_ns < until);
-        if !in_train && end.aligned.is_none_or(|aligned| now.mono_ns - aligned >= ALIGN_NS) {
+        let every = end.uplink.every_ns();
+        let settled = |aligned| now.mono_ns - aligned >= every / 10 * ALIGN_TENTHS;
+        if !in_train && end.aligned.is_none_or(settled) {
             end.aligned = Some(now.mono_ns);
-            reschedule(&mut self.due, ssid, end, Some(now.mono_ns + HALF_NS));
+            reschedule(&mut self.due, ssid, end, Some(now.mono_ns + every / 2));
         }
         let proved = end.uplink.proves(from.address.ip());
         if end.proved.replace(proved) != Some(proved) {
@@ -232,7 +231,8 @@ impl Ends {
         // A challenge answers a request just sent: it is life, though the agent counted nothing.
         end.peer_count = reply.peer_count.unwrap_or(end.peer_count);
         if end.train.take().is_some() {
-            reschedule(&mut self.due, ssid, end, Some(now.mono_ns + EVERY_NS));
+            let every = end.uplink.every_ns();
+            reschedule(&mut self.due, ssid, end, Some(now.mono_ns + every));
         }
         let down = DownHeard {
             ssid,
@@ -260,6 +260,10 @@ impl End {
 }
 
 impl Uplink {
+    fn every_ns(&self) -> u64 {
+        self.every.as_nanos() as u64
+    }
+
     fn proves(&self, from: IpAddr) -> bool {
         self.seen_from.iter().any(|address| address.to_canonical() == from.to_canonical())
     }

@@ -3,6 +3,7 @@ use crate::fold::{self, Hooks, Journal, Start};
 use crate::registry::Uplink;
 use crate::topology::Topology;
 use haidang_probe::liveness::{Key, Sender};
+use haidang_probe::plan::EVERY;
 
 const KEY: [u8; 32] = [7; 32];
 
@@ -49,7 +50,7 @@ async fn the_socket_answers_the_authentic_counts_the_rest_and_keeps_the_fold_in_
     agent.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     let running = bound.start(liveness.clone(), clock.clone(), fold.clone()).unwrap();
     let mut roster = Roster::default();
-    roster.uplinks.insert(2, Uplink { key: KEY, seen_from: Vec::new() });
+    roster.uplinks.insert(2, Uplink { key: KEY, seen_from: Vec::new(), every: EVERY });
     liveness.serve(roster).await;
 
     agent.send(b"garbage that is long enough to be looked at, though not for long").unwrap();

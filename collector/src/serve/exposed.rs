@@ -6,50 +6,10 @@ use crate::watch::Watch;
 use haidang_daemon::metrics::Metrics;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
-use prometheus_client::metrics::{counter::ConstCounter, gauge::ConstGauge, gauge::Gauge};
+use prometheus_client::metrics::{counter::ConstCounter, gauge::ConstGauge};
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// How reading the configuration went last.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Reading {
-    failed: Arc<Mutex<Option<String>>>,
-    successful: Gauge,
-    at: Gauge,
-}
-
-impl Reading {
-    /// The start's, which was good.
-    pub(super) fn register(metrics: &Metrics, now: i64) -> Reading {
-        let reading = Reading::default();
-        metrics.register(|registry| {
-            let help = "Whether the configuration was good when it was read last";
-            registry.register("config_last_reload_successful", help, reading.successful.clone());
-            let help = "When a good configuration was read last, seconds since 1970";
-            registry.register("config_last_reload_success_timestamp_seconds", help, reading.at.clone());
-        });
-        reading.note(now, None);
-        reading
-    }
-
-    /// It was read at `now` (UTC ms), and failed for the reason given, if any.
-    pub(super) fn note(&self, now: i64, failed: Option<String>) {
-        self.successful.set(i64::from(failed.is_none()));
-        if failed.is_none() {
-            self.at.set(now / 1000);
-        }
-        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = failed;
-    }
-
-    /// Why the files in place are not the ones in use, if so: how many faults they have, not what they say.
-    pub(super) fn failed(&self) -> Option<String> {
-        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.as_ref().map(|_| {
-            "the changed configuration is not taken over; `haidang-collector check` says why".to_owned()
-        })
-    }
-}
 
 /// The fold and the store, read at each scrape.
 #[derive(Clone)]

@@ -34,6 +34,7 @@ impl Watch {
             return;
         }
         let Ok(batch) = envelope.open() else { return };
+        self.taking.heard(received, &batch);
         self.outcomes(received, &batch);
     }
 

@@ -1,4 +1,5 @@
 use super::*;
+use haidang_probe::plan::{EVERY, EVERY_METERED};
 
 const KEY: [u8; 32] = [7; 32];
 const TTL: u8 = 64;
@@ -82,7 +83,7 @@ impl Wire {
 
 fn roster(key: [u8; 32]) -> Roster {
     let mut roster = Roster::default();
-    roster.uplinks.insert(2, Uplink { key, seen_from: vec!["127.82.116.1".parse().unwrap()] });
+    roster.uplinks.insert(2, Uplink { key, seen_from: vec!["127.82.116.1".parse().unwrap()], every: EVERY });
     roster
 }
 
@@ -124,6 +125,21 @@ fn the_down_session_follows_half_a_second_behind_and_goes_on_alone() {
     assert_eq!(wire.pass(10, true), 1);
     assert_eq!(wire.pass(5_000, true), 5, "one a second without further up packets");
     wire.ends.tick(wire.ms as i64);
+}
+
+#[test]
+fn a_metered_uplink_is_asked_as_seldom_as_it_asks() {
+    let mut wire = Wire::admitted();
+    let mut metered = roster(KEY);
+    metered.uplinks.values_mut().for_each(|uplink| uplink.every = EVERY_METERED);
+    wire.ends.serve(&metered, || 1);
+    let sent: usize = (0..10)
+        .map(|_| {
+            wire.say().unwrap();
+            wire.pass(60_000, true)
+        })
+        .sum();
+    assert!((9..=11).contains(&sent), "{sent} in ten minutes");
 }
 
 #[test]

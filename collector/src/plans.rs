@@ -1,0 +1,182 @@
+//! The plan of each agent, as far as the record decides it: one [`Orders`] a site.
+//!
+//! ```text
+//! record ─▶ orders of each agent ─▶ text and digest ─┬─▶ acknowledgements name the digest, ingest hands out the text
+//!                                                    └─▶ the fold compares it with what agents say they run
+//! ```
+//!
+//! Pure: the same record gives the same texts. It must hold the session ids
+//! ([`Registry::assign`](crate::registry::Registry::assign)): a site without one has no agent to order about.
+
+use crate::topology::{Id, Line, Role, Site, SiteKind, Topology};
+use haidang_probe::check::Span;
+use haidang_probe::plan::{EVERY, MAX_CHECKS, MAX_ORDERS_BYTES, MAX_UPLINKS, Orders, PlanDigest, Way};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Name of the uplink of an agent that stands on no known line.
+pub const ANY: &str = "any";
+/// Longest a finished outcome waits before it is sent.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// What is handed out to each agent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plans(BTreeMap<Id, Prepared>);
+
+/// Orders ready to travel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// Their digest.
+    pub digest: PlanDigest,
+    /// Their text.
+    pub text: String,
+}
+
+impl Plans {
+    /// Of every agent of the record. Orders longer than any agent takes are not prepared, and logged.
+    pub fn of(topology: &Topology) -> Plans {
+        let prepared = topology.sites.keys().filter_map(|site| {
+            let orders = orders(topology, site)?;
+            let text = orders.text();
+            let (checks, uplinks, octets) = (orders.checks.len(), orders.uplinks.len(), text.len());
+            if checks > MAX_CHECKS || uplinks > MAX_UPLINKS || octets > MAX_ORDERS_BYTES {
+                tracing::warn!(
+                    site,
+                    checks,
+                    uplinks,
+                    octets,
+                    "no agent takes a plan of this size: not delivered"
+                );
+                return None;
+            }
+            Some((site.clone(), Prepared { digest: PlanDigest::of(text.as_bytes()), text }))
+        });
+        Plans(prepared.collect())
+    }
+
+    /// The agent's, if there are some.
+    pub fn get(&self, site: &str) -> Option<&Prepared> {
+        self.0.get(site)
+    }
+
+    /// Digest of the agent's, or of none.
+    pub fn digest(&self, site: &str) -> PlanDigest {
+        self.get(site).map(|prepared| prepared.digest).unwrap_or_default()
+    }
+}
+
+/// What the agent at `site` is told; none where no agent may speak.
+pub fn orders(topology: &Topology, site: &str) -> Option<Orders> {
+    let record = topology.sites.get(site).filter(|record| record.observe.has_agent())?;
+    let uplinks = ways(topology, record);
+    let prompt = record.kind == SiteKind::Core;
+    let checks = || topology.checks_of(site);
+    (!uplinks.is_empty()).then(|| Orders { flush: Span(FLUSH), prompt, uplinks, checks: checks() })
+}
+
+/// The site's lines with a session, primary first.
+fn ways(topology: &Topology, record: &Site) -> Vec<Way> {
+    if let Some(ssid) = record.ssid {
+        return vec![way(ANY.into(), ssid, Span(EVERY))];
+    }
+    let lines = record.needs.lines().iter().filter_map(|id| Some((id, topology.lines.get(id)?)));
+    let mut lines: Vec<_> = lines.collect();
+    lines.sort_by_key(|(_, line)| line.role == Role::Backup);
+    lines.into_iter().filter_map(|(id, line)| of_line(topology, record, id, line)).collect()
+}
+
+/// A rehearsal's lines are told apart by the address packets leave from; a real gateway's routes, or a pin, decide.
+fn of_line(topology: &Topology, record: &Site, id: &Id, line: &Line) -> Option<Way> {
+    let every = Span(Duration::from_millis(line.every_ms().unsigned_abs()));
+    let by_carrier = topology.hand_offs.get(&line.hand_off).and_then(|port| port.collector);
+    let rehearsed = line.seen_from.first().copied().filter(|_| record.rehearsal);
+    Some(Way {
+        pin: line.pin.collector.or(by_carrier),
+        source: line.pin.source.or(rehearsed),
+        interface: line.pin.interface.clone(),
+        metered: line.metered,
+        budget_mb: line.budget_mb,
+        ..way(id.clone(), line.ssid?, every)
+    })
+}
+
+fn way(line: String, ssid: u16, every: Span) -> Way {
+    Way { line, ssid, pin: None, source: None, interface: None, every, metered: false, budget_mb: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::{HandOff, Needs, Observe, Pin};
+    use haidang_probe::check::{Check, ProbeKind};
+
+    fn record() -> Topology {
+        let mut topology = Topology::default();
+        let check = Check {
+            id: None,
+            name: "up".into(),
+            probe: ProbeKind::Uptime,
+            target: String::new(),
+            every: Span(FLUSH),
+            timeout: Span(FLUSH),
+        };
+        let site = Site {
+            observe: Observe::Gateway,
+            needs: Needs::AnyOf(vec!["4g".into(), "fibre".into()]),
+            checks: vec![check],
+            ..Site::default()
+        };
+        topology.sites.insert("a".into(), site);
+        let line =
+            |ssid| Line { site: "a".into(), hand_off: "h".into(), ssid: Some(ssid), ..Line::default() };
+        let backup = Line { role: Role::Backup, metered: true, budget_mb: Some(500), ..line(4) };
+        let fixed = Pin { interface: Some("wan0".into()), ..Pin::default() };
+        topology.lines.insert("4g".into(), backup);
+        topology.lines.insert("fibre".into(), Line { pin: fixed, ..line(2) });
+        let collector = Some("10.255.0.1".parse().unwrap());
+        topology.hand_offs.insert("h".into(), HandOff { collector, ..HandOff::default() });
+        topology
+    }
+
+    #[test]
+    fn an_uplink_says_how_it_is_pinned_and_what_it_may_cost() {
+        let orders = orders(&record(), "a").unwrap();
+        let lines: Vec<_> = orders.uplinks.iter().map(|way| way.line.as_str()).collect();
+        assert_eq!(lines, ["fibre", "4g"], "primary first");
+        let [fibre, cellular] = [&orders.uplinks[0], &orders.uplinks[1]];
+        assert_eq!((fibre.pin, fibre.interface.as_deref()), ("10.255.0.1".parse().ok(), Some("wan0")));
+        assert_eq!((cellular.metered, cellular.budget_mb, cellular.every.0.as_secs()), (true, Some(500), 60));
+    }
+
+    #[test]
+    fn another_digest_is_another_plan_and_only_that_agents() {
+        let mut topology = record();
+        let other = Site { needs: Needs::AnyOf(Vec::new()), ssid: Some(6), ..topology.sites["a"].clone() };
+        topology.sites.insert("b".into(), other);
+        let before = Plans::of(&topology);
+        if let Some(site) = topology.sites.get_mut("b") {
+            site.checks.clear();
+        }
+        let after = Plans::of(&topology);
+        assert_eq!(before.get("a"), after.get("a"));
+        assert_ne!(before.digest("b"), after.digest("b"));
+    }
+
+    #[test]
+    fn who_may_not_speak_is_told_nothing() {
+        let mut topology = record();
+        for line in topology.lines.values_mut() {
+            line.ssid = None;
+        }
+        assert_eq!(Plans::of(&topology), Plans::default());
+        assert_eq!(Plans::default().digest("a"), PlanDigest::default());
+    }
+
+    #[test]
+    fn what_no_agent_takes_is_not_delivered() {
+        let mut topology = record();
+        let site = topology.sites.get_mut("a").unwrap();
+        site.checks = vec![site.checks[0].clone(); MAX_CHECKS + 1];
+        assert!(Plans::of(&topology).get("a").is_none());
+    }
+}
