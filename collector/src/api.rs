@@ -16,6 +16,7 @@ mod console;
 mod events;
 mod finding;
 mod guard;
+mod import;
 mod incidents;
 mod openapi;
 mod problem;
@@ -37,6 +38,7 @@ use axum::{
     routing::{get, post},
 };
 use haidang_daemon::{clock::Clock, serve::Health, stop::Stop};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Largest request body, octets: a note of the longest allowed length in JSON escapes.
@@ -46,6 +48,8 @@ const BODY_MAX: usize = 64 * 1024;
 pub struct Parts {
     /// Where verdicts and incidents come from and acts go to.
     pub fold: Fold,
+    /// The configuration directory, for what is imported.
+    pub config: PathBuf,
     /// Where series come from.
     pub store: Arc<Store>,
     /// Who may look and act.
@@ -64,6 +68,7 @@ struct Console {
     parts: Parts,
     attempts: Attempts,
     desk: sign_in::Desk,
+    shelf: import::Shelf,
     events: Arc<events::Relay>,
 }
 
@@ -77,7 +82,13 @@ pub fn router(parts: Parts) -> Router {
 }
 
 fn routes(parts: Parts, events: Arc<events::Relay>) -> Router {
-    let console = Console { parts, attempts: Attempts::default(), desk: sign_in::Desk::default(), events };
+    let console = Console {
+        parts,
+        attempts: Attempts::default(),
+        desk: sign_in::Desk::default(),
+        shelf: import::Shelf::default(),
+        events,
+    };
     let shared = Arc::new(console);
     Router::new()
         .route("/healthz", get(health))
@@ -96,6 +107,8 @@ fn routes(parts: Parts, events: Arc<events::Relay>) -> Router {
         .route("/api/v1/incidents/{id}/ack", post(incidents::ack))
         .route("/api/v1/incidents/{id}/note", post(incidents::note))
         .route("/api/v1/incidents/{id}/close", post(incidents::close))
+        .route(import::PATH, post(import::look))
+        .route("/api/v1/import/accept", post(import::accept))
         .route("/api/v1/series", get(series::series))
         .route("/api/v1/events", get(events::stream))
         .method_not_allowed_fallback(problem::method_not_allowed)

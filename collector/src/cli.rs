@@ -1,5 +1,7 @@
 //! What each command does with the library.
 
+mod import;
+
 use crate::{Add, Agent, Command, Place, Replay, Serve, User, What};
 use anyhow::{Context, bail};
 use haidang_collector::access::{Access, Role};
@@ -22,6 +24,8 @@ pub fn run(command: Command) -> anyhow::Result<()> {
     match command.what {
         What::Serve(Serve { place, first_sign_in }) => serve(place, first_sign_in),
         What::Check { dir } => check(&dir),
+        What::Init { config, province } => import::init(&config, province.as_deref()),
+        What::Import(wish) => import::import(&wish),
         What::Replay(wish) => again(&wish),
         What::Agent(Agent::Add(add)) => agent_add(&add),
         What::Agent(Agent::Revoke { sites, data }) => agent_revoke(&sites, &data),

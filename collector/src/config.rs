@@ -6,9 +6,10 @@
 //!          └──────────────┴─────────────┴──▶ every fault of the directory, sorted: file:line:col: message
 //! ```
 //!
-//! Every `*.yml` and `*.yaml` directly in the directory is read, in order of name; folders in it are not. Any
-//! file may hold any of the top-level keys. Lists (`areas`, `communes`, `carriers`, `hand_offs`, `pops`, `sites`,
-//! `feeders`, `services`, `checks`) add up over the files; `province`, `collector` and `defaults` stand once.
+//! Every `*.yml` and `*.yaml` directly in the directory and in its folder `sites` (what `import` writes) is read, in
+//! order of path; other folders are not. Any file may hold any of the top-level keys. Lists (`areas`, `communes`,
+//! `carriers`, `hand_offs`, `pops`, `sites`, `feeders`, `services`, `checks`) add up over the files; `province`,
+//! `collector` and `defaults` stand once.
 //!
 //! A value that is wrong leaves its default in the draft, so that reading goes on and one run finds all there
 //! is; a draft with a fault never becomes a `Config`. Nothing here opens a socket or reads a clock.
@@ -41,6 +42,8 @@ use std::{
     sync::Arc,
 };
 
+/// The folder of the directory that is read too, one level deep: what `import` writes.
+pub const SITES: &str = "sites";
 /// Most files of a directory; more than that is a wrong directory, not a province.
 pub const MAX_FILES: usize = 1024;
 
@@ -83,7 +86,8 @@ pub fn load(directory: &Path) -> Result<Config, Vec<Fault>> {
     for file in files {
         match yaml::text(&file) {
             Ok(text) => {
-                digest.update(file.file_name().unwrap_or_default().as_encoded_bytes());
+                let name = file.strip_prefix(directory).unwrap_or(&file);
+                digest.update(name.as_os_str().as_encoded_bytes());
                 digest.update([0]);
                 digest.update((text.len() as u64).to_be_bytes());
                 digest.update(&text);
@@ -100,8 +104,24 @@ fn sorted(faults: Vec<Fault>) -> Vec<Fault> {
     faults.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// The directory's YAML files in order of name; at least one.
-fn files(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
+/// The directory's YAML files and those of its folder [`SITES`], in order of path; at least one.
+pub(crate) fn files(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
+    let mut files = files_in(directory)?;
+    let sites = directory.join(SITES);
+    if sites.is_dir() {
+        files.append(&mut files_in(&sites)?);
+    }
+    if files.len() > MAX_FILES {
+        return Err(Fault::whole(directory, format!("holds more than {MAX_FILES} files ending in .yml")));
+    }
+    if files.is_empty() {
+        return Err(Fault::whole(directory, "holds no file ending in .yml; write at least one"));
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn files_in(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
     let unreadable = |error| Fault::whole(directory, format!("the directory cannot be read: {error}"));
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).map_err(unreadable)? {
@@ -113,12 +133,8 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
             files.push(path);
         }
         if files.len() > MAX_FILES {
-            return Err(Fault::whole(directory, format!("holds more than {MAX_FILES} files ending in .yml")));
+            break;
         }
     }
-    if files.is_empty() {
-        return Err(Fault::whole(directory, "holds no file ending in .yml; write at least one"));
-    }
-    files.sort();
     Ok(files)
 }

@@ -9,6 +9,7 @@ pub mod entry;
 pub mod detect;
 pub mod incident;
 pub mod config;
+pub mod import;
 pub mod watch;
 pub mod fold;
 pub mod replay;

@@ -26,6 +26,17 @@ enum What {
         /// The configuration directory.
         dir: PathBuf,
     },
+    /// Make a first configuration in an empty directory, with a sheet to fill in.
+    Init {
+        /// The directory, made when missing.
+        #[arg(long, value_name = "DIR")]
+        config: PathBuf,
+        /// Code of the province (General Statistics Office), as in 82.
+        #[arg(long, value_name = "CODE")]
+        province: Option<String>,
+    },
+    /// Bring a sheet of sites and lines (.xlsx or .csv) into the configuration: shows what would change, then writes it.
+    Import(Import),
     /// Fold a journal again and compare every checkpoint; exit 1 at the first that differs.
     Replay(Replay),
     /// Add or revoke the agents of sites.
@@ -54,6 +65,24 @@ struct Place {
     /// The collector's own directory: journal, agents' secrets, people. Made when missing.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+}
+
+#[derive(Args)]
+struct Import {
+    /// The sheet.
+    file: PathBuf,
+    /// The configuration directory; its folder `sites` is written.
+    #[arg(long, value_name = "DIR")]
+    config: PathBuf,
+    /// Only show what would change.
+    #[arg(long)]
+    dry_run: bool,
+    /// Take out what the sheet no longer names; without it that stays and is told.
+    #[arg(long)]
+    remove: bool,
+    /// Write without asking.
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(Args)]

@@ -200,6 +200,7 @@ impl Collector {
         let ingest = Ingest::new(fold.clone(), roster.clone(), plans.clone(), clock.clone(), &metrics);
         let parts = api::Parts {
             fold: fold.clone(),
+            config: place.config.clone(),
             store,
             access,
             clock: clock.clone(),

@@ -1,11 +1,12 @@
 //! Who is asking, whether they may, and the headers every answer carries.
 
-use super::{BODY_MAX, Shared, problem::Problem};
+use super::{BODY_MAX, Shared, import, problem::Problem};
 use crate::access::{AccessError, Person, Role};
+use crate::import::FILE_MAX;
 use axum::{
     body::{Body, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
@@ -22,6 +23,9 @@ const STRICT_TRANSPORT: &str = "max-age=63072000";
 /// Time for a body to arrive once its head has.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
+/// Time for a sheet's, which is larger and may come over a poor line.
+const SHEET_TIME: Duration = Duration::from_secs(120);
+
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Somebody known, as the request's extension.
@@ -35,6 +39,18 @@ impl Signed {
             return Ok(&self.0);
         }
         Err(Problem::new(StatusCode::FORBIDDEN, format!("a {} may look, not act", self.0.role.name())))
+    }
+
+    /// Refuses those who may not change the configuration.
+    pub fn may_administer(&self) -> Result<&Person, Problem> {
+        if self.0.role >= Role::Admin {
+            return Ok(&self.0);
+        }
+        let role = self.0.role.name();
+        Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            format!("a {role} may not change the configuration; an admin may"),
+        ))
     }
 }
 
@@ -142,17 +158,27 @@ pub(super) async fn whole(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let (head, body) = request.into_parts();
-    match tokio::time::timeout(BODY_TIME, to_bytes(body, BODY_MAX)).await {
+    let (most, time) = allowance(&head);
+    match tokio::time::timeout(time, to_bytes(body, most)).await {
         Ok(Ok(body)) => next.run(Request::from_parts(head, Body::from(body))).await,
         Ok(Err(_)) => {
-            let detail = format!("the body is cut short or larger than {BODY_MAX} octets");
+            let detail = format!("the body is cut short or larger than {most} octets");
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response()
         }
         Err(_) => {
-            let detail = format!("the body did not arrive whole within {} s", BODY_TIME.as_secs());
+            let detail = format!("the body did not arrive whole within {} s", time.as_secs());
             Problem::new(StatusCode::REQUEST_TIMEOUT, detail).into_response()
         }
     }
+}
+
+/// How large a body may be and how long it may take: an administrator may send a sheet.
+fn allowance(head: &Parts) -> (usize, Duration) {
+    let administers = head.extensions.get::<Signed>().is_some_and(|signed| signed.may_administer().is_ok());
+    if administers && head.uri.path() == import::PATH {
+        return (FILE_MAX, SHEET_TIME);
+    }
+    (BODY_MAX, BODY_TIME)
 }
 
 /// Puts the headers on that every answer carries.

@@ -1,6 +1,6 @@
 //! `GET /api/openapi.json`: the API described from the code that answers it (OpenAPI 3.1).
 
-use super::{events, incidents, province, series};
+use super::{events, import, incidents, province, series};
 use axum::Json;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -19,6 +19,8 @@ use utoipa::{Modify, OpenApi};
         incidents::ack,
         incidents::note,
         incidents::close,
+        import::look,
+        import::accept,
         series::series,
         events::stream
     ),

@@ -91,7 +91,6 @@ fn complete(draft: &mut Draft, directory: &Path) {
             !draft.says("collector"),
             "no file says `collector:`; write `collector: {agents: {plain: true}}` to begin",
         ),
-        (topology.communes.is_empty(), "no commune in any file; write at least one under `communes:`"),
         (topology.sites.is_empty(), "no site in any file; write at least one under `sites:`"),
     ];
     for (_, message) in missing.into_iter().filter(|(is_missing, _)| *is_missing) {

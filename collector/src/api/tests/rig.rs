@@ -74,6 +74,7 @@ pub fn rig_of(topology: Topology, secure: bool) -> Rig {
     let (stopper, stop) = stop::pair();
     let parts = Parts {
         fold: fold.clone(),
+        config: dir.path().join("configuration"),
         store: store.clone(),
         access: access.clone(),
         clock: clock.clone(),

@@ -85,7 +85,7 @@ async fn the_description_is_true_of_every_path_it_lists() {
     let document = rig.get("/api/openapi.json").await.json();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 11);
+    assert_eq!(paths.len(), 13);
     for (path, methods) in paths.iter().filter(|(path, _)| *path != "/api/v1/events") {
         for method in methods.as_object().unwrap().keys() {
             let answer = match (method.as_str(), path.rsplit('/').next().unwrap()) {
