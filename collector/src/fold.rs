@@ -18,6 +18,7 @@
 
 mod rebuild;
 mod record;
+mod standing;
 mod thread;
 
 use crate::entry::{Entry, Garbled, Received};
@@ -44,7 +45,7 @@ pub const SYNC_MS: i64 = 1_000;
 pub const CHECKPOINT_MS: i64 = 600_000;
 /// Changes a slow reader may lag behind before it is told that it missed some.
 pub const CHANGES: usize = 1024;
-/// Batches of this long before the start are given to `on_batch` again, milliseconds.
+/// Where nobody says what is kept already, what came this long before the start is given again, milliseconds.
 pub const REBUILD_MS: i64 = 86_400_000;
 /// How often a stop knocks at a full queue.
 const STOP_RETRY: Duration = Duration::from_millis(10);
@@ -108,24 +109,32 @@ pub struct Kept {
     pub received: Ranges,
 }
 
-/// Takes a batch as it came, and opened.
-pub type OnBatch = Box<dyn FnMut(&Received, &Batch) + Send>;
-/// Takes what was measured of the lines.
-pub type OnLines = Box<dyn FnMut(&[LineSample]) + Send>;
+/// Takes a batch as it came, and opened, with its position in the journal.
+pub type OnBatch = Box<dyn FnMut(u64, &Received, &Batch) + Send>;
+/// Takes what was measured of the lines, with the position of the tick that ended the interval.
+pub type OnLines = Box<dyn FnMut(u64, &[LineSample]) + Send>;
 
 /// Called on the fold's thread; must not block.
 pub struct Hooks {
-    /// Each batch folded, opened; at start also those of the last [`REBUILD_MS`].
+    /// Each batch folded, opened; at start also those since [`Start::resume`].
     pub on_batch: OnBatch,
     /// Send the down session of this uplink fast until then (UTC ms).
     pub on_train: Box<dyn FnMut(u16, i64) + Send>,
-    /// Ten seconds of liveness of the lines; at start also those of the last [`REBUILD_MS`].
+    /// Ten seconds of the lines, and of the sites' standing; at start also those since [`Start::resume`].
     pub on_lines: OnLines,
+    /// Before a checkpoint counts: whoever keeps what the other hooks gave makes it durable, because a start
+    /// folds from the checkpoint on. It may take as long as a sync of the journal.
+    pub on_checkpoint: Box<dyn FnMut() + Send>,
 }
 
 impl Default for Hooks {
     fn default() -> Hooks {
-        Hooks { on_batch: Box::new(|_, _| ()), on_train: Box::new(|_, _| ()), on_lines: Box::new(|_| ()) }
+        Hooks {
+            on_batch: Box::new(|_, _, _| ()),
+            on_train: Box::new(|_, _| ()),
+            on_lines: Box::new(|_, _| ()),
+            on_checkpoint: Box::new(|| ()),
+        }
     }
 }
 
@@ -249,9 +258,9 @@ fn start_on<D>(disk: D, start: Start) -> Result<(Fold, Ending), StartError>
 where
     D: Disk<File: Send, Lock: Send> + Clone + Send + Sync + 'static,
 {
-    let Start { journal, at, topology, mut hooks } = start;
+    let Start { journal, at, topology, resume, mut hooks } = start;
     let mut record = Record::open(disk, journal.max_bytes)?;
-    let watch = rebuild::watch(&mut record, at - REBUILD_MS, &mut hooks)?;
+    let watch = rebuild::watch(&mut record, resume, at - REBUILD_MS, &mut hooks)?;
     let (changes, _) = broadcast::channel(CHANGES);
     let shared = Arc::new(Shared {
         watch: RwLock::new(watch),
@@ -279,6 +288,8 @@ pub struct Start {
     pub at: i64,
     /// The record to judge by.
     pub topology: Topology,
+    /// Position from which on the hooks are given measurements again; those of [`REBUILD_MS`] where none.
+    pub resume: Option<u64>,
     /// Whom to call.
     pub hooks: Hooks,
 }

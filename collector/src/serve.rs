@@ -3,22 +3,22 @@
 //! ```text
 //! configuration, agents.yml ─▶ record, roster ─▶ fold ─▶ liveness ─▶ ports
 //!          ▲ a change of either: both are read anew; what is wrong stays out, and the last good one stays
-//! end:  ports (DRAIN) ─▶ liveness ─▶ fold with a checkpoint
+//! end:  ports (DRAIN) ─▶ liveness ─▶ fold with a checkpoint ─▶ store
 //! ```
 
 mod exposed;
+mod feed;
 
 use crate::access::{Access, AccessError, first::FirstError};
 use crate::api;
 use crate::config::{self, Config, Fault};
-use crate::fold::{self, Ending, Fold, Hooks, StartError};
+use crate::fold::{self, Ending, Fold, StartError};
 use crate::ingest::{IN_HAND, Ingest};
 use crate::liveness::{self, Liveness, Running};
 use crate::plans::Plans;
 use crate::registry::{FILE, Registry, RegistryError, Roster};
-use crate::store::{Row, Store};
+use crate::store::{OpenError, Store, Upkeep};
 use crate::topology::Topology;
-use crate::watch::lines::LineSample;
 use arc_swap::ArcSwap;
 use exposed::Exposed;
 use haidang_daemon::clock::Clock;
@@ -28,7 +28,6 @@ use haidang_daemon::reload::{Digest, Reading, Reload, steadily};
 use haidang_daemon::room::make_room;
 use haidang_daemon::serve::{self, Counts, Health, Limits};
 use haidang_daemon::stop::Stop;
-use haidang_probe::check::CheckId;
 use hyper_util::service::TowerToHyperService;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -88,6 +87,9 @@ pub enum ServeError {
     /// No port.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// No series.
+    #[error(transparent)]
+    Store(#[from] OpenError),
     /// No fold.
     #[error(transparent)]
     Fold(#[from] StartError),
@@ -147,6 +149,7 @@ fn read(place: &Place) -> Result<(Config, Roster), ServeError> {
 struct Collector {
     fold: Fold,
     ending: Ending,
+    upkeep: Upkeep,
     liveness: Liveness,
     running: Running,
     roster: Arc<ArcSwap<Roster>>,
@@ -175,12 +178,15 @@ impl Collector {
         first_sign_in(place, &access, &console, &clock)?;
 
         let plans = Arc::new(ArcSwap::from_pointee(Plans::of(&topology)));
-        let store = Arc::new(Store::default());
+        let store = Arc::new(Store::open(&place.data, settings.series.into(), clock.utc_ms())?);
+        let upkeep = Upkeep::start(store.clone(), clock.clone());
+        let upkeep = upkeep.map_err(system("start the store's thread"))?;
         let (fold, ending) = fold::start(fold::Start {
             journal: fold::Journal { dir: place.data.join(EVIDENCE), max_bytes: settings.journal.max_bytes },
             at: clock.utc_ms(),
             topology,
-            hooks: hooks(&store, &liveness, &clock),
+            resume: store.resume(),
+            hooks: feed::hooks(&store, &liveness, &clock),
         })?;
         let stamp = bound.addresses().map_err(system("read the STAMP addresses"))?;
         let running = bound.start(liveness.clone(), clock.clone(), fold.clone());
@@ -214,7 +220,19 @@ impl Collector {
         let service = TowerToHyperService::new(api::router(parts));
         let (limits, counts) = (at_most(CONSOLE_CONNECTIONS), Counts::register(&metrics, "console"));
         ports.spawn(serve::run(console, limits, counts, service, stop.clone()));
-        Ok(Collector { fold, ending, liveness, running, roster, plans, settings, reading, clock, ports })
+        Ok(Collector {
+            fold,
+            ending,
+            upkeep,
+            liveness,
+            running,
+            roster,
+            plans,
+            settings,
+            reading,
+            clock,
+            ports,
+        })
     }
 
     /// Takes over what the files say now; when they are wrong, or the journal refuses, the last good stays.
@@ -257,6 +275,7 @@ impl Collector {
         while self.ports.join_next().await.is_some() {}
         self.running.stop().await;
         self.ending.stop().await;
+        self.upkeep.stop();
         tracing::info!("stopped");
     }
 }
@@ -273,31 +292,6 @@ fn first_sign_in(
         tracing::info!(path = %path.display(), "a first sign-in was written");
     }
     Ok(())
-}
-
-fn hooks(store: &Arc<Store>, liveness: &Liveness, clock: &Clock) -> Hooks {
-    let (of_batches, of_lines) = (store.clone(), store.clone());
-    let (liveness, clock) = (liveness.clone(), clock.clone());
-    Hooks {
-        on_batch: Box::new(move |received, batch| {
-            of_batches.push_batch(&received.agent, batch, received.at);
-        }),
-        on_train: Box::new(move |ssid, until| liveness.train(ssid, until)),
-        on_lines: Box::new(move |samples| {
-            // One row a line: a row is what was measured at one instant.
-            for line in samples.chunk_by(|one, next| (&one.line, one.at) == (&next.line, next.at)) {
-                push_line(&of_lines, line, clock.utc_ms());
-            }
-        }),
-    }
-}
-
-/// A line's liveness stands in the store as a check of its site named `liveness/LINE`.
-fn push_line(store: &Store, samples: &[LineSample], now: i64) {
-    let Some(first) = samples.first() else { return };
-    let values: Vec<_> = samples.iter().map(|sample| (sample.metric, "", sample.value)).collect();
-    let check = CheckId::of_name(&format!("liveness/{}", first.line));
-    store.push(Row { site: &first.site, check, at: first.at, values: &values }, now);
 }
 
 fn health(metrics: &Metrics, fold: &Fold, reading: &Reading) -> Health {

@@ -1,251 +1,224 @@
-//! The last 24 hours of every series, in memory, rebuilt from the journal at start.
+//! Every series of the province: what was measured, for as long as the settings say.
 //!
 //! ```text
-//! (site, check) ─▶ strip ─▶ chunk 14:00 (packed) · chunk 14:20 (packed) · chunk 14:40 (open)
-//!                             │
-//!                             ├─ when each row was seen, to the millisecond: repeats are found by it
-//!                             └─ per series (metric, part): count, min, avg, max of each 10 s
+//! batch, ticks ─▶ take ─┬─▶ samples (journal) ······ read again at a start ······┐
+//! (the fold's thread)   └─▶ head: the open hour of each series, few octets each ◀┘
+//!                             └─ each quarter of an hour a quarter of the series ─▶ shelf: a chunk per hour
+//!                                (the store's own thread)                            └─ a day past keeping goes
 //! ```
 //!
-//! A row is what one run of a check measured at one instant; its values are one sample of each of its series.
 //! What it promises:
 //!
-//! - A sample counts once: a row whose (site, check, millisecond) was seen is dropped and counted.
-//! - A late row lands in its own place however late, up to [`KEPT_MS`]; one older, or ahead of us by more
-//!   than [`AHEAD_MS`], is dropped and counted.
-//! - Whole numbers are exact up to 2^53; fractions keep 24 bits. Times resolve to [`BUCKET_MS`] in answers.
-//! - Memory is bounded: at most [`MAX_SERIES`] series, [`MAX_SERIES_OF_SITE`] of one site; values of one more are
-//!   refused and counted, and so are rows beyond ten a second of one check. Packed, a
-//!   sample of a check asked twice a second costs less than 1 octet, of one asked each 10 s less than 4 (a
-//!   test holds it to that): a day of 220 lines asked twice a second takes some 50 MB.
+//! - **Nothing acknowledged is lost.** A batch is durable in `evidence` before its agent hears so; the samples
+//!   made of it need no second sync then: `samples` is synced each second, and says up to where in `evidence`
+//!   it holds everything. A start reads `evidence` again from there ([`Store::resume`]).
+//! - **A sample counts once**: of one series and one instant the first stays, the others are counted, whether
+//!   they meet in the head, when an hour is sealed, or in an answer.
+//! - **Late samples land in their place**, however late, up to what is kept; older ones, and those ahead of us
+//!   by more than [`AHEAD_MS`], are dropped and counted.
+//! - **Numbers are exact** to the last bit; durations are taken to the microsecond. Answers resolve to
+//!   [`BUCKET_MS`].
+//! - **Everything is bounded** and what a bound costs is counted: series in all, half of them of one site, ten
+//!   samples a second of each, octets of the head ([`HEAD_MAX`]), octets that wait for the disk
+//!   ([`PENDING_MAX`]). While the journal takes nothing the store goes on from memory, and the next start reads
+//!   more of `evidence`.
+//! - **A damaged chunk** is counted and passed over; it never stops the program.
 //!
 //! It reads no clock: `now` is given, UTC milliseconds like every time here.
 
-mod page;
-mod strip;
+mod chunk;
+mod head;
+mod log;
+mod number;
+mod open;
+mod query;
+mod record;
+mod shelf;
+mod stream;
+mod take;
+mod upkeep;
 
-use haidang_probe::batch::Batch;
-use haidang_probe::{check::CheckId, metric::Metric};
-use page::Cell;
+pub use open::OpenError;
+pub use query::{BUCKET_MS, Point, Question, TooMuch};
+pub use take::{AGENT, Row};
+pub use upkeep::{SealError, Upkeep};
+
+use crate::config::Series;
+use head::{GROUPS, Head, Place, Window};
+use log::Log;
+use record::{Definition, Entry, Record};
+use shelf::Shelf;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use strip::{Inserted, Strip};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How long samples are kept.
-pub const KEPT_MS: i64 = 86_400_000;
+/// Name of the samples' journal within the collector's directory.
+pub const SAMPLES: &str = "samples";
+/// Name of the shelf within the collector's directory.
+pub const SERIES: &str = "series";
 /// How far ahead of us a sample may be.
 pub const AHEAD_MS: i64 = 300_000;
-/// Resolution of answers.
-pub const BUCKET_MS: i64 = 10_000;
-/// Series held at once.
-pub const MAX_SERIES: usize = 20_000;
-/// Series of one site: an agent that invents them leaves room for the others.
-pub const MAX_SERIES_OF_SITE: usize = MAX_SERIES / 2;
+/// Octets of unsealed samples in memory: some half a million series.
+pub const HEAD_MAX: usize = 512 << 20;
+/// Octets of records that may wait for the disk.
+pub const PENDING_MAX: usize = 64 << 20;
 
-/// What one run of a check measured at one instant.
-#[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
-    /// Site whose agent asked.
-    pub site: &'a str,
-    /// Which check.
-    pub check: CheckId,
-    /// When, UTC ms.
-    pub at: i64,
-    /// Metric, part of the target (or empty), value.
-    pub values: &'a [(Metric, &'a str, f64)],
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How long samples are kept, ms.
+    pub keep_ms: i64,
+    /// Series held at once; one site may have half of them.
+    pub max_series: usize,
+    /// Octets of the `samples` journal.
+    pub journal_bytes: u64,
 }
 
-/// Which series to fold together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question<'a> {
-    /// Site and check; all checks of the site where none is given.
-    pub checks: Vec<(&'a str, Option<CheckId>)>,
-    /// Metric.
-    pub metric: Metric,
-    /// Part of the target; all parts where none is given.
-    pub part: Option<&'a str>,
-    /// First instant, UTC ms, rounded down to [`BUCKET_MS`].
-    pub from: i64,
-    /// First instant no longer wanted.
-    pub to: i64,
-    /// Width of a point, ms; at least [`BUCKET_MS`], rounded down to a multiple of it.
-    pub step: i64,
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { keep_ms: 30 * head::DAY_MS, max_series: 100_000, journal_bytes: 2 << 30 }
+    }
 }
 
-/// What a step held. Steps without a sample have no point.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Point {
-    /// Start of the step, UTC ms; a multiple of the step.
-    pub at: i64,
-    /// Smallest sample.
-    pub min: f64,
-    /// Mean of the samples.
-    pub avg: f64,
-    /// Largest sample.
-    pub max: f64,
-    /// How many samples.
-    pub count: u64,
+impl From<Series> for Limits {
+    fn from(Series { keep_ms, max_series }: Series) -> Limits {
+        Limits { keep_ms, max_series, ..Limits::default() }
+    }
 }
 
-/// What the store holds and dropped since it started.
+/// What the store holds, and what it took and dropped since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Series held.
     pub series: usize,
-    /// Octets of packed chunks held.
-    pub packed: usize,
-    /// Rows taken.
-    pub rows: u64,
-    /// Rows seen before.
+    /// Octets of unsealed samples in memory.
+    pub head: usize,
+    /// Octets of sealed chunks.
+    pub sealed: u64,
+    /// Octets of the `samples` journal.
+    pub journal: u64,
+    /// Samples taken.
+    pub samples: u64,
+    /// Samples of a series and instant that were there.
     pub repeats: u64,
-    /// Rows older than [`KEPT_MS`].
+    /// Samples older than is kept.
     pub late: u64,
-    /// Rows further ahead than [`AHEAD_MS`].
+    /// Samples further ahead than [`AHEAD_MS`].
     pub ahead: u64,
     /// Outcomes of a boot whose clock nobody described.
     pub unplaced: u64,
-    /// Values beyond the limits of series, or no number; rows beyond ten a second of one check.
+    /// Samples beyond a limit, or no number.
     pub refused: u64,
+    /// Records the `samples` journal could not take: the next start reads them from `evidence`.
+    pub behind: u64,
+    /// Chunks that did not read.
+    pub garbled: u64,
 }
 
-/// The ring. Share it by `Arc`.
+/// All series. Share it by `Arc`. The default one keeps nothing on disk.
 #[derive(Default)]
-pub struct Store(Mutex<Ring>);
+pub struct Store {
+    limits: Limits,
+    ring: Mutex<Ring>,
+    shelf: Shelf,
+    log: Option<Mutex<Log>>,
+    /// Held while windows are being sealed: one at a time.
+    turn: Mutex<()>,
+    garbled: AtomicU64,
+}
 
+/// What is in memory.
 #[derive(Default)]
 struct Ring {
-    sites: BTreeMap<String, Site>,
+    head: Head,
+    /// Taken out of the head and not yet on the shelf.
+    sealing: BTreeMap<Place, Arc<Window>>,
+    /// Windows of each group that begin before this are sealed, but for late samples of theirs.
+    upto: [i64; GROUPS as usize],
+    /// Windows opened for late samples since the last seal.
+    late_windows: usize,
+    queue: Queue,
+    /// When each agent's delay was told last, UTC ms.
+    delays: BTreeMap<String, i64>,
     counts: Counts,
-    swept: i64,
 }
 
+/// Records on their way to the journal.
 #[derive(Default)]
-struct Site {
-    strips: BTreeMap<CheckId, Strip>,
-    /// Series of all its strips.
-    series: usize,
+struct Queue {
+    /// Whether there is a journal.
+    kept: bool,
+    records: Vec<Vec<u8>>,
+    octets: usize,
+    /// Position of the next record.
+    next: u64,
+    /// Position in `evidence` of the last entry that stands in the journal or the queue with all before it.
+    through: Option<u64>,
+    /// Records were refused: `through` stands still until what they held is sealed. Position then.
+    behind: Option<u64>,
+}
+
+impl Queue {
+    /// Puts a record in, from the entry of `evidence` given; says whether there was room. Gives its position.
+    fn put(&mut self, record: &Record, evidence: Option<u64>) -> (u64, bool) {
+        let position = self.next;
+        if !self.kept {
+            return (position, true);
+        }
+        if self.octets > PENDING_MAX {
+            self.behind.get_or_insert(position);
+            return (position, false);
+        }
+        if self.behind.is_none() {
+            self.through = self.through.max(evidence);
+        }
+        // Without a word of `evidence` yet nothing of it is claimed: the count is one more than the position.
+        let octets = record.encode(self.through.map_or(0, |through| through + 1));
+        self.octets += octets.len();
+        self.records.push(octets);
+        self.next += 1;
+        (position, true)
+    }
 }
 
 impl Store {
-    /// Takes a row. `now` says what is late and what is ahead.
-    pub fn push(&self, row: Row<'_>, now: i64) {
-        self.ring().push(row, now);
+    /// Where in `evidence` a start must read again from; `None` when nothing of it is known.
+    pub fn resume(&self) -> Option<u64> {
+        self.ring().queue.through.map(|through| through + 1)
     }
 
-    /// Takes the outcomes of a batch that `site`'s agent sent and that came at `received`, placed in time by
-    /// the batch's own clock maps. An outcome that tells nothing of its target (no permission) gives no
-    /// `probe_success`: unknown is not down.
-    pub fn push_batch(&self, site: &str, batch: &Batch, received: i64) {
-        let mut placed: Vec<_> = batch
-            .outcomes
-            .iter()
-            .filter_map(|outcome| {
-                let clock = batch.clocks.iter().find(|clock| clock.boot == outcome.sent.boot)?;
-                Some((outcome.check, clock.utc_ms(outcome.sent.mono_ns), outcome))
-            })
-            .collect();
-        // Each chunk is opened once for a batch, whatever order it came in.
-        placed.sort_by_key(|(check, at, _)| (*check, *at));
-        let mut ring = self.ring();
-        ring.counts.unplaced += (batch.outcomes.len() - placed.len()) as u64;
-        for (check, at, outcome) in placed {
-            let mut values = Vec::with_capacity(outcome.samples.len() + 2);
-            match &outcome.result {
-                Ok(took) => {
-                    values.push((Metric::ProbeSuccess, "", 1.0));
-                    values.push((Metric::ProbeDuration, "", took.as_secs_f64()));
-                }
-                Err(failure) if failure.tells_of_target() => values.push((Metric::ProbeSuccess, "", 0.0)),
-                Err(_) => {}
-            }
-            values.extend(outcome.samples.iter().map(|s| (s.metric, s.part.as_str(), s.value)));
-            ring.push(Row { site, check, at, values: &values }, received);
-        }
-    }
-
-    /// The points of a question, oldest first.
-    pub fn query(&self, question: &Question<'_>) -> Vec<Point> {
-        let step = (question.step.max(BUCKET_MS) / BUCKET_MS) * BUCKET_MS;
-        let mut steps: BTreeMap<i64, Cell> = BTreeMap::new();
-        let ring = self.ring();
-        for &(site, check) in &question.checks {
-            let Some(site) = ring.sites.get(site) else { continue };
-            let chosen = site.strips.iter().filter(|(id, _)| check.is_none_or(|wanted| wanted == **id));
-            for (_, strip) in chosen {
-                strip.cells(question.metric, question.part, question.from, question.to, |at, cell| {
-                    let start = at.div_euclid(step) * step;
-                    steps.entry(start).and_modify(|sum| sum.merge(cell)).or_insert(*cell);
-                });
-            }
-        }
-        drop(ring);
-        steps.into_iter().map(|(at, cell)| cell.point(at)).collect()
+    /// Writes what waits for the disk, and syncs it.
+    pub fn flush(&self) -> Result<(), haidang_journal::Error> {
+        let Some(log) = &self.log else { return Ok(()) };
+        let mut log = lock(log);
+        let (position, records) = {
+            let queue = &mut self.ring().queue;
+            let records = std::mem::take(&mut queue.records);
+            (queue.next - records.len() as u64, records)
+        };
+        let written = log.write(position, records);
+        self.ring().queue.octets = log.waiting();
+        written
     }
 
     /// What is held and what was dropped.
     pub fn counts(&self) -> Counts {
+        let journal = self.log.as_ref().map_or(0, |log| lock(log).octets());
         let ring = self.ring();
-        let strips = || ring.sites.values().flat_map(|site| site.strips.values());
-        Counts { packed: strips().map(Strip::packed).sum(), ..ring.counts }
+        let (series, head) = (ring.head.count(), ring.head.octets());
+        let counts = ring.counts;
+        drop(ring);
+        let (sealed, garbled) = (self.shelf.octets(), self.garbled.load(Ordering::Relaxed));
+        Counts { series, head, sealed, journal, garbled, ..counts }
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.ring)
     }
 }
 
-impl Ring {
-    fn push(&mut self, row: Row<'_>, now: i64) {
-        self.sweep(now);
-        if row.values.is_empty() {
-            return;
-        }
-        if row.at < now - KEPT_MS {
-            self.counts.late += 1;
-            return;
-        }
-        if row.at > now + AHEAD_MS {
-            self.counts.ahead += 1;
-            return;
-        }
-        if !self.sites.contains_key(row.site) {
-            self.sites.insert(row.site.to_owned(), Site::default());
-        }
-        let Some(site) = self.sites.get_mut(row.site) else { return };
-        let strip = site.strips.entry(row.check).or_default();
-        let room = (MAX_SERIES - self.counts.series).min(MAX_SERIES_OF_SITE - site.series);
-        let known = strip.series();
-        let (columns, refused) = strip.columns(row.values, room);
-        self.counts.series += strip.series() - known;
-        site.series += strip.series() - known;
-        self.counts.refused += refused;
-        if columns.is_empty() {
-            if strip.series() == 0 {
-                site.strips.remove(&row.check);
-            }
-            return;
-        }
-        match strip.insert(row.at, &columns) {
-            Inserted::New => self.counts.rows += 1,
-            Inserted::Repeat => self.counts.repeats += 1,
-            Inserted::Full => self.counts.refused += 1,
-        }
-    }
-
-    /// Lets chunks go that have passed out of the window, and what is empty then. Runs once a chunk's length.
-    fn sweep(&mut self, now: i64) {
-        let horizon = strip::chunk_of(now - KEPT_MS);
-        if horizon <= self.swept {
-            return;
-        }
-        self.swept = horizon;
-        for site in self.sites.values_mut() {
-            site.strips.retain(|_, strip| strip.keep_from(horizon));
-            site.series = site.strips.values().map(Strip::series).sum();
-        }
-        self.sites.retain(|_, site| !site.strips.is_empty());
-        self.counts.series = self.sites.values().map(|site| site.series).sum();
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

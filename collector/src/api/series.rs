@@ -8,6 +8,7 @@ use crate::topology::Topology;
 use axum::{
     Json,
     extract::{Query, State, rejection::QueryRejection},
+    http::StatusCode,
 };
 use haidang_probe::{check::CheckId, metric::Metric};
 use serde::Deserialize;
@@ -58,9 +59,15 @@ pub(super) async fn series(
         return Err(Problem::unprocessable(detail));
     }
     let checks = console.parts.fold.read(|watch| places(watch.topology(), &asked))?;
-    let checks = checks.iter().map(|(site, check)| (site.as_str(), *check)).collect();
-    let question = Question { checks, metric, part: asked.part.as_deref(), from, to, step };
-    let points = console.parts.store.query(&question);
+    let store = console.parts.store.clone();
+    // It reads the disk: the one thread of the ports has others to serve meanwhile.
+    let answer = tokio::task::spawn_blocking(move || {
+        let checks = checks.iter().map(|(site, check)| (site.as_str(), *check)).collect();
+        store.query(&Question { checks, metric, part: asked.part.as_deref(), from, to, step })
+    });
+    let points =
+        answer.await.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer broke off"))?;
+    let points = points.map_err(|much| Problem::unprocessable(much.to_string()))?;
     Ok(Json(points.into_iter().map(|p| (p.at, p.min, p.avg, p.max, p.count)).collect()))
 }
 

@@ -20,6 +20,10 @@ const CONSOLE_PORT: u16 = 8080;
 const AGENTS_PORT: u16 = 8443;
 /// Port of both STAMP ends.
 const STAMP_PORT: u16 = 8862;
+/// How long samples are kept when a file does not say: 30 days.
+const SERIES_KEEP_MS: i64 = 30 * 86_400_000;
+/// Series held when a file does not say.
+const SERIES_MAX: usize = 100_000;
 /// Bytes of journal kept when a file does not say: 8 GiB.
 const JOURNAL_MAX_BYTES: u64 = 8 << 30;
 
@@ -35,6 +39,8 @@ pub struct Settings {
     pub stamp: Vec<SocketAddr>,
     /// How much of the journal is kept.
     pub journal: Journal,
+    /// How much of what was measured is kept.
+    pub series: Series,
 }
 
 /// Limits of the journal.
@@ -42,6 +48,15 @@ pub struct Settings {
 pub struct Journal {
     /// Bytes on disk at which the oldest segment goes.
     pub max_bytes: u64,
+}
+
+/// Limits of what was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Series {
+    /// How long samples are kept, ms: whole days.
+    pub keep_ms: i64,
+    /// Series held at once; one site may have half of them.
+    pub max_series: usize,
 }
 
 /// Who may speak plain text unasked.
@@ -54,7 +69,7 @@ enum Plain {
 }
 
 impl Draft {
-    /// `collector: {console: …, agents: …, stamp: …, journal: …}`.
+    /// `collector: {console: …, agents: …, stamp: …, journal: …, series: …}`.
     pub(super) fn collector(&mut self, file: &Arc<Path>, tree: &Tree) {
         self.claim(Kind::Section, "collector", &tree.place(file));
         let Some(mut fields) = self.fields(file, tree, "the collector") else { return };
@@ -63,6 +78,7 @@ impl Draft {
             agents: self.listen(&mut fields, "agents", AGENTS_PORT, Plain::WhenSaid),
             stamp: self.stamp(file, &mut fields),
             journal: self.journal(&mut fields),
+            series: self.series(&mut fields),
         };
         self.faults(fields.done());
         self.settings = Some(settings);
@@ -146,6 +162,19 @@ impl Draft {
         let max_bytes = inner.optional("max_bytes", value::bytes).unwrap_or(JOURNAL_MAX_BYTES);
         self.faults(inner.done());
         Journal { max_bytes }
+    }
+
+    fn series(&mut self, fields: &mut Fields<'_>) -> Series {
+        let mut series = Series { keep_ms: SERIES_KEEP_MS, max_series: SERIES_MAX };
+        let Some(mut inner) = fields.table("series") else { return series };
+        if let Some(days) = inner.optional("keep", value::days) {
+            series.keep_ms = i64::from(days) * 86_400_000;
+        }
+        if let Some(most) = inner.optional("max_series", value::count) {
+            series.max_series = most as usize;
+        }
+        self.faults(inner.done());
+        series
     }
 }
 

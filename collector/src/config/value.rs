@@ -129,6 +129,17 @@ pub(super) fn gate(tree: &Tree) -> Result<u32, String> {
     Err(format!("`{span}` is out of range; write whole seconds from `10s` to `1h`"))
 }
 
+/// How long samples are kept: whole days, 1 to 400.
+pub(super) fn days(tree: &Tree) -> Result<u32, String> {
+    const DAY: u128 = 86_400_000;
+    let span = span(tree)?;
+    let millis = span.0.as_millis();
+    if millis.is_multiple_of(DAY) && (DAY..=400 * DAY).contains(&millis) {
+        return Ok((millis / DAY) as u32);
+    }
+    Err(format!("`{span}` is out of range; write whole days from `1d` to `400d`"))
+}
+
 /// An IP address.
 pub(super) fn address(tree: &Tree) -> Result<IpAddr, String> {
     let text = text(tree)?;

@@ -11,7 +11,7 @@ const BEGAN: i64 = 1_795_000_000_000;
 
 fn started(disk: &Memory, at: i64, hooks: Hooks) -> (Fold, Ending) {
     let journal = Journal { dir: PathBuf::new(), max_bytes: 1 << 30 };
-    start_on(disk.clone(), Start { journal, at, topology: Topology::default(), hooks }).unwrap()
+    start_on(disk.clone(), Start { journal, at, topology: Topology::default(), resume: None, hooks }).unwrap()
 }
 
 fn quiet(disk: &Memory) -> (Fold, Ending) {
@@ -41,7 +41,8 @@ fn arrival(seq: u64, at: i64) -> Arrival {
 fn listening() -> (Hooks, Arc<Mutex<Vec<i64>>>) {
     let given = Arc::new(Mutex::new(Vec::new()));
     let hook = given.clone();
-    let on_batch = Box::new(move |received: &Received, _: &Batch| hook.lock().unwrap().push(received.at));
+    let on_batch =
+        Box::new(move |_: u64, received: &Received, _: &Batch| hook.lock().unwrap().push(received.at));
     (Hooks { on_batch, ..Hooks::default() }, given)
 }
 
@@ -151,7 +152,7 @@ async fn the_same_record_is_not_noted_again() {
 #[tokio::test]
 async fn a_full_queue_refuses_and_counts() {
     let (block, blocked) = std::sync::mpsc::sync_channel::<()>(0);
-    let on_batch = Box::new(move |_: &Received, _: &Batch| _ = blocked.recv());
+    let on_batch = Box::new(move |_: u64, _: &Received, _: &Batch| _ = blocked.recv());
     let (fold, _ending) = started(&Memory::new(), BEGAN, Hooks { on_batch, ..Hooks::default() });
     let held = tokio::spawn({
         let fold = fold.clone();

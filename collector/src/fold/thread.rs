@@ -3,7 +3,7 @@
 use super::record::Record;
 use super::{
     Answer, Arrival, CHECKPOINT_MS, Change, Hooks, Kept, Refused, SYNC_MS, Shared, StartError, Submission,
-    TURN,
+    TURN, standing,
 };
 use crate::entry::Entry;
 use crate::topology::Topology;
@@ -104,7 +104,7 @@ impl<D: Disk + Clone> Thread<D> {
             Ok(position) => {
                 self.waiting.push((answer, Kept { position: Some(position), received: numbers }));
                 if let Entry::Batch(received) = &entry {
-                    (self.hooks.on_batch)(received, &batch);
+                    (self.hooks.on_batch)(position, received, &batch);
                 }
             }
             Err(error) => drop(answer.send(Err(self.fail(&error)))),
@@ -137,7 +137,10 @@ impl<D: Disk + Clone> Thread<D> {
                 Effect::Sites(ids) => change.sites.extend(ids),
                 Effect::Incident(id) => change.incidents.push(id),
                 Effect::Findings => change.findings = true,
-                Effect::Lines(samples) => (self.hooks.on_lines)(&samples),
+                Effect::Lines(samples) => {
+                    let samples = self.look(|watch| standing::beside(samples, watch, entry.at()));
+                    (self.hooks.on_lines)(seq, &samples);
+                }
                 Effect::Verdict(_) => {}
             }
         }
@@ -182,6 +185,7 @@ impl<D: Disk + Clone> Thread<D> {
         let entry = self.look(Watch::checkpoint);
         let marked = self.keep(&entry).and_then(|position| {
             self.record.sync()?;
+            (self.hooks.on_checkpoint)();
             self.record.mark(position, now)
         });
         if let Err(error) = marked {

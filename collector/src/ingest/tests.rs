@@ -51,8 +51,13 @@ impl Collector {
         let clock = Clock::manual();
         let (fold, ending) = loop {
             let journal = Journal { dir: data.join("evidence"), max_bytes: 1 << 30 };
-            let start =
-                Start { journal, at: clock.utc_ms(), topology: topology.clone(), hooks: Hooks::default() };
+            let start = Start {
+                journal,
+                at: clock.utc_ms(),
+                topology: topology.clone(),
+                resume: None,
+                hooks: Hooks::default(),
+            };
             match fold::start(start) {
                 Ok(started) => break started,
                 Err(StartError::Journal(haidang_journal::Error::Locked { .. })) => {

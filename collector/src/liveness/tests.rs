@@ -38,6 +38,7 @@ async fn the_socket_answers_the_authentic_counts_the_rest_and_keeps_the_fold_in_
         journal: Journal { dir: data.path().into(), max_bytes: 1 << 30 },
         at: began,
         topology: Topology::default(),
+        resume: None,
         hooks: Hooks::default(),
     })
     .unwrap();

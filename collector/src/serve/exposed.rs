@@ -41,12 +41,14 @@ impl Collector for Exposed {
             ("fold_refused", "Entries the journal refused", read(&fold.refused)),
             ("fold_syncs", "Syncs of the journal", read(&fold.syncs)),
             ("journal_dropped", "Records dropped to the journal's bound", read(&fold.dropped)),
-            ("store_rows", "Rows of samples taken", store.rows),
-            ("store_repeats", "Rows seen before", store.repeats),
-            ("store_late", "Rows older than is kept", store.late),
-            ("store_ahead", "Rows too far ahead of the clock", store.ahead),
+            ("store_samples", "Samples taken", store.samples),
+            ("store_repeats", "Samples of a series and instant that were there", store.repeats),
+            ("store_late", "Samples older than is kept", store.late),
+            ("store_ahead", "Samples too far ahead of the clock", store.ahead),
             ("store_unplaced", "Outcomes of a boot whose clock nobody described", store.unplaced),
-            ("store_refused", "Values beyond the store's limits", store.refused),
+            ("store_refused", "Samples beyond the store's limits", store.refused),
+            ("store_behind", "Records the samples journal could not take", store.behind),
+            ("store_garbled", "Chunks of samples that did not read", store.garbled),
         ];
         for (name, help, value) in counters {
             let metric = ConstCounter::new(value);
@@ -55,8 +57,10 @@ impl Collector for Exposed {
         let gauges = [
             ("fold_seq", "Position of the last entry folded", self.fold.read(Watch::seq)),
             ("journal_bytes", "Size of the evidence journal", read(&fold.bytes)),
-            ("store_series", "Series held in memory", store.series as u64),
-            ("store_packed_bytes", "Size of packed samples in memory", store.packed as u64),
+            ("store_series", "Series held", store.series as u64),
+            ("store_head_bytes", "Size of samples in memory, not sealed yet", store.head as u64),
+            ("store_sealed_bytes", "Size of sealed samples on disk", store.sealed),
+            ("store_journal_bytes", "Size of the samples journal", store.journal),
         ];
         for (name, help, value) in gauges {
             let metric = ConstGauge::new(value as i64);

@@ -65,7 +65,7 @@ pub fn rig_of(topology: Topology, secure: bool) -> Rig {
     let clock = Clock::manual();
     let at = clock.utc_ms();
     let journal = Journal { dir: dir.path().join("evidence"), max_bytes: 1 << 30 };
-    let start = Start { journal, at, topology, hooks: Hooks::default() };
+    let start = Start { journal, at, topology, resume: None, hooks: Hooks::default() };
     let (fold, ending) = fold::start(start).unwrap();
     let access = Arc::new(Access::open(dir.path()).unwrap());
     let password = access.add("an", PersonRole::Operator, at).unwrap();

@@ -81,7 +81,8 @@ async fn the_description_is_true_of_every_path_it_lists() {
     let rig = rig();
     let now = rig.clock.utc_ms();
     let values = [(Metric::ProbeSuccess, "", 1.0)];
-    rig.store.push(Row { site: "28249-tt", check: CheckId(1), at: now - 60_000, values: &values }, now);
+    let row = Row { site: "28249-tt", check: CheckId(1), at: now - 60_000, values: &values };
+    rig.store.take(None, &[row], now);
     let document = rig.get("/api/openapi.json").await.json();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let paths = document["paths"].as_object().unwrap();
@@ -154,7 +155,8 @@ async fn a_site_has_the_series_of_its_agent_and_those_asked_about_its_lines() {
     let push = |site: &str, check: &str, value: f64| {
         let check = CheckId::of_name(check);
         let at = now - 60_000;
-        rig.store.push(Row { site, check, at, values: &[(Metric::ProbeDuration, "", value)] }, now);
+        let values = [(Metric::ProbeDuration, "", value)];
+        rig.store.take(None, &[Row { site, check, at, values: &values }], now);
     };
     push("28249-tt", "gateway", 0.25);
     push("trung-tam", "line/28249-1", 0.75);
