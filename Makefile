@@ -87,7 +87,9 @@ lab-play: build
 	trap '$(TARGET)/debug/haidang-lab down' EXIT; \
 	$(TARGET)/debug/haidang-lab play "$(S)" .run/lab
 
-BENCHES := footprint outages gap quiet
+BENCHES := footprint outages gap quiet store
 bench: $(WEB)/dist/index.html ## Measure on real processes, about 90 minutes: docs/benchmarks.md
 	cargo build --release --locked $(PROGRAMS)
-	for bench in $(BENCHES); do BIN=$(abspath $(TARGET))/release cargo bench --locked --profile dev -p haidang-tests --bench $$bench; done
+	for bench in $(BENCHES); do \
+		profile=dev; if [[ $$bench == store ]]; then profile=release; fi; \
+		BIN=$(abspath $(TARGET))/release cargo bench --locked --profile $$profile -p haidang-tests --bench $$bench; done

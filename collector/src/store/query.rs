@@ -94,13 +94,12 @@ impl Store {
             (ring.head.stream(place).cloned(), ring.sealing.get(&place).cloned())
         };
         let mut samples = self.sealed(place);
-        for later in [sealing.map(|window| window.stream.samples()), open.map(|stream| stream.samples())] {
-            if let Some(later) = later {
-                if samples.is_empty() {
-                    samples = later;
-                } else {
-                    merge(&mut samples, &later);
-                }
+        let later = [sealing.map(|window| window.stream.samples()), open.map(|stream| stream.samples())];
+        for later in later.into_iter().flatten() {
+            if samples.is_empty() {
+                samples = later;
+            } else {
+                merge(&mut samples, &later);
             }
         }
         samples

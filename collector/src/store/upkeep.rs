@@ -16,7 +16,7 @@ use haidang_daemon::clock::Clock;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -150,14 +150,14 @@ impl Store {
 
 /// The store's own thread.
 pub struct Upkeep {
-    stop: Sender<()>,
+    stop: SyncSender<()>,
     join: JoinHandle<()>,
 }
 
 impl Upkeep {
     /// Starts it.
     pub fn start(store: Arc<Store>, clock: Clock) -> io::Result<Upkeep> {
-        let (stop, stopped) = channel();
+        let (stop, stopped) = sync_channel(1);
         let join = std::thread::Builder::new().name("store".into()).spawn(move || {
             let mut turns = Turns::default();
             while stopped.recv_timeout(TURN) == Err(RecvTimeoutError::Timeout) {
