@@ -1,12 +1,14 @@
 //! Connections out: TCP from a chosen source address, with TLS on top where the URL says so.
 //!
 //! Shared by the http probe and the uplinks. Certificates are judged against the roots of Mozilla
-//! (`webpki-roots`); nothing turns that judgement off.
+//! (`webpki-roots`), the collector's against the province's own authority where the agent's file holds one;
+//! nothing turns that judgement off.
 
 use haidang_probe::outcome::Failure;
 use haidang_probe::plan::Uplink;
 use hyper::Uri;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use socket2::{Domain, Protocol, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -124,25 +126,48 @@ pub async fn tcp_from(address: SocketAddr, origin: &Origin) -> io::Result<TcpStr
     Ok(stream)
 }
 
-/// Speaks TLS over `stream` as `url` asks; an error is the handshake's.
-pub async fn tls(stream: TcpStream, url: &Url) -> io::Result<TlsStream<TcpStream>> {
-    connector()?.connect(url.server_name()?, stream).await
+/// Speaks TLS over `stream` as `url` asks, with whom `trust` vouches for; an error is the handshake's.
+pub async fn tls(stream: TcpStream, url: &Url, trust: &Trust) -> io::Result<TlsStream<TcpStream>> {
+    trust.0.connect(url.server_name()?, stream).await
 }
 
-/// One configuration for all connections: it holds the roots and the session tickets.
-fn connector() -> io::Result<TlsConnector> {
-    static CONNECTOR: OnceLock<TlsConnector> = OnceLock::new();
-    if let Some(connector) = CONNECTOR.get() {
-        return Ok(connector.clone());
+/// Whose signature a certificate needs. One for many connections: it holds the roots and the session tickets.
+#[derive(Clone)]
+pub struct Trust(TlsConnector);
+
+impl Trust {
+    /// The public web's authorities.
+    pub fn web() -> io::Result<Trust> {
+        static WEB: OnceLock<Trust> = OnceLock::new();
+        if let Some(web) = WEB.get() {
+            return Ok(web.clone());
+        }
+        let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
+        let web = Trust::in_roots(roots).map_err(io::Error::other)?;
+        Ok(WEB.get_or_init(|| web).clone())
     }
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(CONNECTOR.get_or_init(|| TlsConnector::from(Arc::new(config))).clone())
+
+    /// The certificates of a PEM text alone; the error says what is wrong with it.
+    pub fn in_pem(pem: &str) -> Result<Trust, String> {
+        let mut roots = rustls::RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+            let certificate = certificate.map_err(|error| error.to_string())?;
+            roots.add(certificate).map_err(|error| error.to_string())?;
+        }
+        if roots.is_empty() {
+            return Err("holds no certificate".into());
+        }
+        Trust::in_roots(roots).map_err(|error| error.to_string())
+    }
+
+    fn in_roots(roots: rustls::RootCertStore) -> Result<Trust, rustls::Error> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Trust(TlsConnector::from(Arc::new(config))))
+    }
 }
 
 /// What a failed connection or exchange says of the target.
@@ -163,6 +188,8 @@ pub fn failure(error: &io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use haidang_daemon::listen::TlsFiles;
+    use std::path::Path;
 
     #[test]
     fn urls_are_taken_apart() {
@@ -195,6 +222,33 @@ mod tests {
         let to = listener.local_addr().unwrap();
         let origin = Origin { source: None, interface: Some("no-such-wan0".into()) };
         assert!(tcp_from(to, &origin).await.is_err() && origin.udp(to).is_err());
+    }
+
+    #[tokio::test]
+    async fn an_own_authority_vouches_where_the_web_does_not() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../daemon/fixtures");
+        let files = TlsFiles { certificate: "localhost.pem".into(), key: "localhost.key".into() };
+        let acceptor = files.acceptor(&fixtures).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let _ = acceptor.accept(stream).await;
+            }
+        });
+        let url = Url::parse(&format!("https://{address}/")).unwrap();
+        let own = Trust::in_pem(&std::fs::read_to_string(fixtures.join("localhost.pem")).unwrap()).unwrap();
+        assert!(tls(tcp(address, None).await.unwrap(), &url, &own).await.is_ok());
+        let web = Trust::web().unwrap();
+        assert!(tls(tcp(address, None).await.unwrap(), &url, &web).await.is_err());
+    }
+
+    #[test]
+    fn an_authority_is_certificates() {
+        let key = include_str!("../../daemon/fixtures/localhost.key");
+        for wrong in ["", key, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+            assert!(Trust::in_pem(wrong).is_err());
+        }
     }
 
     #[tokio::test]

@@ -17,6 +17,7 @@ pub mod meter;
 pub mod post;
 mod rate;
 
+use crate::dial::Trust;
 use crate::expose::Board;
 use crate::place::Finder;
 use crate::spool::{Sealed, Spool};
@@ -65,8 +66,13 @@ impl Uplink {
     ///
     /// # Errors
     /// When the collector's URL is not one.
-    pub fn new(plan: &plan::Uplink, bearer: &str, finder: &Finder) -> Result<Uplink, String> {
-        let post = Post::new(plan, bearer, finder.clone())?;
+    pub fn new(
+        plan: &plan::Uplink,
+        bearer: &str,
+        finder: &Finder,
+        trust: Option<&Trust>,
+    ) -> Result<Uplink, String> {
+        let post = Post::new(plan, bearer, finder.clone(), trust.cloned())?;
         Ok(Uplink { plan: plan.clone(), post, health: Mutex::default() })
     }
 

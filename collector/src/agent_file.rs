@@ -57,6 +57,7 @@ pub fn plan(
         agent: site.into(),
         secret: secret.hex(),
         uplinks: uplinks.into_iter().map(reached).collect(),
+        authority: None,
         listen: None,
         flush,
         prompt,

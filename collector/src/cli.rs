@@ -13,7 +13,7 @@ use haidang_collector::serve;
 use haidang_collector::topology::Topology;
 use haidang_daemon::clock::Clock;
 use haidang_daemon::{log, stop};
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
 use std::io::{BufWriter, Write, stdout};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -80,8 +80,12 @@ fn agent_add(add: &Add) -> anyhow::Result<()> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(out);
         made.with_context(|| format!("create {}", out.display()))?;
     }
+    let authority = settings.authority.as_ref().map(|path| add.place.config.join(path));
+    let read = |path: &Path| fs::read_to_string(path).with_context(|| format!("read {}", path.display()));
+    let authority = authority.as_deref().map(read).transpose()?;
     for (number, (site, secret)) in sites.iter().zip(&secrets).enumerate() {
-        let plan = agent_file::plan(&topology, &settings, site, secret, add.reach)?;
+        let mut plan = agent_file::plan(&topology, &settings, site, secret, add.reach)?;
+        plan.authority.clone_from(&authority);
         let text = agent_file::text(&plan);
         match &add.out {
             Some(out) => replace(&out.join(format!("{site}.yml")), text.as_bytes())?,

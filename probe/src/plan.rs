@@ -55,6 +55,10 @@ pub struct Plan {
     pub secret: String,
     /// The ways to the collector, in order of preference.
     pub uplinks: Vec<Uplink>,
+    /// Certificates (PEM) of whom the collector's must be signed by, or the collector's own; the public web's
+    /// authorities when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
     /// Where `/metrics`, `/healthz` and `/readyz` are served; off when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
@@ -265,6 +269,7 @@ mod tests {
             agent: "28249-tt".into(),
             secret: "5ec4e7".into(),
             uplinks: vec![uplink("a")],
+            authority: None,
             listen: None,
             flush: default_flush(),
             prompt: true,

@@ -8,22 +8,16 @@
 //! ```
 
 use crate::lab::Lab;
-use crate::record::{self, AGENTS, CONSOLE, CORE, STAMP};
+use crate::record::{self, CONSOLE, CORE};
 use crate::targets::Targets;
-use crate::way::Way;
 use anyhow::{Context, anyhow};
-use haidang_collector::agent_file;
-use haidang_daemon::yaml;
-use haidang_probe::plan::Plan;
 use haidang_tests::console::Console;
 use haidang_tests::stage;
 use serde_json::Value;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-/// First loopback port of an agent's ways to the collector.
-const WAYS: u16 = 7100;
 /// Longest until the collector is ready, and until every line is up, seconds.
 const READY: u32 = 60;
 const ESTABLISHED: u32 = 180;
@@ -57,11 +51,12 @@ impl Centre {
     /// # Errors
     /// When something does not start, or a line does not come up.
     pub fn start(&self, targets: &Targets) -> anyhow::Result<Console> {
+        self.certify(targets)?;
         self.add_agents(targets)?;
         self.start_collector()?;
         let console = self.console()?;
         for (site, node) in [(CORE, CORE)].into_iter().chain(targets.agents()) {
-            self.start_agent(targets, site, node)?;
+            self.start_agent(site, node)?;
         }
         stage::wait("every line to be up", ESTABLISHED, || {
             let missing = not_up(&console.get("/api/v1/state")?);
@@ -112,45 +107,42 @@ impl Centre {
         stage::run("haidang-collector", &words.chain(rest).collect::<Vec<_>>()).map(drop)
     }
 
-    fn start_agent(&self, targets: &Targets, site: &str, node: &str) -> anyhow::Result<()> {
-        let file = PathBuf::from(self.path(&format!("agents/{site}.yml")));
-        let text = fs::read_to_string(&file)?;
-        let mut plan: Plan = yaml::parse(&file, &text).map_err(|fault| anyhow!("{fault}"))?;
-        let ways = lead(targets, site, &mut plan);
-        fs::write(&file, agent_file::text(&plan)).with_context(|| format!("write {}", file.display()))?;
-        if site != CORE {
-            let ways = ways.iter().map(Way::text).collect::<Vec<_>>().join(" ");
-            let own = std::env::current_exe()?;
-            self.lab.start(node, "way", false, &format!("exec {} way {ways}", own.display()))?;
-        }
+    fn start_agent(&self, site: &str, node: &str) -> anyhow::Result<()> {
         let run = format!(
             "exec {} run --config {} --data {} --boot-file \"$LAB_BOOT_FILE\"",
             stage::program("haidang-agent")?.display(),
-            file.display(),
+            self.path(&format!("agents/{site}.yml")),
             self.path(&format!("agent/{site}"))
         );
         self.lab.start(node, "agent", site != CORE, &run)
     }
 
+    /// Makes the collector's certificate, valid also for clocks that are wrong by years.
+    fn certify(&self, targets: &Targets) -> anyhow::Result<()> {
+        let name = format!("subjectAltName=IP:{}", record::reach(targets));
+        let file = |name: &str| self.path(&format!("configuration/{name}"));
+        let (certificate, key) = (file(record::CERTIFICATE), file(record::KEY));
+        let words = [
+            "2000-01-01",
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+        ];
+        let rest = ["-nodes", "-days", "36500", "-subj", "/CN=haidang", "-addext", &name, "-addext"];
+        let last = ["basicConstraints=critical,CA:FALSE", "-keyout", &key, "-out", &certificate];
+        let made =
+            Command::new("faketime").args(words).args(rest).args(last).output().context("start faketime")?;
+        anyhow::ensure!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr).trim());
+        Ok(())
+    }
+
     fn path(&self, name: &str) -> String {
         self.folder.join(name).to_string_lossy().into_owned()
     }
-}
-
-/// Each uplink goes to the collector's address of its line, and its batches by a way of their own.
-fn lead(targets: &Targets, site: &str, plan: &mut Plan) -> Vec<Way> {
-    let mut ways = Vec::new();
-    for (number, uplink) in (0..).zip(&mut plan.uplinks) {
-        let from =
-            SocketAddr::new(Ipv4Addr::LOCALHOST.into(), if site == CORE { AGENTS } else { WAYS + number });
-        uplink.collector = format!("http://{from}");
-        let lines = targets.communes.get(site).map_or(&[][..], |commune| &commune.lines);
-        let Some(line) = lines.iter().find(|line| line.link == uplink.line) else { continue };
-        uplink.stamp = SocketAddr::new(line.collector, STAMP);
-        uplink.source = (line.pinned_by == "source-address").then_some(line.gw_ip);
-        ways.push(Way { from, to: SocketAddr::new(line.collector, AGENTS), source: uplink.source });
-    }
-    ways
 }
 
 /// Sites and lines that are not up.

@@ -4,7 +4,6 @@
 //! haidang-lab play SCENARIO OUT     plays it and says its score; 0 also when the score is bad
 //! haidang-lab down                  takes the lab down
 //! haidang-lab HOOK                  collector-kill, collector-start, reconfigure: called by the lab
-//! haidang-lab way WAY…              see `way`: called by ourselves in agents' nodes
 //! ```
 //!
 //! `LAB` names the lab's script, `BIN` the folder of our programs. Without a lab, or without root, it says so.
@@ -19,7 +18,6 @@ mod record;
 mod scene;
 mod table;
 mod targets;
-mod way;
 
 use anyhow::{Context, bail};
 use centre::Centre;
@@ -29,9 +27,6 @@ use std::path::{Path, PathBuf};
 fn main() -> anyhow::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    if let ["way", ways @ ..] = words.as_slice() {
-        return way::run(ways);
-    }
     let Some(lab) = Lab::find() else {
         println!("there is no lab at `{}`: nothing played", std::env::var("LAB").unwrap_or_default());
         return Ok(());

@@ -20,9 +20,13 @@ const GATE: &str = "10s";
 /// Ports of the collector: console (in node core alone), agents, STAMP.
 pub const CONSOLE: &str = "127.0.0.1:8080";
 /// See [`CONSOLE`].
-pub const AGENTS: u16 = 8443;
+const AGENTS: u16 = 8443;
 /// See [`CONSOLE`].
-pub const STAMP: u16 = 8862;
+const STAMP: u16 = 8862;
+/// The collector's certificate and its key, in the configuration's directory: its own authority.
+pub const CERTIFICATE: &str = "agents.pem";
+/// See [`CERTIFICATE`].
+pub const KEY: &str = "agents.key";
 /// Limit of the journal, octets: a scenario fills a fraction of it.
 const JOURNAL: u64 = 256 << 20;
 
@@ -74,7 +78,11 @@ fn collector(targets: &Targets) -> Value {
         addresses.into_iter().map(|address| SocketAddr::new(address, STAMP)).collect();
     json!({
         "console": {"listen": CONSOLE},
-        "agents": {"listen": format!("0.0.0.0:{AGENTS}"), "plain": true},
+        "agents": {
+            "listen": format!("0.0.0.0:{AGENTS}"),
+            "tls": {"cert": CERTIFICATE, "key": KEY},
+            "authority": CERTIFICATE,
+        },
         "stamp": {"listen": stamp},
         "journal": {"max_bytes": JOURNAL},
     })
@@ -171,6 +179,7 @@ fn line(targets: &Targets, commune: &Commune, line: &Line) -> Value {
     }
     if has_agent && line.pinned_by == "source-address" {
         told["source"] = json!(line.gw_ip);
+        told["interface"] = json!(line.gw_if);
     }
     // Paid for, or filtered: there the agent alone speaks for the line.
     if !(has_agent && (line.metered || commune.icmp == "filtered")) {

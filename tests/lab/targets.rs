@@ -130,12 +130,12 @@ pub struct Line {
     pub metered: bool,
     /// MB a month.
     pub budget_mb: Option<f64>,
+    /// The gateway's port.
+    pub gw_if: String,
     /// The gateway's address on it.
     pub gw_ip: IpAddr,
     /// Aggregation point, or the carrier itself, or nothing that shows.
     pub pop: Option<String>,
-    /// The collector's address for this line.
-    pub collector: IpAddr,
     /// `collector-address` or `source-address`.
     pub pinned_by: String,
 }

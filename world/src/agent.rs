@@ -66,7 +66,7 @@ impl Agent {
                 .ok_or_else(|| anyhow!("uplink `{}` is no simulated line", uplink.line))?;
             let socket = uplink::bind(uplink.source, uplink.stamp_address()).await?;
             let life = Uplink::new(&uplink.line, uplink.ssid, &stamp, &random()?);
-            let post = Post::new(uplink, &bearer, Finder::default()).map_err(anyhow::Error::msg)?;
+            let post = Post::new(uplink, &bearer, Finder::default(), None).map_err(anyhow::Error::msg)?;
             ways.push(Way { line, post, life: Some((life, socket)) });
         }
         let boot = boot_of(&plan.agent, time.map().boot);

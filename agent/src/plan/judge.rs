@@ -1,7 +1,7 @@
 //! What a plan must be beyond its shape, each fault at its place.
 
 use super::{Asked, Loaded};
-use crate::dial::Url;
+use crate::dial::{Trust, Url};
 use crate::place::Place;
 use crate::spool::LEAST_BYTES;
 use haidang_daemon::listen::Listen;
@@ -36,6 +36,7 @@ struct Places {
     agent: Spanned<String>,
     secret: Spanned<String>,
     uplinks: Spanned<Vec<UplinkPlaces>>,
+    authority: Option<Spanned<String>>,
     listen: Option<Spanned<String>>,
     flush: Option<Spanned<String>>,
     spool_bytes: Option<Spanned<u64>>,
@@ -96,6 +97,11 @@ impl Judge<'_> {
         if plan.agent.is_empty() || plan.agent.len() > MAX_AGENT_BYTES {
             let message = format!("agent is the id of its site, 1 to {MAX_AGENT_BYTES} octets");
             self.fault(places.agent.referenced, message);
+        }
+        if let Some(place) = &places.authority
+            && let Err(message) = Trust::in_pem(&place.value)
+        {
+            self.fault(place.referenced, format!("authority: {message}; write certificates in PEM"));
         }
         if let (Some(listen), Some(place)) = (plan.listen, &places.listen)
             && let Err(error) = Listen::on(listen).permitted()

@@ -4,7 +4,7 @@
 //! check. The body is read to its end, at most [`MAX_BODY`], and dropped: no payload is kept.
 
 use super::{Answer, Budget, Tools};
-use crate::dial::{self, Url, Wire};
+use crate::dial::{self, Trust, Url, Wire};
 use crate::place::Finder;
 use bytes::Bytes;
 use haidang_probe::metric::Metric;
@@ -68,7 +68,8 @@ async fn connect(address: std::net::SocketAddr, url: &Url) -> Result<Box<dyn Wir
     if !url.tls {
         return Ok(Box::new(stream));
     }
-    let stream = dial::tls(stream, url).await.map_err(|error| {
+    let trust = Trust::web().map_err(|error| dial::failure(&error))?;
+    let stream = dial::tls(stream, url, &trust).await.map_err(|error| {
         tracing::debug!(%error, authority = url.authority, "tls handshake failed");
         Failure::Tls
     })?;

@@ -1,6 +1,7 @@
 //! What a new plan changes in a running agent: its own file edited, or orders delivered by the collector.
 
 use super::{Agent, terms};
+use crate::dial::Trust;
 use crate::liveness::{self, Liveness};
 use crate::plan::{self, Changes, Loaded, kept};
 use crate::uplink::{self, Uplink};
@@ -133,20 +134,22 @@ impl Agent {
 
     /// Uplinks that stay as they are keep their connections and sessions.
     fn use_uplinks(&mut self, runs: &Loaded) {
-        let same_secret = runs.secret == self.runs.secret;
+        let same = (&runs.secret, &runs.plan.authority) == (&self.runs.secret, &self.runs.plan.authority);
+        // It was judged with the file.
+        let trust = runs.plan.authority.as_deref().and_then(|pem| Trust::in_pem(pem).ok());
         let before = self.uplinks.borrow().clone();
         let (bearer, stamp) = (key::bearer(&runs.secret), Key::new(&key::derive(&runs.secret, key::STAMP)));
         let mut sessions = BTreeMap::new();
         let mut uplinks = Vec::new();
         for plan in &runs.plan.uplinks {
             let name = uplink::name(plan);
-            let kept = before.iter().find(|uplink| same_secret && uplink.plan == *plan);
+            let kept = before.iter().find(|uplink| same && uplink.plan == *plan);
             if let (Some(kept), Some(stopper)) = (kept, self.sessions.remove(&name)) {
                 uplinks.push(kept.clone());
                 sessions.insert(name, stopper);
                 continue;
             }
-            match Uplink::new(plan, &bearer, &self.finder) {
+            match Uplink::new(plan, &bearer, &self.finder, trust.as_ref()) {
                 Ok(uplink) => {
                     let uplink = Arc::new(uplink);
                     sessions.insert(name, self.listen(uplink.clone(), stamp.clone()));

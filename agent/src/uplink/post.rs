@@ -13,7 +13,7 @@
 //! Connections are kept between batches. One that turns out closed when it is used again is replaced within
 //! the same attempt.
 
-use crate::dial::{self, Origin, Url, Wire};
+use crate::dial::{self, Origin, Trust, Url, Wire};
 use crate::place::Finder;
 use bytes::Bytes;
 use haidang_probe::batch::Ack;
@@ -70,6 +70,7 @@ pub struct Post {
     origin: Origin,
     bearer: HeaderValue,
     finder: Finder,
+    trust: Option<Trust>,
     idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
 }
 
@@ -81,18 +82,18 @@ enum Ask<'a> {
 }
 
 impl Post {
-    /// Connects when first used. `bearer` is the token alone.
+    /// Connects when first used. `bearer` is the token alone; without `trust` it is the public web's.
     ///
     /// # Errors
     /// When the collector's URL is not one.
-    pub fn new(uplink: &Uplink, bearer: &str, finder: Finder) -> Result<Post, String> {
+    pub fn new(uplink: &Uplink, bearer: &str, finder: Finder, trust: Option<Trust>) -> Result<Post, String> {
         let url = Url::parse(&uplink.collector)?;
         // Hex always is a valid header value.
         let mut bearer = HeaderValue::try_from(format!("Bearer {bearer}"))
             .unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
         bearer.set_sensitive(true);
         let origin = Origin::of(uplink);
-        Ok(Post { url, pin: uplink.pin, origin, bearer, finder, idle: Mutex::default() })
+        Ok(Post { url, pin: uplink.pin, origin, bearer, finder, trust, idle: Mutex::default() })
     }
 
     /// Sends one encoded envelope; answers within [`DEADLINE`].
@@ -159,9 +160,9 @@ impl Post {
             .await
             .map_err(|error| format!("connect to {address}: {error}"))?;
         let wire: Box<dyn Wire> = if self.url.tls {
-            Box::new(
-                dial::tls(stream, &self.url).await.map_err(|error| format!("tls with {address}: {error}"))?,
-            )
+            let wrong = |error: std::io::Error| format!("tls with {address}: {error}");
+            let trust = self.trust.clone().map_or_else(Trust::web, Ok).map_err(wrong)?;
+            Box::new(dial::tls(stream, &self.url, &trust).await.map_err(wrong)?)
         } else {
             Box::new(stream)
         };

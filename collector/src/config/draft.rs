@@ -10,7 +10,7 @@ use haidang_daemon::yaml::{self, Fault};
 use haidang_probe::check::{Check, CheckId};
 use std::{
     collections::{BTreeMap, btree_map::Entry},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -69,6 +69,8 @@ pub(super) type Asked = BTreeMap<CheckId, (String, Place)>;
 pub(super) struct Draft {
     pub(super) topology: Topology,
     pub(super) settings: Option<Settings>,
+    /// What `agents` says of whom agents trust.
+    pub(super) authority: Option<PathBuf>,
     /// The gate of sites that say none, seconds.
     pub(super) gate_s: Option<u32>,
     /// Sites that say no gate.

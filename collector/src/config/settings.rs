@@ -34,6 +34,9 @@ pub struct Settings {
     pub console: Listen,
     /// Where agents post their batches.
     pub agents: Listen,
+    /// Certificates (PEM) of whom agents trust to have signed the collector's, from the configuration's directory;
+    /// the public web's authorities where nobody says.
+    pub authority: Option<PathBuf>,
     /// Where both STAMP ends stand, UDP; at least one. Where gateways route an address of ours strictly over a
     /// carrier, each such address stands here.
     pub stamp: Vec<SocketAddr>,
@@ -76,6 +79,7 @@ impl Draft {
         let settings = Settings {
             console: self.listen(&mut fields, "console", CONSOLE_PORT, Plain::OnLoopback),
             agents: self.listen(&mut fields, "agents", AGENTS_PORT, Plain::WhenSaid),
+            authority: self.authority.take(),
             stamp: self.stamp(file, &mut fields),
             journal: self.journal(&mut fields),
             series: self.series(&mut fields),
@@ -107,6 +111,9 @@ impl Draft {
         let address = inner.optional("listen", value::socket).unwrap_or(default.address);
         let tls = self.tls(&mut inner);
         let plain = inner.optional("plain", value::truth).unwrap_or(false);
+        if key == "agents" {
+            self.authority = inner.optional("authority", value::text).map(PathBuf::from);
+        }
         let wrong = match (&tls, plain) {
             (Some(_), true) => Some("has both `tls` and `plain: true`; leave one out".to_owned()),
             (None, false) if rule == Plain::WhenSaid => Some(
