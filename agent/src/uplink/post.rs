@@ -156,6 +156,10 @@ impl Post {
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, String> {
         let address = self.address().await?;
+        // Orders may pin a plain uplink of this machine to another one, after the file was judged.
+        if !self.url.tls && !address.ip().to_canonical().is_loopback() {
+            return Err(format!("{address} would get the agent's token in plain text; write https://"));
+        }
         let stream = dial::tcp_from(address, &self.origin)
             .await
             .map_err(|error| format!("connect to {address}: {error}"))?;
@@ -237,6 +241,8 @@ fn reason(status: StatusCode, body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use haidang_probe::check::Span;
+    use haidang_probe::plan::EVERY;
 
     #[test]
     fn only_the_batchs_own_fault_refuses_it() {
@@ -263,6 +269,25 @@ mod tests {
             };
             assert_eq!(verdict, expected, "{status}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_pin_never_takes_the_token_off_this_machine_in_plain_text() {
+        let own = Uplink {
+            line: "l".into(),
+            ssid: 2,
+            stamp: "127.0.0.1:8862".parse().unwrap(),
+            collector: "http://127.0.0.1:8443".into(),
+            pin: "192.0.2.1".parse().ok(),
+            source: None,
+            interface: None,
+            every: Span(EVERY),
+            metered: false,
+            budget_mb: None,
+        };
+        let post = Post::new(&own, "token", Finder::default(), None).unwrap();
+        let refused = post.batch(&Bytes::new()).await;
+        assert!(matches!(refused, Verdict::Failed(reason) if reason.contains("plain text")));
     }
 
     #[test]
