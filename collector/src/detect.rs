@@ -13,6 +13,7 @@
 pub mod graph;
 pub mod stream;
 pub mod fault;
+pub mod flap;
 pub mod root;
 pub mod narrow;
 pub mod settle;
@@ -20,6 +21,7 @@ pub mod witness;
 
 use crate::entry::Tick;
 use fault::{Change, Fault, FaultId};
+use flap::Falls;
 use graph::{Graph, StreamId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,6 +104,7 @@ pub struct Detector {
     trains: BTreeMap<u16, i64>,
     /// Send time of the latest question whose outcome the core agent told us.
     told_until: i64,
+    falls: Falls,
 }
 
 /// How long after its last sign a stream still tells, ms.
@@ -154,6 +157,7 @@ impl Detector {
         moved.proved.clone_from(&self.proved);
         moved.next_fault = self.next_fault;
         moved.told_until = self.told_until;
+        moved.falls = self.falls.moved(renumber);
         moved
     }
 

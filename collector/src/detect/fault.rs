@@ -55,6 +55,17 @@ pub struct Fault {
     pub cleared: Option<i64>,
     /// All members live since.
     pub returned: Option<i64>,
+    /// Longest silence of it that is over, ms.
+    pub longest: i64,
+    /// It flaps: time between its last two falls, ms.
+    pub flaps: Option<i64>,
+}
+
+impl Fault {
+    /// Its longest silence, the one that lasts counted up to `now`, ms.
+    pub fn longest_by(&self, now: i64) -> i64 {
+        self.longest.max(if self.cleared.is_none() { now - self.fell } else { 0 })
+    }
 }
 
 /// What changed in one tick.

@@ -231,6 +231,8 @@ impl Detector {
             doubtful: false,
             cleared: None,
             returned: None,
+            longest: 0,
+            flaps: None,
         }
     }
 }

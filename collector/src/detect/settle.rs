@@ -3,6 +3,7 @@
 use super::{
     CLEAR, Detector, HOLD_DOWN, OVER, RETURN_OVER, RETURN_REPLIES, RETURN_REPLIES_METERED, Shows,
     fault::{At, Change, Fault, FaultId, Witness},
+    flap::quiet,
     graph::{Graph, Node, StreamId},
     stale,
 };
@@ -12,6 +13,7 @@ impl Detector {
     /// Brings every live fault up to now.
     pub(super) fn settle(&mut self, graph: &Graph) -> Vec<Change> {
         self.fade(graph);
+        self.falls.forget(graph, self.now);
         let returning: Vec<usize> =
             (0..graph.lines.len()).filter(|line| self.returns(graph, *line)).collect();
         for line in returning {
@@ -24,7 +26,8 @@ impl Detector {
             if self.settle_one(graph, &mut fault) {
                 changes.push(Change::Relapsed(id));
             }
-            if fault.returned.is_some_and(|at| self.now - at >= OVER)
+            let over = OVER.max(fault.flaps.map_or(0, quiet));
+            if fault.returned.is_some_and(|at| self.now - at >= over)
                 || (fault.lines.is_empty() && !fault.is_agent)
             {
                 changes.push(Change::Over(id, fault));
@@ -85,7 +88,19 @@ impl Detector {
         let again = self.relapse(graph, fault);
         self.recognise(graph, fault);
         self.correct(graph, fault);
+        if !fault.wide {
+            fault.flaps = fault
+                .lines
+                .iter()
+                .filter_map(|line| self.falls.period(*line, self.now))
+                .max()
+                .or(fault.flaps);
+        }
+        let silent = fault.cleared.is_none();
         fault.cleared = self.cleared(graph, fault);
+        if let Some(cleared) = fault.cleared.filter(|_| silent) {
+            fault.longest = fault.longest.max(cleared - fault.fell);
+        }
         self.drop_strays(graph, fault);
         let all = fault.lines.iter().all(|line| self.lines[*line] == Shows::Alive);
         fault.returned = if all { fault.returned.or(Some(self.now)) } else { None };
@@ -102,6 +117,7 @@ impl Detector {
                 && let Some(began) = self.ready(graph, *line)
             {
                 self.lines[*line] = Shows::Silent(began);
+                self.falls.fell(*line, began);
                 fell = Some(fell.map_or(began, |fell| fell.min(began)));
             }
         }
@@ -201,6 +217,9 @@ impl Detector {
         self.next_fault += 1;
         if !fault.is_agent {
             self.silence_lines(graph, &fault.lines, fault.began);
+        }
+        if !fault.wide {
+            fault.lines.iter().for_each(|line| self.falls.fell(*line, fault.began));
         }
         self.faults.insert(id, fault);
         id

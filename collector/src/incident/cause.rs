@@ -58,6 +58,8 @@ mod tests {
             doubtful: false,
             cleared: None,
             returned: None,
+            longest: 0,
+            flaps: None,
         }
     }
 

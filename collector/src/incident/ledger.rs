@@ -4,7 +4,9 @@ use super::{
     Acked, Incident, Kind, Moment, Root, RootKind, Severity, State, cause,
     condition::{Key, Live},
     learned::Learned,
-    reading::{asked, evidence, kind_of, rehearsal, root_of, severity_of, suffering},
+    reading::{
+        WARNING_GATE, asked, evidence, kind_of, rehearsal, root_of, severity_of, single_gate, suffering,
+    },
 };
 use crate::detect::{
     Detector,
@@ -16,8 +18,6 @@ use crate::topology::{Id, Topology};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Longest gate of a warning, ms.
-const WARNING_GATE: i64 = 10_000;
 /// A group is told at once from this many communes, or this share of all of them.
 const AT_ONCE_COMMUNES: usize = 5;
 const AT_ONCE_SHARE: f64 = 0.05;
@@ -78,6 +78,7 @@ impl Ledger {
                 Change::Over(id, _) => revised.extend(self.over(view, *id)),
             }
         }
+        revised.extend(self.flapping(view));
         revised.extend(self.pass_gates(view));
         self.forget();
         revised
@@ -166,7 +167,7 @@ impl Ledger {
             incident.sites = suffering(view, fault);
             incident.rehearsal = rehearsal(view, fault, &incident.sites);
             incident.kind = kind_of(view, fault, &incident.sites);
-            incident.severity = severity_of(fault, &incident.sites);
+            incident.severity = severity_of(view, fault, &incident.sites);
             incident.cause = cause::of(fault, asked(view, fault));
         }
         if let Some(learned) = self.learned.get(&incident.id) {
@@ -194,6 +195,13 @@ impl Ledger {
         Some(incident.id.clone())
     }
 
+    /// A silence within a flapping fault may outlast the gate at any time.
+    fn flapping(&mut self, view: &View) -> Vec<Id> {
+        let flaps = |id: &FaultId| view.detector.faults().get(id).is_some_and(|fault| fault.flaps.is_some());
+        let faults: Vec<FaultId> = self.by_fault.keys().copied().filter(flaps).collect();
+        faults.into_iter().filter_map(|fault| self.refresh(view, fault)).collect()
+    }
+
     fn pass_gates(&mut self, view: &View) -> Vec<Id> {
         let now = view.detector.now();
         let mut opened = Vec::new();
@@ -204,7 +212,7 @@ impl Ledger {
             let Some(incident) = self.incidents.get_mut(id).filter(waits) else { continue };
             let Some(fault) = view.detector.faults().get(fault) else { continue };
             // While answers come in, what has not opened does not open.
-            let answers = fault.cleared.is_some() || fault.returned.is_some();
+            let answers = (fault.cleared.is_some() || fault.returned.is_some()) && fault.flaps.is_none();
             if answers || now - fault.fell < gate(view, fault, incident) {
                 continue;
             }
@@ -293,8 +301,11 @@ pub(super) fn pages(incident: &Incident) -> bool {
 
 /// How long it must last before it opens.
 fn gate(view: &View, fault: &Fault, incident: &Incident) -> i64 {
-    let sites = incident.sites.keys().filter_map(|id| view.graph.site(id));
-    let single = sites.map(|site| view.graph.sites[site].gate_ms).max().unwrap_or(WARNING_GATE);
+    // It fell again and again: that it answers between is no reason to wait, and a page has waited for its gate.
+    if fault.flaps.is_some() {
+        return 0;
+    }
+    let single = single_gate(view, &incident.sites);
     if incident.severity != Severity::Critical {
         return single.min(WARNING_GATE);
     }

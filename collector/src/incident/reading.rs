@@ -9,6 +9,8 @@ use crate::detect::{
 use crate::topology::Id;
 use std::collections::BTreeMap;
 
+/// Longest gate of a warning, ms.
+pub(super) const WARNING_GATE: i64 = 10_000;
 /// Pieces of evidence kept with an incident.
 const EVIDENCE_KEPT: usize = 64;
 
@@ -33,10 +35,18 @@ pub(super) fn suffering(view: &View, fault: &Fault) -> BTreeMap<Id, Impact> {
     sites
 }
 
-/// How bad a fault is, by what its sites suffer.
-pub(super) fn severity_of(fault: &Fault, sites: &BTreeMap<Id, Impact>) -> Severity {
+/// How bad a fault is, by what its sites suffer. One that flaps is a warning until a single silence of it outlasts
+/// the gate.
+pub(super) fn severity_of(view: &View, fault: &Fault, sites: &BTreeMap<Id, Impact>) -> Severity {
     let cut_off = sites.values().any(|impact| *impact != Impact::Degraded);
-    if cut_off && !fault.is_agent { Severity::Critical } else { Severity::Warning }
+    let short = fault.flaps.is_some() && fault.longest_by(view.detector.now()) < single_gate(view, sites);
+    if cut_off && !fault.is_agent && !short { Severity::Critical } else { Severity::Warning }
+}
+
+/// The gate of single sites: the longest of those touched, ms.
+pub(super) fn single_gate(view: &View, sites: &BTreeMap<Id, Impact>) -> i64 {
+    let sites = sites.keys().filter_map(|id| view.graph.site(id));
+    sites.map(|site| view.graph.sites[site].gate_ms).max().unwrap_or(WARNING_GATE)
 }
 
 /// Whether only rehearsal sites are touched.
@@ -47,6 +57,9 @@ pub(super) fn rehearsal(view: &View, fault: &Fault, sites: &BTreeMap<Id, Impact>
 
 /// What a fault looks like.
 pub(super) fn kind_of(view: &View, fault: &Fault, sites: &BTreeMap<Id, Impact>) -> Kind {
+    if fault.flaps.is_some() {
+        return Kind::Flapping;
+    }
     match &fault.at {
         At::Group { .. } | At::Node(Node::Site(_)) => Kind::Unreachable,
         At::Node(Node::Core) => Kind::Blind,

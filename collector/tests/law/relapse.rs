@@ -47,7 +47,7 @@ fn a_flapping_line_is_one_incident_until_it_is_quiet() {
         province.cut(Cut::Line("c02-a".into())).run(20.0).heal().run(10.0);
     }
     assert_eq!(only(&province).state, State::Open);
-    province.run(40.0);
+    province.run(175.0);
     assert_eq!((only(&province).state, only(&province).notifications), (State::Closed, 2));
 }
 
