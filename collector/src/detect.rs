@@ -13,6 +13,7 @@
 pub mod graph;
 pub mod stream;
 pub mod fault;
+mod feeder;
 pub mod flap;
 pub mod root;
 pub mod narrow;
@@ -98,6 +99,8 @@ pub struct Detector {
     /// Per node: send time of the latest reply through it.
     ok: Vec<i64>,
     proved: BTreeMap<u16, bool>,
+    /// Uplinks that ride on another one's line, by up session.
+    rides: BTreeMap<u16, u16>,
     lines: Vec<Shows>,
     faults: BTreeMap<FaultId, Fault>,
     next_fault: u64,
@@ -155,6 +158,7 @@ impl Detector {
         }
         moved.now = self.now;
         moved.proved.clone_from(&self.proved);
+        moved.rides.clone_from(&self.rides);
         moved.next_fault = self.next_fault;
         moved.told_until = self.told_until;
         moved.falls = self.falls.moved(renumber);
@@ -168,9 +172,12 @@ impl Detector {
         self.streams.iter_mut().for_each(|stream| stream.pardon(at, at + START_GRACE));
     }
 
-    /// The source address of an uplink's packets was compared with the record.
-    pub fn prove(&mut self, ssid: u16, proved: bool) {
+    /// The source address of an uplink's packets was compared with the record: it is its own line's, or that of
+    /// the line of another uplink.
+    pub fn prove(&mut self, ssid: u16, proved: bool, rides_on: Option<u16>) {
         self.proved.insert(ssid, proved);
+        self.rides.remove(&ssid);
+        self.rides.extend(rides_on.map(|other| (ssid, other)));
     }
 
     /// Folds the evidence of one tick; `true` if we were blind before it.
@@ -299,6 +306,15 @@ impl Detector {
     pub fn unproved<'a>(&'a self, graph: &'a Graph) -> impl Iterator<Item = usize> + 'a {
         let unproved = |ssid: u16| self.proved.get(&ssid) == Some(&false);
         (0..graph.lines.len()).filter(move |line| graph.lines[*line].ssid.is_some_and(unproved))
+    }
+
+    /// Sites with two uplinks that ride on one line.
+    pub fn one_path<'a>(&'a self, graph: &'a Graph) -> impl Iterator<Item = usize> + 'a {
+        let site_of =
+            |ssid: &u16| graph.lines.iter().find(|line| line.ssid == Some(*ssid)).map(|line| line.site);
+        let shared =
+            move |(one, other): (&u16, &u16)| site_of(one).filter(|site| Some(*site) == site_of(other));
+        self.rides.iter().filter_map(shared)
     }
 
     /// Notes that everything a stream crosses was alive when a reply was sent. An up packet proves only one

@@ -47,6 +47,8 @@ pub enum Entry {
         ssid: u16,
         /// The packets ride on the line they claim.
         proved: bool,
+        /// Up session of the uplink whose line they ride on instead, if it is one of ours.
+        rides_on: Option<u16>,
     },
     /// Planned work was announced, or its window changed; the last word on an id holds.
     Maintenance(Maintenance),

@@ -146,7 +146,7 @@ impl Watch {
             Entry::Tick(tick) => self.tick(tick, &mut effects),
             Entry::Batch(received) => self.batch(received),
             Entry::Act(act) => self.act(act, &mut effects),
-            Entry::Proof { ssid, proved, .. } => self.detector.prove(*ssid, *proved),
+            Entry::Proof { ssid, proved, rides_on, .. } => self.detector.prove(*ssid, *proved, *rides_on),
             // Windows change what is shown and told, not what is found.
             Entry::Checkpoint(_) | Entry::Maintenance(_) => {}
         }

@@ -155,7 +155,7 @@ fn entries() -> Vec<(&'static str, Entry)> {
         ("note", Entry::Act(act(ActKind::Note("n".into())))),
         ("close", Entry::Act(act(ActKind::Close("r".into())))),
         ("checkpoint", Entry::Checkpoint(checkpoint)),
-        ("proof", Entry::Proof { at: AT, ssid: 2, proved: true }),
+        ("proof", Entry::Proof { at: AT, ssid: 2, proved: true, rides_on: Some(4) }),
         ("maintenance", Entry::Maintenance(maintenance)),
     ]
 }

@@ -19,6 +19,8 @@ pub enum At {
         /// Id of the first line, which names the group.
         first: String,
     },
+    /// A power line, by its id: its sites went dark together.
+    Feeder(String),
 }
 
 /// What the evidence says of who is behind it.

@@ -9,7 +9,7 @@ use super::EVERY;
 use crate::topology::{Id, Needs, SiteKind, Topology};
 use haidang_probe::check::CheckId;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A stream's identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -99,6 +99,16 @@ pub struct Graph {
     pub sites: Vec<SiteRoute>,
     /// Hand-offs, carriers and POPs with the lines beneath each, in order of depth.
     pub wide: Vec<Wide>,
+    /// Power lines with the sites they feed.
+    pub feeders: Vec<Feeder>,
+}
+
+/// A power line and the sites it feeds, by index.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Feeder {
+    pub id: Id,
+    pub sites: BTreeSet<usize>,
 }
 
 /// A node with lines beneath it.
@@ -126,6 +136,7 @@ impl Graph {
         graph.routes.sort_by_key(|route| route.id);
         graph.index_streams();
         graph.index_wide();
+        graph.add_feeders(topology);
         graph
     }
 
@@ -234,6 +245,17 @@ impl Graph {
         for (ask, nodes) in asked {
             let (id, every) = (StreamId::Asked(ask.id()), ask.every_ms());
             self.routes.push(Route { id, line: None, site: None, unproved: nodes.clone(), nodes, every });
+        }
+    }
+
+    fn add_feeders(&mut self, topology: &Topology) {
+        for id in topology.feeders.keys() {
+            let fed = |site: &usize| {
+                let record = topology.sites.get(&self.sites[*site].id);
+                record.is_some_and(|site| site.feeder.as_ref() == Some(id))
+            };
+            let sites = (0..self.sites.len()).filter(fed).collect();
+            self.feeders.push(Feeder { id: id.clone(), sites });
         }
     }
 

@@ -56,7 +56,8 @@ impl Detector {
             let same_carrier = fault.lines.iter().any(|line| graph.lines[*line].carrier == carrier);
             let new = self.now - fault.judged <= JOIN && (fault.began - one.began).abs() <= SAME_CAUSE;
             let under = beneath(graph, &fault.at, one.line);
-            fault.wide && fault.cleared.is_none() && same_carrier && (new || under)
+            let of_carrier = !matches!(fault.at, At::Feeder(_));
+            of_carrier && fault.wide && fault.cleared.is_none() && same_carrier && (new || under)
         };
         self.faults.iter().find(|(_, fault)| joins(fault)).map(|(id, _)| *id)
     }

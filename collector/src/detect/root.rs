@@ -41,6 +41,7 @@ impl Detector {
         for (carrier, ready) in by_carrier {
             changes.extend(self.judge_lines(graph, carrier, ready, &open));
         }
+        changes.extend(self.feeders(graph));
         changes.extend(self.dead_agents(graph));
         changes
     }

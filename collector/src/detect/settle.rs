@@ -121,7 +121,7 @@ impl Detector {
                 fell = Some(fell.map_or(began, |fell| fell.min(began)));
             }
         }
-        let by_itself = !fault.wide || matches!(fault.at, At::Group { .. });
+        let by_itself = !fault.wide || matches!(fault.at, At::Group { .. } | At::Feeder(_));
         let lives = fault.lines.iter().any(|line| self.lines[*line] == Shows::Alive);
         if !by_itself || fault.cleared.is_none() || lives {
             return false;

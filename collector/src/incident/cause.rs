@@ -12,6 +12,8 @@ use crate::detect::{
 /// Relative rates at which these fail, per month: access line 2, power 1, equipment ½, agent ⅓.
 const LINE: (Cause, f64) = (Cause::Line, 2.0);
 const POWER: (Cause, f64) = (Cause::Power, 1.0);
+/// Lines of two carriers do not fail together by themselves.
+const FEEDER: (Cause, f64) = (Cause::Power, 40.0);
 const EQUIPMENT: (Cause, f64) = (Cause::Equipment, 0.5);
 const AGENT: (Cause, f64) = (Cause::Agent, 1.0 / 3.0);
 
@@ -20,6 +22,7 @@ pub fn of(fault: &Fault, asked: bool) -> Causes {
     let sure = fault.witness == Witness::Conclusive;
     let weights: &[(Cause, f64)] = match &fault.at {
         At::Group { .. } => &[LINE, POWER],
+        At::Feeder(_) => &[FEEDER, LINE],
         At::Node(node) => match node {
             Node::Core => &[(Cause::Centre, 1.0)],
             Node::HandOff(_) if sure => &[(Cause::HandOff, 1.0)],

@@ -72,7 +72,7 @@ impl Ledger {
         for change in changes {
             match change {
                 Change::Found(fault) => revised.extend(self.found(view, *fault, changes)),
-                Change::Adopted { .. } => {}
+                Change::Adopted { child, by } => revised.extend(self.adopted(view, *child, *by)),
                 Change::Relapsed(fault) => revised.extend(self.relapsed(view, *fault)),
                 Change::Revised(fault) => revised.extend(self.refresh(view, *fault)),
                 Change::Over(id, _) => revised.extend(self.over(view, *id)),
@@ -133,14 +133,26 @@ impl Ledger {
         self.by_fault.retain(|_, other| !children.contains(other));
         self.by_fault.insert(fault, id.clone());
         for child in children.iter().skip(1) {
-            if let Some(child) = self.incidents.get_mut(child) {
-                child.adopted_by = Some(id.clone());
-                note(child, now, "adopted", Some(id.clone()), None);
-                close(child, now);
-            }
+            self.hand_over(child, &id, now);
         }
         self.refresh(view, fault);
         children.into_iter().skip(1).chain([id]).collect()
+    }
+
+    /// A live fault took in another, unless it did so when it was found.
+    fn adopted(&mut self, view: &View, child: FaultId, by: FaultId) -> Option<Id> {
+        let by = self.by_fault.get(&by)?.clone();
+        let child = self.by_fault.remove(&child)?;
+        self.hand_over(&child, &by, view.detector.now());
+        Some(child)
+    }
+
+    fn hand_over(&mut self, child: &str, by: &str, now: i64) {
+        if let Some(child) = self.incidents.get_mut(child) {
+            child.adopted_by = Some(by.to_owned());
+            note(child, now, "adopted", Some(by.to_owned()), None);
+            close(child, now);
+        }
     }
 
     /// A fault fell silent again. If a person closed its incident, this silence is a new one.
@@ -311,7 +323,7 @@ fn gate(view: &View, fault: &Fault, incident: &Incident) -> i64 {
     }
     let at_once = match &fault.at {
         At::Node(Node::Core | Node::HandOff(_) | Node::Carrier(_) | Node::Pop(_)) => true,
-        At::Group { .. } => communes(view, incident) >= at_once_communes(view),
+        At::Group { .. } | At::Feeder(_) => communes(view, incident) >= at_once_communes(view),
         At::Node(_) => false,
     };
     if at_once { 0 } else { single }

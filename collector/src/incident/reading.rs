@@ -62,6 +62,7 @@ pub(super) fn kind_of(view: &View, fault: &Fault, sites: &BTreeMap<Id, Impact>) 
     }
     match &fault.at {
         At::Group { .. } | At::Node(Node::Site(_)) => Kind::Unreachable,
+        At::Feeder(_) => Kind::PowerArea,
         At::Node(Node::Core) => Kind::Blind,
         At::Node(Node::HandOff(_)) => Kind::HandOff,
         At::Node(Node::Carrier(_)) => Kind::CarrierDown,
@@ -88,6 +89,7 @@ pub(super) fn root_of(view: &View, fault: &Fault) -> Root {
             let name = t.carriers.get(carrier).map_or(carrier, |carrier| &carrier.name);
             Root { kind: RootKind::Group, id: format!("{carrier}:{first}"), name: name.clone() }
         }
+        At::Feeder(id) => named(RootKind::Group, id, t.feeders.get(id).map(|x| &x.name)),
         At::Node(Node::Core) => named(RootKind::Collector, &"collector".to_owned(), None),
         At::Node(Node::HandOff(id)) => named(RootKind::HandOff, id, t.hand_offs.get(id).map(|x| &x.name)),
         At::Node(Node::Carrier(id)) => named(RootKind::Carrier, id, t.carriers.get(id).map(|x| &x.name)),

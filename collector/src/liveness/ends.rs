@@ -51,7 +51,8 @@ struct End {
     due: Option<u64>,
     /// A train runs until then, monotonic ns.
     train: Option<u64>,
-    proved: Option<bool>,
+    /// Whether its packets ride on its line, or on which other uplink's.
+    proved: Option<(bool, Option<u16>)>,
     /// The reflector's last count of our packets.
     peer_count: u32,
 }
@@ -208,7 +209,8 @@ impl Ends {
     /// An up packet of this uplink was counted.
     fn heard(&mut self, ssid: u16, from: Peer, now: &Now) {
         let Some(end) = self.uplinks.get_mut(&ssid) else { return };
-        end.peer = Some((from, now.mono_ns));
+        let before = end.peer.replace((from, now.mono_ns));
+        let moved = before.is_none_or(|(before, _)| before.address.ip() != from.address.ip());
         let in_train = end.train.is_some_and(|until| now.mono_ns < until);
         let every = end.uplink.every_ns();
         let settled = |aligned| now.mono_ns - aligned >= every / 10 * ALIGN_TENTHS;
@@ -216,9 +218,20 @@ impl Ends {
             end.aligned = Some(now.mono_ns);
             reschedule(&mut self.due, ssid, end, Some(now.mono_ns + every / 2));
         }
-        let proved = end.uplink.proves(from.address.ip());
-        if end.proved.replace(proved) != Some(proved) {
-            self.proofs.push(Entry::Proof { at: utc_ms(now), ssid, proved });
+        if moved || end.proved.is_none() {
+            self.prove(ssid, from.address.ip(), utc_ms(now));
+        }
+    }
+
+    /// Whose line the packets of an uplink ride on, by the address they come from.
+    fn prove(&mut self, ssid: u16, from: IpAddr, at: i64) {
+        let proves = |end: &End| end.uplink.proves(from);
+        let proved = self.uplinks.get(&ssid).is_some_and(proves);
+        let other = self.uplinks.iter().find(|(other, end)| **other != ssid && proves(end));
+        let rides_on = other.map(|(other, _)| *other).filter(|_| !proved);
+        let Some(end) = self.uplinks.get_mut(&ssid) else { return };
+        if end.proved.replace((proved, rides_on)) != Some((proved, rides_on)) {
+            self.proofs.push(Entry::Proof { at, ssid, proved, rides_on });
         }
     }
 

@@ -84,6 +84,9 @@ pub fn findings(graph: &Graph, detector: &Detector, topology: &Topology, started
     for line in detector.unproved(graph) {
         add("unproved-uplink", graph.lines[line].id.clone());
     }
+    for site in detector.one_path(graph) {
+        add("one-path", graph.sites[site].id.clone());
+    }
     for fault in detector.faults().values().filter(|fault| fault.doubtful) {
         if let At::Node(Node::Pop(pop)) = &fault.at {
             add("record-doubtful", pop.clone());

@@ -1,6 +1,7 @@
 //! The law of detection, as rules, on virtual time: what must be found, how fast, and what must never be.
 #![allow(clippy::unwrap_used)]
 
+mod feeder;
 mod flap;
 mod gaps;
 mod late;

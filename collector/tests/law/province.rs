@@ -121,7 +121,7 @@ impl Province {
         let topology = Box::new(self.topology.clone());
         self.fold(Entry::Config { at, topology });
         let ssids: Vec<u16> = self.topology.lines.values().filter_map(|line| line.ssid).collect();
-        ssids.into_iter().for_each(|ssid| self.fold(Entry::Proof { at, ssid, proved: true }));
+        ssids.into_iter().for_each(|ssid| self.fold(Entry::Proof { at, ssid, proved: true, rides_on: None }));
         self.trains.clear();
         self.answers.clear();
     }
@@ -184,6 +184,14 @@ impl Province {
     /// Whether this is cut now.
     pub fn is_cut(&self, cut: &Cut) -> bool {
         self.cuts.contains(cut)
+    }
+
+    /// An uplink's packets turn out to ride on another one's line.
+    pub fn rides(&mut self, line: &str, other: &str) -> &mut Province {
+        let ssid = |line: &str| self.topology.lines[line].ssid.unwrap();
+        let (ssid, rides_on) = (ssid(line), Some(ssid(other)));
+        self.fold(Entry::Proof { at: self.now, ssid, proved: false, rides_on });
+        self
     }
 
     /// Everything works again.

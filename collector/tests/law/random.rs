@@ -9,7 +9,7 @@ use super::{
 };
 use haidang_collector::{
     entry::Entry,
-    incident::{Incident, RootKind, State},
+    incident::{Incident, Kind, RootKind, State},
     watch::{Verdict, Watch},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,8 @@ const LAST_BEGIN: u64 = 330;
 /// A site cut off for this long, in our sight, is in an incident; and in an open one, seconds.
 const COVERED: u64 = 20;
 const OPENED: u64 = 26;
+/// Most minutes that what flapped may take to be over.
+const FLAP_MINUTES: usize = 14;
 /// After a start or a gap nothing is owed for this long, seconds.
 const GRACE: u64 = 90;
 
@@ -206,9 +208,15 @@ impl Run {
         self.wrong.extend(wrong);
     }
 
-    /// A minute after everything healed nothing is left, and everything opened was closed once.
+    /// A minute after everything healed, or once what flapped has been quiet, nothing is left, and everything opened was closed once.
     fn end(&mut self) {
         self.province.heal().run(61.0);
+        let flaps = |incident: &Incident| incident.kind == Kind::Flapping && incident.state != State::Closed;
+        for _ in 0..FLAP_MINUTES {
+            if incidents(&self.province).iter().any(flaps) {
+                self.province.run(60.0);
+            }
+        }
         let watch = &self.province.watch;
         for incident in watch.incidents().values() {
             let opened = incident.timeline.iter().filter(|moment| moment.what == "opened").count();

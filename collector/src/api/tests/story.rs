@@ -29,7 +29,10 @@ impl Rig {
     /// Both uplinks are proved to ride on their lines.
     async fn prove(&self) {
         for ssid in [CUT, LIVES] {
-            self.fold.durable(Entry::Proof { at: self.clock.utc_ms(), ssid, proved: true }).await.unwrap();
+            self.fold
+                .durable(Entry::Proof { at: self.clock.utc_ms(), ssid, proved: true, rides_on: None })
+                .await
+                .unwrap();
         }
     }
 
