@@ -59,16 +59,12 @@ impl Detector {
         }
         let adopted =
             |by: FaultId| members.iter().map(move |(child, _)| Change::Adopted { child: *child, by });
-        match known {
-            Some((id, _)) => {
-                self.faults.insert(id, fault);
-                adopted(id).chain([Change::Revised(id)]).collect()
-            }
-            None => {
-                let id = self.enter(graph, fault);
-                std::iter::once(Change::Found(id)).chain(adopted(id)).collect()
-            }
+        if let Some((id, _)) = known {
+            self.faults.insert(id, fault);
+            return adopted(id).chain([Change::Revised(id)]).collect();
         }
+        let id = self.enter(graph, fault);
+        std::iter::once(Change::Found(id)).chain(adopted(id)).collect()
     }
 
     /// Enough of the feeder's sites are dark, on more than one carrier.
