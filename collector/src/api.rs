@@ -12,6 +12,7 @@
 //! Nothing of class `restricted` is rendered: the shapes in [`view`] have no place for an address, and a test
 //! looks for every address of the record in every answer.
 
+mod availability;
 mod console;
 mod events;
 mod finding;
@@ -28,6 +29,7 @@ pub mod view;
 
 use crate::access::{Access, attempts::Attempts};
 use crate::fold::Fold;
+use crate::history::kept::History;
 use crate::store::Store;
 use axum::{
     Router,
@@ -52,6 +54,8 @@ pub struct Parts {
     pub config: PathBuf,
     /// Where series come from.
     pub store: Arc<Store>,
+    /// Where availability comes from.
+    pub history: Arc<History>,
     /// Who may look and act.
     pub access: Arc<Access>,
     /// What time it is.
@@ -110,6 +114,7 @@ fn routes(parts: Parts, events: Arc<events::Relay>) -> Router {
         .route(import::PATH, post(import::look))
         .route("/api/v1/import/accept", post(import::accept))
         .route("/api/v1/series", get(series::series))
+        .route("/api/v1/availability", get(availability::availability))
         .route("/api/v1/events", get(events::stream))
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(console::file)

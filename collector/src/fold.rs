@@ -22,6 +22,7 @@ mod standing;
 mod thread;
 
 use crate::entry::{Entry, Garbled, Received};
+use crate::history::kept::History;
 use crate::topology::{Id, Topology};
 use crate::watch::{Watch, lines::LineSample, spools::SPOOLS};
 use haidang_journal::{Disk, Files};
@@ -125,6 +126,8 @@ pub struct Hooks {
     /// Before a checkpoint counts: whoever keeps what the other hooks gave makes it durable, because a start
     /// folds from the checkpoint on. It may take as long as a sync of the journal.
     pub on_checkpoint: Box<dyn FnMut() + Send>,
+    /// Sees every entry; at start those it has not reached.
+    pub history: Option<Arc<History>>,
 }
 
 impl Default for Hooks {
@@ -134,6 +137,7 @@ impl Default for Hooks {
             on_train: Box::new(|_, _| ()),
             on_lines: Box::new(|_, _| ()),
             on_checkpoint: Box::new(|| ()),
+            history: None,
         }
     }
 }

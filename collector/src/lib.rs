@@ -4,6 +4,7 @@
 //! in the fold ([`watch`]); sockets and disks are thin.
 
 pub mod topology;
+pub mod lineage;
 pub mod plans;
 pub mod entry;
 pub mod detect;
@@ -11,6 +12,7 @@ pub mod incident;
 pub mod config;
 pub mod import;
 pub mod watch;
+pub mod history;
 pub mod fold;
 pub mod replay;
 pub mod store;

@@ -13,6 +13,7 @@ use crate::access::{Access, AccessError, first::FirstError};
 use crate::api;
 use crate::config::{self, Config, Fault};
 use crate::fold::{self, Ending, Fold, StartError};
+use crate::history::kept::{History, HistoryError};
 use crate::ingest::{IN_HAND, Ingest};
 use crate::liveness::{self, Liveness, Running};
 use crate::plans::Plans;
@@ -84,6 +85,9 @@ pub enum ServeError {
     /// No first sign-in.
     #[error(transparent)]
     FirstSignIn(#[from] FirstError),
+    /// No history.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// No port.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -181,12 +185,13 @@ impl Collector {
         let store = Arc::new(Store::open(&place.data, settings.series.into(), clock.utc_ms())?);
         let upkeep = Upkeep::start(store.clone(), clock.clone());
         let upkeep = upkeep.map_err(system("start the store's thread"))?;
+        let history = Arc::new(History::open(&place.data)?);
         let (fold, ending) = fold::start(fold::Start {
             journal: fold::Journal { dir: place.data.join(EVIDENCE), max_bytes: settings.journal.max_bytes },
             at: clock.utc_ms(),
             topology,
             resume: store.resume(),
-            hooks: feed::hooks(&store, &liveness, &clock),
+            hooks: feed::hooks(&store, &history, &liveness, &clock),
         })?;
         let stamp = bound.addresses().map_err(system("read the STAMP addresses"))?;
         let running = bound.start(liveness.clone(), clock.clone(), fold.clone());
@@ -208,6 +213,7 @@ impl Collector {
             fold: fold.clone(),
             config: place.config.clone(),
             store,
+            history,
             access,
             clock: clock.clone(),
             health: health(&metrics, &fold, &reading),

@@ -24,6 +24,7 @@ use crate::{
         Incident,
         ledger::{Ledger, View},
     },
+    lineage::{self, Lineage},
     topology::{Id, Topology},
 };
 use checks::Checks;
@@ -73,7 +74,7 @@ pub struct Since {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Finding {
     /// `never-answered`, `agent-never-heard`, `not-permitted`, `check-failing`, `unproved-uplink`,
-    /// `record-doubtful`, `plan-not-taken`, `plan-refused`.
+    /// `record-doubtful`, `plan-not-taken`, `plan-refused`, `no-successor`.
     pub kind: String,
     /// What it is about: an id of the record, or `site/check name`.
     pub subject: String,
@@ -234,7 +235,13 @@ impl Watch {
     fn configure(&mut self, topology: &Topology, effects: &mut Vec<Effect>) {
         let graph = Graph::of(topology);
         self.detector = self.detector.moved(&self.graph, &graph);
-        let kept = |id: &str| self.site(id);
+        // A renamed site is what it was.
+        let lineage = Lineage::of(topology);
+        let before = |id: &Id| lineage.ids(id).into_iter().find(|id| self.graph.site(id).is_some());
+        let kept = |id: &Id| match self.graph.site(id) {
+            Some(_) => self.site(id),
+            None => before(id).map_or(Since::UNKNOWN, |before| self.site(&before)),
+        };
         let sites: Vec<Since> = graph.sites.iter().map(|site| kept(&site.id)).collect();
         let lines: Vec<Since> = graph.lines.iter().map(|line| self.line(&line.id)).collect();
         (self.sites, self.line_verdicts) = (sites, lines);
@@ -295,6 +302,12 @@ impl Watch {
         let mut findings = show::findings(&self.graph, &self.detector, &self.topology, self.started);
         findings.extend(self.checks.findings(&self.topology, now));
         findings.extend(self.taking.findings());
+        let ended = lineage::without_successor(&self.topology).filter(|(.., ended)| *ended <= now);
+        findings.extend(ended.map(|(code, commune, since)| Finding {
+            kind: "no-successor".to_owned(),
+            subject: format!("{code} {} {}", commune.kind, commune.name),
+            since,
+        }));
         show::keep_since(&mut findings, &self.findings);
         if findings != self.findings {
             self.findings = findings;

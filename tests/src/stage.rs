@@ -203,7 +203,8 @@ impl Stage {
         self.ports.stamp
     }
 
-    fn plan_file(&self) -> String {
+    /// The file of the one real agent.
+    pub fn plan_file(&self) -> String {
         format!("{}/{}.yml", self.path("agents"), self.site)
     }
 }

@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FindingView {
     /// `never-answered`, `agent-never-heard`, `not-permitted`, `unsupported`, `local`, `record-doubtful`,
-    /// `unproved-uplink`, `check-failing`, `plan-not-taken`, `plan-refused`.
+    /// `unproved-uplink`, `check-failing`, `plan-not-taken`, `plan-refused`,
+    /// `no-successor`.
     pub kind: String,
     /// What it is about.
     pub subject: String,
@@ -54,6 +55,10 @@ pub fn finding(finding: Finding, lang: &str) -> FindingView {
         "plan-not-taken" => (
             "đầu đo vẫn chạy kế hoạch cũ: kiểm tra phiên bản và nhật ký của đầu đo",
             "its agent still runs an old plan: check the agent's version and log",
+        ),
+        "no-successor" => (
+            "đã chấm dứt mà không ghi đơn vị kế thừa: bổ sung `successor` khi đã xác định",
+            "ended without a successor in the record: add `successor` once it is known",
         ),
         "plan-refused" => (
             "đầu đo từ chối kế hoạch mới, vẫn chạy kế hoạch cũ: cập nhật đầu đo hoặc sửa khai báo",

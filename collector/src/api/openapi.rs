@@ -1,6 +1,6 @@
 //! `GET /api/openapi.json`: the API described from the code that answers it (OpenAPI 3.1).
 
-use super::{events, import, incidents, province, series};
+use super::{availability, events, import, incidents, province, series};
 use axum::Json;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -22,6 +22,7 @@ use utoipa::{Modify, OpenApi};
         import::look,
         import::accept,
         series::series,
+        availability::availability,
         events::stream
     ),
     security(("token" = []), ("session" = [])),

@@ -3,6 +3,7 @@
 //! A site's series are those its agent sent, and those the core agent asked about its lines.
 
 use super::{Shared, problem::Problem};
+use crate::lineage::Lineage;
 use crate::store::{BUCKET_MS, Question};
 use crate::topology::Topology;
 use axum::{
@@ -25,7 +26,7 @@ const POINTS: i64 = 300;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Asked {
-    /// Site.
+    /// Site, by any id it ever had.
     site: String,
     /// Metric by its exposition name, such as `probe_duration_seconds`.
     metric: String,
@@ -92,12 +93,13 @@ fn metric(name: &str) -> Result<Metric, Problem> {
 
 /// Where the store keeps what is asked for: agent's site and check.
 fn places(record: &Topology, asked: &Asked) -> Result<Vec<(String, Option<CheckId>)>, Problem> {
-    let site = &asked.site;
-    if !record.sites.contains_key(site) {
-        return Err(Problem::not_found(format!("there is no site {site}")));
-    }
+    let lineage = Lineage::of(record);
+    let Some((site, _)) = lineage.known_as(&asked.site) else {
+        return Err(Problem::not_found(format!("there is no site {}", asked.site)));
+    };
     let wanted = asked.check.as_deref().map(|check| check_id(record, site, check));
-    let mut places = vec![(site.clone(), wanted)];
+    // What was measured under a former id stands there.
+    let mut places: Vec<_> = lineage.ids(site).into_iter().map(|id| (id, wanted)).collect();
     if let Some(core) = record.core().filter(|core| *core != site) {
         let lines = record.lines.values().filter(|line| line.site == *site);
         let asks = lines.filter_map(|line| line.gateway.as_ref()).map(crate::topology::Ask::id);

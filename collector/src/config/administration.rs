@@ -9,7 +9,9 @@ use super::{
 use crate::topology::{Area, Commune, Province};
 use std::{path::Path, sync::Arc};
 
-const COMMUNE_KINDS: [(&str, &str); 3] = [("xã", "xã"), ("phường", "phường"), ("đặc khu", "đặc khu")];
+/// `thị trấn` ended with 2025-06-30, and stays in the record of what was before.
+const COMMUNE_KINDS: [(&str, &str); 4] =
+    [("xã", "xã"), ("phường", "phường"), ("đặc khu", "đặc khu"), ("thị trấn", "thị trấn")];
 
 impl Draft {
     /// `province: {code: "82", name: Đồng Tháp}`.

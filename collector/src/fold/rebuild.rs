@@ -17,7 +17,10 @@ pub(super) fn watch<D: Disk + Clone>(
     since: i64,
     hooks: &mut Hooks,
 ) -> Result<Watch, StartError> {
-    let restored = record.checkpoint()?.and_then(|(at, checkpoint)| Some((at, Watch::restore(&checkpoint)?)));
+    // A history behind the checkpoint is told what it missed, which takes the fold from the journal's start.
+    let reached = hooks.history.as_ref().map(|history| history.reached());
+    let checkpoint = record.checkpoint()?.filter(|(at, _)| reached.is_none_or(|reached| *at <= reached));
+    let restored = checkpoint.and_then(|(at, checkpoint)| Some((at, Watch::restore(&checkpoint)?)));
     let (begin, mut watch) = match restored {
         Some(restored) => restored,
         None => (record.first()?, Watch::new()),
@@ -40,6 +43,9 @@ pub(super) fn watch<D: Disk + Clone>(
         let entry = Entry::decode(&bytes).map_err(|garbled| StartError::Garbled { position, garbled })?;
         let folded = position >= begin;
         let effects = if folded { watch.apply(position, &entry) } else { Vec::new() };
+        if let Some(history) = hooks.history.as_ref().filter(|_| folded) {
+            history.see(position, &entry, &effects, &watch);
+        }
         if !resume.map_or(entry.at() >= since, |resume| position >= resume) {
             continue;
         }

@@ -120,6 +120,9 @@ impl<D: Disk + Clone> Thread<D> {
         self.shared.counts.entries.fetch_add(1, Ordering::Relaxed);
         let effects =
             self.shared.watch.write().unwrap_or_else(PoisonError::into_inner).apply(position, entry);
+        if let Some(history) = &self.hooks.history {
+            self.look(|watch| history.see(position, entry, &effects, watch));
+        }
         // What is told of an incident must stand after a kill: else it would be judged, and told, anew.
         if effects.iter().any(|effect| matches!(effect, Effect::Incident(_))) {
             self.sync(entry.at());
@@ -186,11 +189,19 @@ impl<D: Disk + Clone> Thread<D> {
         let marked = self.keep(&entry).and_then(|position| {
             self.record.sync()?;
             (self.hooks.on_checkpoint)();
-            self.record.mark(position, now)
+            // A start from here tells the history nothing older: it must hold that, or the start is from elsewhere.
+            if self.keep_history(position) { self.record.mark(position, now) } else { Ok(()) }
         });
         if let Err(error) = marked {
             self.fail(&error);
         }
+    }
+
+    /// Writes what the history has of the journal up to `position`, which is durable.
+    fn keep_history(&self, position: u64) -> bool {
+        let Some(history) = &self.hooks.history else { return true };
+        history.synced(position);
+        history.keep().inspect_err(|error| tracing::warn!(%error, "the history is not kept")).is_ok()
     }
 
     fn end(&mut self) {

@@ -1,6 +1,7 @@
 //! From the fold to those who keep what it heard: series, and the liveness ends.
 
 use crate::fold::Hooks;
+use crate::history::kept::History;
 use crate::liveness::Liveness;
 use crate::store::{Row, Store};
 use crate::watch::lines::LineSample;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 const SITE: &str = "site";
 
 /// What the fold calls.
-pub(super) fn hooks(store: &Arc<Store>, liveness: &Liveness, clock: &Clock) -> Hooks {
+pub(super) fn hooks(store: &Arc<Store>, history: &Arc<History>, liveness: &Liveness, clock: &Clock) -> Hooks {
     let (of_batches, of_lines, at_checkpoint) = (store.clone(), store.clone(), store.clone());
     let (liveness, clock) = (liveness.clone(), clock.clone());
     Hooks {
@@ -27,6 +28,7 @@ pub(super) fn hooks(store: &Arc<Store>, liveness: &Liveness, clock: &Clock) -> H
                 tracing::debug!(%error, "samples wait for the disk");
             }
         }),
+        history: Some(history.clone()),
     }
 }
 

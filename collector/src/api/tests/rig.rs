@@ -3,6 +3,7 @@
 use super::super::{Parts, events::Relay, routes};
 use crate::access::{Access, Role as PersonRole};
 use crate::fold::{self, Ending, Fold, Hooks, Journal, Start};
+use crate::history::kept::History;
 use crate::incident::*;
 use crate::store::Store;
 use crate::topology::*;
@@ -65,7 +66,14 @@ pub fn rig_of(topology: Topology, secure: bool) -> Rig {
     let clock = Clock::manual();
     let at = clock.utc_ms();
     let journal = Journal { dir: dir.path().join("evidence"), max_bytes: 1 << 30 };
-    let start = Start { journal, at, topology, resume: None, hooks: Hooks::default() };
+    let history = Arc::new(History::open(dir.path()).unwrap());
+    let start = Start {
+        journal,
+        at,
+        topology,
+        resume: None,
+        hooks: Hooks { history: Some(history.clone()), ..Hooks::default() },
+    };
     let (fold, ending) = fold::start(start).unwrap();
     let access = Arc::new(Access::open(dir.path()).unwrap());
     let password = access.add("an", PersonRole::Operator, at).unwrap();
@@ -76,6 +84,7 @@ pub fn rig_of(topology: Topology, secure: bool) -> Rig {
         fold: fold.clone(),
         config: dir.path().join("configuration"),
         store: store.clone(),
+        history,
         access: access.clone(),
         clock: clock.clone(),
         health: Health::new(Metrics::new(), || Ok(())),

@@ -1,0 +1,258 @@
+//! The history on disk: `history.db`.
+//!
+//! ```text
+//! turns(site, from_ms, verdict, commune)   blind(from_ms, to_ms)   reached(position, tick)
+//! ```
+//!
+//! A file that is lost, damaged or of another version is begun anew, and the journal is folded into it again from
+//! its start: it holds nothing that the journal does not.
+
+use super::availability::{Question, Share, Written, shares};
+use super::{KEPT_DAYS, Recorder, Row, Turn};
+use crate::entry::Entry;
+use crate::lineage::DAY_MS;
+use crate::topology::{Id, Topology};
+use crate::watch::{Effect, Verdict, Watch};
+use rusqlite::{Connection, params};
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Name of the file within the collector's directory.
+pub const FILE: &str = "history.db";
+/// Version of its tables.
+const SCHEMA: i64 = 1;
+const TABLES: &str = "
+    CREATE TABLE turns (site TEXT NOT NULL, from_ms INTEGER NOT NULL, verdict INTEGER, commune TEXT,
+        PRIMARY KEY (site, from_ms)) WITHOUT ROWID;
+    CREATE INDEX turns_by_commune ON turns (commune, site);
+    CREATE TABLE blind (from_ms INTEGER PRIMARY KEY, to_ms INTEGER NOT NULL);
+    CREATE TABLE reached (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL, tick INTEGER NOT NULL);
+    INSERT INTO reached VALUES (1, 0, 0);
+    PRAGMA user_version = 1;";
+/// Verdicts by their number in the file.
+const VERDICTS: [Verdict; 7] = [
+    Verdict::Up,
+    Verdict::OffHours,
+    Verdict::Maintenance,
+    Verdict::Unknown,
+    Verdict::Degraded,
+    Verdict::Affected,
+    Verdict::Down,
+];
+
+/// Why the history cannot be read or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// The file cannot be made.
+    #[error("history {}: {source}", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The tables are of another version.
+    #[error("tables of version {0}, this program knows {SCHEMA}")]
+    Version(i64),
+    /// SQLite refused.
+    #[error("reading or writing the history: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// The history, file and what waits for it. Share it by `Arc`.
+pub struct History(Mutex<Inner>);
+
+struct Inner {
+    file: Connection,
+    recorder: Recorder,
+    /// The journal is durable up to here.
+    synced: u64,
+}
+
+impl History {
+    /// Opens `dir`/[`FILE`] (mode 0600), made anew where there is none that reads.
+    pub fn open(dir: &Path) -> Result<History, HistoryError> {
+        let path = dir.join(FILE);
+        let (file, recorder) = match open(&path) {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::warn!(%error, "the history does not read; it is made again from the journal");
+                for end in ["", "-wal", "-shm"] {
+                    let mut name = path.clone().into_os_string();
+                    name.push(end);
+                    // What cannot be removed is told by the next line.
+                    let _ = std::fs::remove_file(name);
+                }
+                open(&path)?
+            }
+        };
+        let synced = recorder.position;
+        Ok(History(Mutex::new(Inner { file, recorder, synced })))
+    }
+
+    /// How far it reaches into the journal; the fold tells again what came after.
+    pub fn reached(&self) -> u64 {
+        self.inner().recorder.position
+    }
+
+    /// An entry was folded.
+    pub fn see(&self, position: u64, entry: &Entry, effects: &[Effect], watch: &Watch) {
+        self.inner().recorder.see(position, entry, effects, watch);
+    }
+
+    /// The journal is durable up to `position`: what follows from that may be written.
+    pub fn synced(&self, position: u64) {
+        self.inner().synced = position;
+    }
+
+    /// Writes what may be written, and lets go what is older than [`KEPT_DAYS`].
+    pub fn keep(&self) -> Result<(), HistoryError> {
+        let Inner { file, recorder, synced } = &mut *self.inner();
+        let Some(rows) = recorder.due(*synced) else { return Ok(()) };
+        let count = rows.len();
+        let transaction = file.transaction()?;
+        for (_, row) in rows {
+            match row {
+                Row::Turn(site, turn) => transaction
+                    .prepare_cached("INSERT OR REPLACE INTO turns VALUES (?1, ?2, ?3, ?4)")?
+                    .execute(params![site, turn.from, number(turn.verdict), turn.commune])?,
+                Row::Blind(from, to) => transaction
+                    .prepare_cached("INSERT OR REPLACE INTO blind VALUES (?1, ?2)")?
+                    .execute([from, to])?,
+            };
+        }
+        transaction
+            .execute("UPDATE reached SET position = ?1, tick = ?2", params![*synced as i64, recorder.tick])?;
+        forget(&transaction, recorder.tick - KEPT_DAYS * DAY_MS)?;
+        transaction.commit()?;
+        recorder.written(count);
+        Ok(())
+    }
+
+    /// The shares a question asks for, by the present record.
+    pub fn availability(&self, record: &Topology, question: &Question) -> Result<Vec<Share>, HistoryError> {
+        let written = self.inner().written(record, question)?;
+        Ok(shares(record, &written, question))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// What was written down of the sites asked about, what waits for the file included.
+    fn written(&self, record: &Topology, question: &Question) -> Result<Written, rusqlite::Error> {
+        let sites = question.whose.sites(record, |communes| self.recorded_in(communes))?;
+        let mut turns = BTreeMap::new();
+        for site in sites {
+            let of_site = self.turns(&site, question)?;
+            turns.insert(site, of_site);
+        }
+        let blind = self.blind(question)?.into_iter().collect();
+        Ok(Written { turns, blind, seen_to: self.recorder.tick })
+    }
+
+    fn blind(&self, question: &Question) -> Result<BTreeMap<i64, i64>, rusqlite::Error> {
+        let spells = "SELECT from_ms, to_ms FROM blind WHERE to_ms > ?1 AND from_ms < ?2";
+        let mut select = self.file.prepare_cached(spells)?;
+        let spells = select.query_map([question.from, question.to], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut spells: BTreeMap<i64, i64> = spells.collect::<Result<_, _>>()?;
+        spells.extend(self.recorder.pending().filter_map(|row| match row {
+            Row::Blind(from, to) => Some((*from, *to)),
+            Row::Turn(..) => None,
+        }));
+        Ok(spells)
+    }
+
+    /// A site's turns within the question's span, and the one it began with.
+    fn turns(&self, site: &str, question: &Question) -> Result<Vec<Turn>, rusqlite::Error> {
+        let mut select = self.file.prepare_cached(
+            "SELECT from_ms, verdict, commune FROM turns WHERE site = ?1 AND from_ms < ?3 AND from_ms >=
+             coalesce((SELECT max(from_ms) FROM turns WHERE site = ?1 AND from_ms <= ?2), ?2)",
+        )?;
+        let rows = select.query_map(params![site, question.from, question.to], |row| {
+            let verdict = verdict(row.get(1)?);
+            Ok(Turn { from: row.get(0)?, verdict, commune: row.get(2)? })
+        })?;
+        let mut turns: BTreeMap<i64, Turn> = BTreeMap::new();
+        for turn in rows {
+            let turn = turn?;
+            turns.insert(turn.from, turn);
+        }
+        turns.extend(self.recorder.pending().filter_map(|row| match row {
+            Row::Turn(of, turn) if of == site => Some((turn.from, turn.clone())),
+            _ => None,
+        }));
+        Ok(turns.into_values().collect())
+    }
+
+    /// Sites ever recorded in one of these communes.
+    fn recorded_in(&self, communes: &BTreeSet<Id>) -> Result<BTreeSet<Id>, rusqlite::Error> {
+        let mut sites = BTreeSet::new();
+        let mut select = self.file.prepare_cached("SELECT DISTINCT site FROM turns WHERE commune = ?1")?;
+        for commune in communes {
+            for site in select.query_map([commune], |row| row.get(0))? {
+                sites.insert(site?);
+            }
+        }
+        let within = |turn: &Turn| turn.commune.as_ref().is_some_and(|code| communes.contains(code));
+        sites.extend(self.recorder.pending().filter_map(|row| match row {
+            Row::Turn(site, turn) if within(turn) => Some(site.clone()),
+            _ => None,
+        }));
+        Ok(sites)
+    }
+}
+
+fn open(path: &Path) -> Result<(Connection, Recorder), HistoryError> {
+    let made = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    made.map_err(|source| HistoryError::File { path: path.into(), source })?;
+    let file = Connection::open(path)?;
+    file.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
+    match file.query_row("PRAGMA user_version", [], |row| row.get(0))? {
+        0 => file.execute_batch(TABLES)?,
+        SCHEMA => {}
+        found => return Err(HistoryError::Version(found)),
+    }
+    let reached = "SELECT position, tick FROM reached";
+    let (position, tick): (i64, i64) = file.query_row(reached, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let last = last(&file)?;
+    Ok((file, Recorder::resume(position as u64, tick, last)))
+}
+
+/// The last turn of each site still recorded.
+fn last(file: &Connection) -> Result<BTreeMap<Id, Turn>, rusqlite::Error> {
+    // SQLite gives the other columns of the row that holds the maximum.
+    let mut select = file.prepare("SELECT site, max(from_ms), verdict, commune FROM turns GROUP BY site")?;
+    let rows = select.query_map([], |row| {
+        let turn = Turn { from: row.get(1)?, verdict: verdict(row.get(2)?), commune: row.get(3)? };
+        Ok((row.get(0)?, turn))
+    })?;
+    let all: BTreeMap<Id, Turn> = rows.collect::<Result<_, _>>()?;
+    Ok(all.into_iter().filter(|(_, turn)| turn.verdict.is_some()).collect())
+}
+
+/// Turns that ended before `horizon` (UTC ms) go; the one each site stood in then stays.
+fn forget(file: &Connection, horizon: i64) -> Result<(), rusqlite::Error> {
+    file.prepare_cached(
+        "DELETE FROM turns WHERE from_ms < ?1 AND from_ms <
+         (SELECT max(newer.from_ms) FROM turns AS newer WHERE newer.site = turns.site AND newer.from_ms <= ?1)",
+    )?
+    .execute([horizon])?;
+    file.prepare_cached("DELETE FROM blind WHERE to_ms < ?1")?.execute([horizon])?;
+    Ok(())
+}
+
+fn number(verdict: Option<Verdict>) -> Option<i64> {
+    VERDICTS.iter().position(|known| Some(*known) == verdict).map(|number| number as i64)
+}
+
+fn verdict(number: Option<i64>) -> Option<Verdict> {
+    VERDICTS.get(usize::try_from(number?).ok()?).copied()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+use super::super::availability::{Whose, total};
+use super::*;
+use crate::entry::Tick;
+use crate::topology::Site;
+
+const MINUTE: i64 = 60_000;
+
+/// A fold that knows one site in one commune; nobody was ever heard.
+fn watch() -> Watch {
+    let mut topology = Topology::default();
+    topology.sites.insert("a".into(), Site { commune: Some("28249".into()), ..Site::default() });
+    let mut watch = Watch::new();
+    watch.apply(1, &Entry::Config { at: MINUTE, topology: Box::new(topology) });
+    watch
+}
+
+fn tick(history: &History, position: u64, at: i64) {
+    history.see(position, &Entry::Tick(Tick { at, ..Tick::default() }), &[], &watch());
+}
+
+fn turn(history: &History, position: u64, at: i64) {
+    let watch = watch();
+    let entry = Entry::Config { at, topology: Box::new(watch.topology().clone()) };
+    history.see(position, &entry, &[Effect::Sites(vec!["a".into()])], &watch);
+}
+
+fn of_commune(history: &History, from: i64, to: i64) -> Share {
+    let question = Question { whose: Whose::Commune("28249".into()), from, to, step: None };
+    total(&question, &history.availability(watch().topology(), &question).unwrap())
+}
+
+fn rows(dir: &Path, table: &str) -> i64 {
+    let file = Connection::open(dir.join(FILE)).unwrap();
+    file.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn only_what_is_durable_in_the_journal_is_written_and_the_rest_is_told_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = History::open(dir.path()).unwrap();
+    turn(&history, 1, MINUTE);
+    tick(&history, 2, MINUTE + 100);
+    tick(&history, 3, 3 * MINUTE);
+    history.synced(2);
+    history.keep().unwrap();
+    assert_eq!((rows(dir.path(), "turns"), rows(dir.path(), "blind")), (1, 0));
+    drop(history);
+    let history = History::open(dir.path()).unwrap();
+    assert_eq!(history.reached(), 2);
+    turn(&history, 1, MINUTE);
+    tick(&history, 3, 3 * MINUTE);
+    history.synced(3);
+    history.keep().unwrap();
+    assert_eq!((rows(dir.path(), "turns"), rows(dir.path(), "blind")), (1, 1), "nothing twice");
+}
+
+#[test]
+fn what_waits_for_the_file_is_answered_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = History::open(dir.path()).unwrap();
+    turn(&history, 1, MINUTE);
+    tick(&history, 2, MINUTE);
+    let before = of_commune(&history, 0, 5 * MINUTE);
+    assert_eq!((before.to - before.from, before.unknown), (5 * MINUTE, 5 * MINUTE), "never heard is unknown");
+    history.synced(2);
+    history.keep().unwrap();
+    assert_eq!(of_commune(&history, 0, 5 * MINUTE), before);
+}
+
+#[test]
+fn turns_beyond_their_days_go_but_the_one_a_site_stands_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = History::open(dir.path()).unwrap();
+    turn(&history, 1, MINUTE);
+    tick(&history, 2, MINUTE);
+    tick(&history, 3, (KEPT_DAYS + 2) * DAY_MS);
+    history.synced(3);
+    history.keep().unwrap();
+    assert_eq!(rows(dir.path(), "turns"), 1);
+}
+
+#[test]
+fn a_damaged_file_is_made_anew_and_asks_for_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(FILE), "no database, whatever it is, at least a page long".repeat(100))
+        .unwrap();
+    let history = History::open(dir.path()).unwrap();
+    assert_eq!(history.reached(), 0);
+    history.synced(7);
+    history.keep().unwrap();
+}
+
+#[test]
+fn every_verdict_reads_back() {
+    for known in VERDICTS {
+        assert_eq!(verdict(number(Some(known))), Some(known));
+    }
+    assert_eq!(verdict(number(None)), None);
+}
