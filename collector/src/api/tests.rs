@@ -1,6 +1,7 @@
 //! The console port in process: who gets in, what each path answers, what never leaves.
 
 mod doors;
+mod import;
 pub(super) mod rig;
 mod story;
 mod truth;

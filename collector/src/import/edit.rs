@@ -63,7 +63,8 @@ impl Document {
         let Some(found) = self.key(&all, 0, section) else {
             self.lines.push(format!("{section}:"));
             let end = self.lines.len();
-            return self.insert(end, section, entry, 2);
+            self.insert(end, section, entry, 2);
+            return Ok(());
         };
         let head = &self.lines[found.start];
         if head.trim_end() == format!("{section}: []") {
@@ -73,23 +74,14 @@ impl Document {
         }
         let items = self.items(&(found.start + 1..found.end));
         let dash = items.first().map_or(2, |item| indent(&self.lines[item.lines.start]));
-        self.insert(found.end, section, entry, dash)
+        self.insert(found.end, section, entry, dash);
+        Ok(())
     }
 
-    fn insert(
-        &mut self,
-        at: usize,
-        section: &str,
-        entry: &Map<String, Value>,
-        dash: usize,
-    ) -> Result<(), Form> {
-        let text = if section == "sites" || section == "lines" {
-            render::block(entry, dash)
-        } else {
-            render::item(entry, dash)
-        };
+    fn insert(&mut self, at: usize, section: &str, entry: &Map<String, Value>, dash: usize) {
+        let is_block = matches!(section, "sites" | "lines");
+        let text = if is_block { render::block(entry, dash) } else { render::item(entry, dash) };
         self.lines.splice(at..at, text);
-        Ok(())
     }
 
     /// Adds a line to a site.
@@ -101,7 +93,8 @@ impl Document {
             .first()
             .map(|item| indent(&self.lines[item.lines.start]))
             .ok_or_else(|| Form(site.to_owned()))?;
-        self.insert(found.end, "lines", line, dash)
+        self.insert(found.end, "lines", line, dash);
+        Ok(())
     }
 
     /// Sets a key of an entry.

@@ -121,10 +121,8 @@ impl<'p> Gather<'p> {
         let commune = self.commune(row).unwrap_or_default();
         self.area(row, &commune);
         let site = self.site(row, &commune);
-        if let Some(site) = site {
-            self.site_keys(row, site);
-            self.above = Some((commune, site));
-        }
+        self.site_keys(row, site);
+        self.above = Some((commune, site));
         self.line(row, site);
     }
 
@@ -217,50 +215,53 @@ impl<'p> Gather<'p> {
         self.wanted.areas.entry(id).or_insert(name);
     }
 
-    /// The site of a row, by its place among the wanted.
-    fn site(&mut self, row: &Asked<'_>, commune: &str) -> Option<usize> {
+    /// The site of a row, by its place among the wanted. After an error it is one of its own, so that what is wrong
+    /// is told once and no other site is blamed for it.
+    fn site(&mut self, row: &Asked<'_>, commune: &str) -> usize {
         let id = row.take(&mut self.problems, Column::SiteId, value::id).map(|said| said.value);
         let name = row.take(&mut self.problems, Column::Site, value::text).map(|said| said.value);
-        if says_no_site(row) && says_no_commune(row) {
-            return self.above.as_ref().map(|(_, site)| *site);
+        if says_no_site(row)
+            && says_no_commune(row)
+            && let Some((_, above)) = self.above
+        {
+            return above;
         }
         if let Some(&site) = id.as_ref().and_then(|id| self.by_id.get(id)) {
-            self.same_commune(row, site, commune);
-            self.same_name(row, site, name.as_deref());
-            return Some(site);
+            if self.same_commune(row, site, commune) {
+                self.same_name(row, site, name.as_deref());
+                return site;
+            }
+            return self.new_site(row, commune, name.unwrap_or_default());
         }
         if row.leaves_empty(Column::Site) {
             self.error(row.problem(Column::Site, "is empty; write the site's name"));
         }
-        let name = name?;
+        let Some(name) = name.filter(|_| !commune.is_empty()) else {
+            return self.new_site(row, commune, String::new());
+        };
         let key = (commune.to_owned(), fold(&name));
         let known = self.by_name.get(&key).copied();
         let known = known.filter(|site| id.is_none() || self.wanted.sites[*site].id.is_none());
-        let site = known.unwrap_or_else(|| {
-            let place = row.place(Column::Site);
-            let commune = commune.to_owned();
-            self.wanted.sites.push(WantedSite {
-                id: None,
-                commune,
-                name,
-                place,
-                keys: BTreeMap::new(),
-                lines: Vec::new(),
-            });
-            self.wanted.sites.len() - 1
-        });
+        let site = known.unwrap_or_else(|| self.new_site(row, commune, name));
         self.by_name.entry(key).or_insert(site);
         if let Some(id) = id {
             self.by_id.insert(id.clone(), site);
             self.wanted.sites[site].id = Some(id);
         }
-        Some(site)
+        site
     }
 
-    fn same_commune(&mut self, row: &Asked<'_>, site: usize, commune: &str) {
+    fn new_site(&mut self, row: &Asked<'_>, commune: &str, name: String) -> usize {
+        let (commune, place) = (commune.to_owned(), row.place(Column::Site));
+        let (keys, lines) = (BTreeMap::new(), Vec::new());
+        self.wanted.sites.push(WantedSite { id: None, commune, name, place, keys, lines });
+        self.wanted.sites.len() - 1
+    }
+
+    fn same_commune(&mut self, row: &Asked<'_>, site: usize, commune: &str) -> bool {
         let first = &self.wanted.sites[site];
         if commune.is_empty() || first.commune.is_empty() || first.commune == commune {
-            return;
+            return true;
         }
         let id = first.id.as_deref().unwrap_or_default();
         let message = format!(
@@ -268,6 +269,7 @@ impl<'p> Gather<'p> {
             first.commune, first.place.row
         );
         self.error(row.problem(Column::SiteId, message));
+        false
     }
 
     fn same_name(&mut self, row: &Asked<'_>, site: usize, name: Option<&str>) {

@@ -32,8 +32,8 @@ pub struct WantedLine {
 }
 
 impl Gather<'_> {
-    /// The line of a row; kept with its site, if that is known.
-    pub(super) fn line(&mut self, row: &Asked<'_>, site: Option<usize>) {
+    /// The line of a row, kept with its site.
+    pub(super) fn line(&mut self, row: &Asked<'_>, site: usize) {
         let circuit =
             row.need(&mut self.problems, Column::Circuit, "the carrier's circuit id", value::circuit);
         let circuit = circuit.map(|said| said.value);
@@ -49,7 +49,7 @@ impl Gather<'_> {
             keys.insert("pop", pop);
         }
         keys.extend(carrier.map(|said| ("carrier", Said { value: json!(said.value), place: said.place })));
-        let rehearsal = site.and_then(|site| self.wanted.sites[site].keys.get("rehearsal"));
+        let rehearsal = self.wanted.sites[site].keys.get("rehearsal");
         let rehearsal = rehearsal.is_some_and(|said| said.value == json!(true));
         let wan = row.take(&mut self.problems, Column::Wan, |cell| value::wan(cell, rehearsal));
         if let Some(wan) = &wan {
@@ -64,9 +64,7 @@ impl Gather<'_> {
             wan_is_empty: row.cell(Column::Wan).is_none(),
             keys,
         };
-        if let Some(site) = site {
-            self.wanted.sites[site].lines.push(line);
-        }
+        self.wanted.sites[site].lines.push(line);
     }
 
     fn circuit_once(&mut self, row: &Asked<'_>, circuit: &str) {

@@ -49,7 +49,7 @@ pub fn place(key: &str) -> usize {
 }
 
 /// A table's keys in order.
-fn ordered(table: &Map<String, Value>) -> Vec<(&String, &Value)> {
+pub fn ordered(table: &Map<String, Value>) -> Vec<(&String, &Value)> {
     let mut keys: Vec<_> = table.iter().collect();
     keys.sort_by_key(|(key, _)| (place(key), *key));
     keys
@@ -100,7 +100,7 @@ pub fn block(table: &Map<String, Value>, indent: usize) -> Vec<String> {
     let mut lines: Vec<String> =
         ordered(table).into_iter().flat_map(|(name, value)| key(name, value, indent + 2)).collect();
     if let Some(first) = lines.first_mut() {
-        first.replace_range(indent..indent + 1, "-");
+        first.replace_range(indent..=indent, "-");
     }
     lines
 }

@@ -66,12 +66,29 @@ fn lines(change: &Change) -> Vec<Item> {
 }
 
 fn shown(field: &Field) -> Shown {
-    let text = |value: &Value| value.as_str().map_or_else(|| render::flow(value), str::to_owned);
     Shown {
         key: field.key.clone(),
         old: field.old.as_ref().map(text),
         new: text(&field.new),
         restricted: field.restricted(),
+    }
+}
+
+/// A value as people say it: `Chị Hoa, 0912345678`, `mon-fri, 07:00-11:30, 13:00-17:00`.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
+        Value::Object(table) => render::ordered(table).into_iter().map(part).collect::<Vec<_>>().join(", "),
+        other => render::flow(other),
+    }
+}
+
+/// A value in a table, under its key where that says something.
+fn part((key, value): (&String, &Value)) -> String {
+    match key.as_str() {
+        "name" | "phone" | "days" | "spans" => text(value),
+        _ => format!("{key} {}", text(value)),
     }
 }
 

@@ -13,7 +13,7 @@ export function firstWindows(at) {
   ];
 }
 
-const fault = (row, column, cell, message) => ({ sheet: "Danh mục", row, column, cell, message });
+const fault = (row, title, cell, message) => ({ sheet: "Danh mục", row, column: "D", title, cell, message });
 
 const ERRORS = [
   fault(4, "Mã xã", "2824", "mã xã phải có 5 chữ số"),
@@ -32,7 +32,7 @@ const ITEMS = [
 
 export function preview(name) {
   const warnings = [fault(19, "Điện thoại", "0277", "số điện thoại ngắn bất thường")];
-  const base = { digest: "a1b2c3", errors: [], warnings: [], added: 0, changed: 0, removed: 0, unchanged: 300, items: [] };
+  const base = { digest: "a1b2c3", errors: [], warnings: [], added: 0, changed: 0, gone: 0, removed: 0, unchanged: 300, items: [] };
   if (name.includes("loi")) return { ...base, errors: ERRORS, warnings };
   if (name.includes("nhu-cu")) return base;
   return { ...base, warnings, added: 9, changed: 2, removed: 1, unchanged: 288, items: ITEMS };

@@ -33,7 +33,7 @@ pub struct Rig {
     pub token: String,
     pub password: String,
     _ending: Ending,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// What was answered.
@@ -93,10 +93,15 @@ pub fn rig_of(topology: Topology, secure: bool) -> Rig {
     };
     let events = Relay::start(fold.clone());
     let router = routes(parts, events.clone());
-    Rig { router, events, access, fold, store, clock, stopper, token, password, _ending: ending, _dir: dir }
+    Rig { router, events, access, fold, store, clock, stopper, token, password, _ending: ending, dir }
 }
 
 impl Rig {
+    /// The configuration directory that imports write; it does not exist yet.
+    pub fn configuration(&self) -> std::path::PathBuf {
+        self.dir.path().join("configuration")
+    }
+
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let answer = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = answer.into_parts();

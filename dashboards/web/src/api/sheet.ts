@@ -2,15 +2,20 @@
 
 export interface SheetFault {
   sheet: string;
-  row: number | null;
+  row: number;
+  /** As the office program names it: `F`. */
   column: string | null;
+  /** The column's heading. */
+  title: string | null;
+  /** What the cell says; null when it is empty or restricted. */
   cell: string | null;
   message: string;
 }
 
 export interface SheetChange {
-  change: "added" | "changed" | "removed";
-  kind: "site" | "line" | "commune" | (string & {});
+  /** `gone`: no longer in the sheet, and kept. */
+  change: "added" | "changed" | "gone" | "removed";
+  kind: "site" | "line" | "commune" | "area" | (string & {});
   id: string;
   name: string;
   fields: { field: string; old: string | null; new: string | null }[];
@@ -23,6 +28,7 @@ export interface Preview {
   warnings: SheetFault[];
   added: number;
   changed: number;
+  gone: number;
   removed: number;
   unchanged: number;
   items: SheetChange[];

@@ -18,7 +18,7 @@ const sources = (readdirSync(new URL("..", import.meta.url), { recursive: true }
 
 /** Groups whose last part the collector chooses, or a state names. */
 const COMPUTED =
-  /^(state|kind|cause|root|timeline|evidence|finding|observe|line\.role|stream|incident\.(state|severity)|top|device|medium|change|field|span\.\d+[hd]|site\.off_outside|agent\.plan|maintenance\.(now|coming|over)|import\.(refused|kind|added|changed|removed))(\.|$)/;
+  /^(state|kind|cause|root|timeline|evidence|finding|observe|line\.role|stream|incident\.(state|severity)|top|device|medium|change|field|span\.\d+[hd]|site\.off_outside|agent\.plan|maintenance\.(now|coming|over)|import\.(refused|kind|added|changed|gone|removed))(\.|$)/;
 
 describe("the two dictionaries", () => {
   it("hold the same keys", () => {
