@@ -17,6 +17,7 @@ mod feeder;
 pub mod flap;
 pub mod root;
 pub mod narrow;
+mod rewind;
 pub mod settle;
 pub mod witness;
 
@@ -167,6 +168,9 @@ impl Detector {
 
     /// The collector started anew: what was last known up owes nothing yet.
     pub fn start(&mut self, at: i64) {
+        if at < self.now {
+            self.rewind(self.now - at);
+        }
         self.now = at;
         self.trains.clear();
         self.streams.iter_mut().for_each(|stream| stream.pardon(at, at + START_GRACE));

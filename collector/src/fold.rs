@@ -48,6 +48,8 @@ pub const CHECKPOINT_MS: i64 = 600_000;
 pub const CHANGES: usize = 1024;
 /// Where nobody says what is kept already, what came this long before the start is given again, milliseconds.
 pub const REBUILD_MS: i64 = 86_400_000;
+/// A fold further ahead of the machine's clock than this is not waited for.
+const AHEAD_MS: i64 = 3_600_000;
 /// How often a stop knocks at a full queue.
 const STOP_RETRY: Duration = Duration::from_millis(10);
 
@@ -265,6 +267,7 @@ where
     let Start { journal, at, topology, resume, mut hooks } = start;
     let mut record = Record::open(disk, journal.max_bytes)?;
     let watch = rebuild::watch(&mut record, resume, at - REBUILD_MS, &mut hooks)?;
+    let at = resumed(at, watch.now());
     let (changes, _) = broadcast::channel(CHANGES);
     let shared = Arc::new(Shared {
         watch: RwLock::new(watch),
@@ -282,6 +285,13 @@ where
         .map_err(StartError::Thread)?;
     let fold = Fold { queue, shared };
     Ok((fold.clone(), Ending { fold, join }))
+}
+
+/// When the fold goes on, given the machine's clock: a clock that is a little behind was stepped back, or is not
+/// set yet, and time goes on from the last tick; one that is further behind is believed, and what is known keeps
+/// its age. UTC ms.
+fn resumed(clock: i64, folded: i64) -> i64 {
+    if (1..=AHEAD_MS).contains(&(folded - clock)) { folded } else { clock }
 }
 
 /// What a fold starts from.

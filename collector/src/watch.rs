@@ -140,6 +140,9 @@ impl Watch {
         let mut effects = Vec::new();
         match entry {
             Entry::Start { at } => {
+                if *at < self.now() {
+                    (self.looked, self.lines) = (0, Lines::default());
+                }
                 self.started = *at;
                 self.detector.start(*at);
             }

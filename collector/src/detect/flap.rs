@@ -44,6 +44,11 @@ impl Falls {
         Falls { lines: lines.collect() }
     }
 
+    /// Moves all times back by `by`, ms.
+    pub fn rewind(&mut self, by: i64) {
+        self.lines.values_mut().flatten().for_each(|fall| *fall -= by);
+    }
+
     /// Lines that have not fallen lately are forgotten.
     pub fn forget(&mut self, graph: &Graph, now: i64) {
         self.lines.retain(|line, falls| {

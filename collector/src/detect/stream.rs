@@ -159,6 +159,17 @@ impl Stream {
         self.due = self.due.map(|_| from);
     }
 
+    /// Moves all its times back by `by`, ms.
+    pub fn rewind(&mut self, by: i64) {
+        for time in [&mut self.replied, &mut self.told, &mut self.due].into_iter().flatten() {
+            *time -= by;
+        }
+        self.misses.iter_mut().for_each(|miss| miss.sent -= by);
+        self.pending.iter_mut().for_each(|(_, sent)| *sent -= by);
+        self.streak_from -= by;
+        self.pardoned = self.pardoned.map(|(since, until)| (since - by, until - by));
+    }
+
     /// Misses sent after `t`: how many, the first, and their weight (capped).
     pub fn silence_after(&self, t: i64) -> Silence {
         let mut silence = Silence::default();

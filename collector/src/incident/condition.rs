@@ -79,6 +79,8 @@ impl Ledger {
             self.by_condition.insert(key.clone(), live);
         }
         let live = self.by_condition.get_mut(key)?;
+        // A start with an earlier clock must not leave it waiting for the old one.
+        live.since = live.since.min(now);
         let incident = self.incidents.get_mut(&live.incident)?;
         if incident.state == State::Closed {
             live.gone = None;
@@ -117,7 +119,9 @@ impl Ledger {
 
     fn let_go(&mut self, key: &Key, now: i64) -> Option<Id> {
         let live = self.by_condition.get_mut(key)?;
-        let (id, first, gone) = (live.incident.clone(), live.gone.is_none(), *live.gone.get_or_insert(now));
+        let (id, first, gone) =
+            (live.incident.clone(), live.gone.is_none(), now.min(live.gone.unwrap_or(now)));
+        live.gone = Some(gone);
         let over = now - gone >= live.quiet_ms;
         if over {
             self.by_condition.remove(key);

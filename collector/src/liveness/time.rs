@@ -9,8 +9,6 @@ const LOOK_NS: u64 = 1_000_000_000;
 /// its clock never reaches. A step back is made up at this pace, so ticks go on; a step ahead is taken at
 /// once, and the ticks stepped over are missing.
 const SLEW_NS: i64 = 10_000_000;
-/// A fold further ahead of the clock than this is not waited for: one of the two is wrong by more than a step.
-const AHEAD_MS: i64 = 3_600_000;
 
 /// The time of the liveness thread.
 pub(super) struct Time {
@@ -21,12 +19,11 @@ pub(super) struct Time {
 }
 
 impl Time {
-    /// `folded` is the fold's time, UTC ms: this one goes on from there if the clock is a little behind.
+    /// `folded` is the fold's time, UTC ms: this one goes on from there if the clock is behind.
     pub(super) fn new(clock: Clock, folded: i64) -> Time {
         let map = clock.map();
         let looked = clock.mono_ns();
-        let ahead = folded - clock.utc_ms();
-        let lead = if (1..=AHEAD_MS).contains(&ahead) { ahead * 1_000_000 } else { 0 };
+        let lead = (folded - clock.utc_ms()).max(0) * 1_000_000;
         Time { clock, offset_ns: map.offset_ns + lead, bound_ns: map.bound_ns, looked }
     }
 
@@ -74,7 +71,5 @@ mod tests {
         let clock = Clock::manual();
         let folded = clock.utc_ms() + 5_000;
         assert_eq!(Time::new(clock.clone(), folded).now().utc_ns / 1_000_000, folded);
-        let far = clock.utc_ms() + AHEAD_MS + 1;
-        assert_eq!(Time::new(clock.clone(), far).now().utc_ns / 1_000_000, clock.utc_ms());
     }
 }

@@ -1,6 +1,6 @@
 //! What agents tell: their batches, taken apart for whoever judges by them.
 
-use super::{Watch, gaps::Silence};
+use super::{Watch, gaps::Silence, skew::Skew};
 use crate::{
     detect::{
         fault::At,
@@ -16,12 +16,16 @@ use haidang_probe::{
     metric::Metric,
     outcome::{Outcome, Sample},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// `ifOperStatus` of an interface that is up (IF-MIB); every other state is a greater number.
 const IF_UP: f64 = 1.0;
 /// A clock that is wrong by more is told, ms.
 const SKEWED: i64 = 30_000;
+/// Clocks wrong by the same within this, ms, …
+const SAME_SKEW: i64 = 5_000;
+/// … so many of them, and most of all, show that ours is wrong.
+const OURS: usize = 3;
 /// How long a clock must be right again, ms.
 const SKEW_QUIET: i64 = 60_000;
 
@@ -40,6 +44,8 @@ impl Watch {
 
     fn outcomes(&mut self, received: &Received, batch: &Batch) {
         let core = self.topology.core() == Some(&received.agent);
+        // The fold's own time: the machine's clock may have been stepped since the last tick.
+        let now = self.now();
         let sent = |outcome: &Outcome| {
             let clock = batch.clocks.iter().find(|clock| clock.boot == outcome.sent.boot)?;
             Some(clock.utc_ms(outcome.sent.mono_ns))
@@ -47,13 +53,13 @@ impl Watch {
         let newest = batch.outcomes.iter().filter_map(sent).max();
         let clock = self.clocks.entry(received.agent.clone()).or_default();
         let wrong = match newest.filter(|_| !batch.backlog) {
-            Some(newest) => clock.of(newest, received.at),
+            Some(newest) => clock.of(newest, now),
             None => clock.ahead(),
         };
         let mut outcomes: Vec<_> = batch
             .outcomes
             .iter()
-            .filter_map(|outcome| Some(((sent(outcome)? - wrong).min(received.at), outcome)))
+            .filter_map(|outcome| Some(((sent(outcome)? - wrong).min(now), outcome)))
             .collect();
         outcomes.sort_by_key(|(sent, outcome)| (*sent, outcome.check));
         // An agent may name any check; what the record does not have is not remembered.
@@ -71,7 +77,7 @@ impl Watch {
                 self.checks.heard(&received.agent, outcome, *sent);
             }
         }
-        let fresh = Some(received.at).filter(|_| !batch.backlog);
+        let fresh = Some(now).filter(|_| !batch.backlog);
         self.gaps.heard(&received.agent, site, &outcomes, fresh);
     }
 
@@ -96,24 +102,38 @@ impl Watch {
     }
 
     /// Agents whose clocks are wrong (detection decision 12). Their outcomes are corrected by as much, so only
-    /// whoever reads the machine's own logs is misled.
+    /// whoever reads the machine's own logs is misled. When most of them are wrong by the same, we are.
     fn wrong_clocks(&self) -> Vec<Condition> {
-        let wrong = self.clocks.iter().filter(|(_, clock)| clock.ahead().abs() > SKEWED);
-        wrong
-            .filter_map(|(agent, clock)| {
-                let name = self.topology.sites.get(agent)?.name.clone();
-                Some(Condition {
-                    root: Root { kind: RootKind::Agent, id: agent.clone(), name },
-                    kind: Kind::ClockSkew,
-                    severity: Severity::Warning,
-                    sites: [(agent.clone(), Impact::Degraded)].into(),
-                    since: clock.since(),
-                    causes: vec![(Cause::Agent, 1.0)],
-                    gate_ms: 0,
-                    quiet_ms: SKEW_QUIET,
-                })
-            })
-            .collect()
+        let wrong: Vec<(&Id, &Skew)> =
+            self.clocks.iter().filter(|(_, clock)| clock.ahead().abs() > SKEWED).collect();
+        let same = |one: &&(&Id, &Skew)| {
+            wrong.iter().filter(|other| (other.1.ahead() - one.1.ahead()).abs() <= SAME_SKEW).count()
+        };
+        let ours = wrong.iter().find(|one| same(one) >= OURS && same(one) * 2 > self.clocks.len());
+        if let Some((_, clock)) = ours {
+            let root = Root { kind: RootKind::Collector, id: "collector".into(), name: "collector".into() };
+            return vec![wrong_clock(root, BTreeMap::new(), clock.since())];
+        }
+        let agent = |(agent, clock): &(&Id, &Skew)| {
+            let name = self.topology.sites.get(*agent)?.name.clone();
+            let root = Root { kind: RootKind::Agent, id: (*agent).clone(), name };
+            Some(wrong_clock(root, [((*agent).clone(), Impact::Degraded)].into(), clock.since()))
+        };
+        wrong.iter().filter_map(agent).collect()
+    }
+}
+
+fn wrong_clock(root: Root, sites: BTreeMap<Id, Impact>, since: i64) -> Condition {
+    let cause = if root.kind == RootKind::Collector { Cause::Centre } else { Cause::Agent };
+    Condition {
+        root,
+        kind: Kind::ClockSkew,
+        severity: Severity::Warning,
+        sites,
+        since,
+        causes: vec![(cause, 1.0)],
+        gate_ms: 0,
+        quiet_ms: SKEW_QUIET,
     }
 }
 

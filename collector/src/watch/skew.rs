@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Differences within this are the way and the batching, ms.
-const USUAL: std::ops::RangeInclusive<i64> = -5_000..=0;
+const USUAL: std::ops::RangeInclusive<i64> = -5_000..=1_000;
 /// Differences of one wrong clock stay this close from batch to batch, ms.
 const SAME: i64 = 1_500;
 /// Batches in a row that show a wrong clock.

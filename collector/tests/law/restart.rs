@@ -2,7 +2,7 @@
 
 use super::{
     incidents, only,
-    province::{Cut, Province},
+    province::{Cut, Province, START},
     sites,
 };
 use haidang_collector::{
@@ -142,4 +142,20 @@ fn a_pop_still_cut_when_its_carrier_heals_is_one_incident_more_and_not_two() {
     assert_eq!(roots, [(RootKind::Carrier, State::Closed), (RootKind::Pop, State::Open)]);
     province.heal().run(45.0);
     assert!(incidents(&province).iter().all(|i| i.state == State::Closed && i.notifications == 2));
+}
+
+#[test]
+fn a_start_with_an_earlier_clock_goes_on_judging_and_closes_what_was_open() {
+    let mut province = Province::new();
+    province.cut(Cut::Line("c02-a".into())).run(20.0);
+    assert_eq!(only(&province).state, State::Open);
+    province.now = START + 1_000;
+    province.start();
+    province.run(65.0);
+    assert_eq!((incidents(&province).len(), only(&province).notifications), (1, 1));
+    province.heal().run(45.0);
+    closed_once(&province);
+    province.cut(Cut::Line("c01-a".into())).run(20.0);
+    let open = incidents(&province).into_iter().filter(|incident| incident.state == State::Open).count();
+    assert_eq!((incidents(&province).len(), open), (2, 1));
 }
