@@ -83,8 +83,10 @@ impl Stage {
             let mode = fs::metadata(&self.sites).map_err(disk("look at", &self.sites))?.permissions();
             fs::set_permissions(&staged, mode).map_err(disk("set the mode of", &staged))?;
             for file in entries(&self.sites)?.into_iter().filter(|path| !path.is_dir()) {
-                let link = staged.join(file.file_name().unwrap_or_default());
-                fs::hard_link(&file, &link).map_err(disk("link", &file))?;
+                let kept = staged.join(file.file_name().unwrap_or_default());
+                // Not every file system links, nor may a service link what is another's: a copy says the same.
+                let linked = fs::hard_link(&file, &kept).or_else(|_| fs::copy(&file, &kept).map(drop));
+                linked.map_err(disk("keep", &file))?;
             }
         }
         for (file, text) in texts {
