@@ -10,6 +10,8 @@ PROGRAMS := -p haidang-collector -p haidang-agent -p haidang-world
 CONSOLE_SOURCES := $(shell find $(WEB)/src $(WEB)/public -type f 2>/dev/null) $(wildcard $(addprefix $(WEB)/,index.html package.json svelte.config.js tsconfig.json vite.config.ts))
 
 LAB ?= ../shared/lab/lab
+# libfaketime, which puts other clocks under programs.
+TEST_PACKAGES := faketime
 LAB_PACKAGES := faketime iproute2 iputils-ping nftables openssl python3 snmpd
 S ?= S01-commune-cut
 
@@ -41,7 +43,7 @@ $(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(CONSOLE_SOURCES
 	npm --prefix $(WEB) run build
 	@touch $@
 
-test: fmt-check clippy test-web test-rust test-browser ## Pass every test; installs chromium when missing
+test: fmt-check clippy test-web test-rust test-browser ## Pass every test; installs chromium and faketime when missing
 	@echo "all tests pass"
 
 fmt: ## Format the Rust code
@@ -60,11 +62,17 @@ test-web: $(WEB)/dist/index.html ## Type-check, test and build the console
 test-rust: $(WEB)/dist/index.html ## Test the Rust code
 	rustfmt --edition 2024 --check agent/src/probe/*.rs # behind a macro, where cargo fmt does not look
 	cargo build --locked $(PROGRAMS)
+	@$(call installed,$(TEST_PACKAGES))
 	cargo test --workspace --locked
 
 test-browser: $(WEB)/dist/index.html ## Look at the console in a real browser
 	cargo build --locked $(PROGRAMS)
 	BIN=$(TARGET)/debug tests/browser/run
+
+# Debian packages that are installed when missing.
+installed = missing=$$(for package in $(1); do \
+		dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
+	[[ -z $$missing ]] || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; }
 
 # What the build needs, each with what to do when it is not there.
 tools:
@@ -79,9 +87,7 @@ lab: ## Play a scenario of the network lab on real packets, as root: make lab S=
 	else $(MAKE) lab-play; fi
 
 lab-play: build
-	@missing=$$(for package in $(LAB_PACKAGES); do \
-		dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
-	[[ -z $$missing ]] || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; }
+	@$(call installed,$(LAB_PACKAGES))
 	cargo build --locked -p haidang-tests --bin haidang-lab
 	@export LAB="$(abspath $(LAB))" BIN="$(abspath $(TARGET))/release"; \
 	trap '$(TARGET)/debug/haidang-lab down' EXIT; \

@@ -2,6 +2,7 @@
 
 pub mod console;
 pub mod evidence;
+mod fake_clock;
 pub mod figures;
 pub mod gap;
 pub mod gateway;

@@ -2,6 +2,7 @@
 //! temporary folder, on ports and loopback addresses of its own.
 
 use crate::console::Console;
+pub use crate::fake_clock::FakeClock;
 use anyhow::{Context, anyhow, bail};
 use haidang_collector::agent_file;
 use haidang_daemon::yaml;
@@ -103,11 +104,20 @@ impl Stage {
 
     /// Starts the collector and waits until it is ready.
     pub fn start_collector(&mut self) -> anyhow::Result<Console> {
+        self.start_collector_with(&[])
+    }
+
+    /// Starts the collector under another wall clock.
+    pub fn start_collector_under(&mut self, clock: &FakeClock) -> anyhow::Result<Console> {
+        self.start_collector_with(&clock.environment())
+    }
+
+    fn start_collector_with(&mut self, environment: &[(&str, String)]) -> anyhow::Result<Console> {
         let (config, folder, sign_in) =
             (self.configuration(), self.collector_folder(), self.path("console.json"));
         let serve = ["serve", "--config", &config, "--data", &folder, "--first-sign-in", &sign_in];
         let log = self.path("collector.log");
-        self.collector = Some(spawn("haidang-collector", &serve, &log)?);
+        self.collector = Some(spawn("haidang-collector", &serve, &log, environment)?);
         let mut console =
             Console { address: format!("127.0.0.1:{}", self.ports.console), token: String::new() };
         wait("the collector to be ready", 60, || {
@@ -123,9 +133,18 @@ impl Stage {
 
     /// Starts the one real agent.
     pub fn start_agent(&mut self) -> anyhow::Result<()> {
+        self.start_agent_with(&[])
+    }
+
+    /// Starts the one real agent under another wall clock.
+    pub fn start_agent_under(&mut self, clock: &FakeClock) -> anyhow::Result<()> {
+        self.start_agent_with(&clock.environment())
+    }
+
+    fn start_agent_with(&mut self, environment: &[(&str, String)]) -> anyhow::Result<()> {
         let (file, folder) = (self.plan_file(), self.agent_folder());
         let run = ["run", "--config", &file, "--data", &folder];
-        self.agent = Some(spawn("haidang-agent", &run, &self.path("agent.log"))?);
+        self.agent = Some(spawn("haidang-agent", &run, &self.path("agent.log"), environment)?);
         Ok(())
     }
 
@@ -134,7 +153,7 @@ impl Stage {
         let (config, agents, run) = (self.configuration(), self.path("agents"), self.path("run"));
         fs::create_dir_all(&run)?;
         let serve = ["serve", "--config", &config, "--agents", &agents, "--run", &run];
-        self.world = Some(spawn("haidang-world", &serve, &self.path("world.log"))?);
+        self.world = Some(spawn("haidang-world", &serve, &self.path("world.log"), &[])?);
         Ok(())
     }
 
@@ -273,9 +292,10 @@ pub fn run(name: &str, arguments: &[&str]) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn spawn(name: &str, arguments: &[&str], log: &str) -> anyhow::Result<Child> {
+fn spawn(name: &str, arguments: &[&str], log: &str, environment: &[(&str, String)]) -> anyhow::Result<Child> {
     let log = fs::File::options().create(true).append(true).open(log)?;
     let command = &mut Command::new(program(name)?);
+    command.envs(environment.iter().map(|(key, value)| (key, value)));
     command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     command.spawn().with_context(|| format!("start {name}"))
 }

@@ -1,0 +1,178 @@
+//! A disk that is full for a while, small and real: what it cannot take is counted and said, nothing acknowledged is
+//! lost, and all goes on by itself once there is room.
+//!
+//! A small file system can only be mounted by root; without that the tests say so and prove nothing.
+#![allow(clippy::unwrap_used)]
+
+use haidang_daemon::clock::Clock;
+use haidang_tests::console::Console;
+use haidang_tests::evidence;
+use haidang_tests::gateway;
+use haidang_tests::proxy::Proxy;
+use haidang_tests::stage::{Stage, wait};
+use haidang_tests::targets::Targets;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+const TARGETS: usize = 10;
+/// Longest wait for anything, seconds.
+const PATIENCE: u32 = 120;
+
+/// A file system of its own in a folder, with what the folder held; gone when dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(folder: &str, size: &str) -> Option<SmallDisk> {
+        fs::create_dir_all(folder).unwrap();
+        let held: Vec<(PathBuf, Vec<u8>)> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+            .map(|path| (path.clone(), fs::read(path).unwrap()))
+            .collect();
+        let size = format!("size={size},mode=0700");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "none", folder]).output();
+        if !mounted.is_ok_and(|mounted| mounted.status.success()) {
+            println!("no file system can be mounted here (not root?): nothing is proved");
+            return None;
+        }
+        for (path, content) in held {
+            fs::write(path, content).unwrap();
+        }
+        Some(SmallDisk(folder.into()))
+    }
+
+    /// Takes all the room that is left.
+    fn fill(&self) {
+        let mut filler = File::create(self.filler()).unwrap();
+        for size in [64 << 10, 4 << 10, 256, 1] {
+            while filler.write_all(&vec![0; size]).is_ok() {}
+        }
+    }
+
+    fn empty(&self) {
+        fs::remove_file(self.filler()).unwrap();
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+fn ready(console: &Console) -> anyhow::Result<u16> {
+    Ok(console.request("GET", "/readyz", "")?.0)
+}
+
+fn counted(console: &Console, metric: &str) -> u64 {
+    let (_, text) = console.request("GET", "/metrics", "").unwrap();
+    let line = text.lines().find(|line| line.starts_with(metric) && !line.starts_with('#'));
+    line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).unwrap_or(-1.0) as u64
+}
+
+/// Waits until the agent knows everything that it numbered so far to be kept, and compares: every batch once, with
+/// the same octets.
+fn nothing_is_lost(stage: &Stage) {
+    let end = evidence::numbered(&stage.agent_folder()).unwrap().len() as u64;
+    wait("the backlog to be acknowledged", PATIENCE, || {
+        Ok((evidence::acknowledged(&stage.agent_folder())? >= end).then_some(()))
+    })
+    .unwrap();
+    let before = |batches: Vec<evidence::Kept>| -> Vec<evidence::Kept> {
+        let mut kept: Vec<_> = batches.into_iter().filter(|batch| batch.seq < end).collect();
+        kept.sort_by_key(|batch| batch.seq);
+        kept
+    };
+    let numbered = before(evidence::numbered(&stage.agent_folder()).unwrap());
+    let stored = before(evidence::stored(&stage.collector_folder(), gateway::SITE).unwrap());
+    assert!(numbered.len() > 10, "{} batches prove little", numbered.len());
+    assert_eq!(numbered.len(), stored.len());
+    assert!(numbered == stored, "a batch was stored with other octets");
+}
+
+#[test]
+fn a_collector_without_room_refuses_says_so_and_goes_on_when_there_is_room() {
+    let targets = Targets::start(TARGETS, &Clock::machine().unwrap()).unwrap();
+    let mut stage = gateway::stage(40, &targets, "1s").unwrap();
+    let Some(disk) = SmallDisk::mount(&stage.collector_folder(), "48m") else { return };
+    let console = stage.start_collector().unwrap();
+    stage.start_agent().unwrap();
+    wait("the first acknowledgement", PATIENCE, || {
+        Ok((evidence::acknowledged(&stage.agent_folder())? > 0).then_some(()))
+    })
+    .unwrap();
+
+    disk.fill();
+    wait("the collector to say that it is not ready", PATIENCE, || {
+        Ok((ready(&console)? == 503).then_some(()))
+    })
+    .unwrap();
+    sleep(Duration::from_secs(10));
+    assert!(counted(&console, "fold_refused_total") > 0, "what it could not keep is counted");
+    disk.empty();
+    wait("the collector to be ready again", PATIENCE, || Ok((ready(&console)? == 200).then_some(())))
+        .unwrap();
+    nothing_is_lost(&stage);
+    let open: Vec<_> = console.incidents().unwrap();
+    assert_eq!(open.len(), 0, "our own blindness is nobody's outage: {open:#?}");
+    drop(stage);
+    drop(disk);
+}
+
+#[test]
+fn an_agent_without_room_keeps_what_it_can_counts_the_rest_and_sends_it_all() {
+    let targets = Targets::start(TARGETS, &Clock::machine().unwrap()).unwrap();
+    let mut stage = gateway::stage(41, &targets, "1s").unwrap();
+    let Some(disk) = SmallDisk::mount(&stage.agent_folder(), "4m") else { return };
+    let proxy = Proxy::start(stage.agents_port(), stage.stamp_port()).unwrap();
+    stage
+        .change_plan(|plan| {
+            for uplink in &mut plan.uplinks {
+                uplink.collector = format!("http://{}", proxy.batches);
+                uplink.stamp = proxy.stamp;
+            }
+        })
+        .unwrap();
+    stage.start_collector().unwrap();
+    stage.start_agent().unwrap();
+    wait("the first acknowledgement", PATIENCE, || {
+        Ok((evidence::acknowledged(&stage.agent_folder())? > 0).then_some(()))
+    })
+    .unwrap();
+
+    proxy.hold();
+    disk.fill();
+    let asked: usize = targets.asked().iter().map(Vec::len).sum();
+    let log = stage.path("agent.log");
+    wait("the agent to say that its disk is full", PATIENCE, || {
+        let said = fs::read_to_string(&log)?;
+        Ok(said.contains("until the disk takes it").then_some(()))
+    })
+    .unwrap();
+    sleep(Duration::from_secs(5));
+    let later: usize = targets.asked().iter().map(Vec::len).sum();
+    assert!(later > asked, "a full disk stops no check");
+    disk.empty();
+    proxy.release();
+    nothing_is_lost(&stage);
+    // Every run was kept in memory meanwhile: none is missing between two that were numbered.
+    let numbered = evidence::numbered(&stage.agent_folder()).unwrap();
+    let runs = evidence::runs(&numbered).unwrap();
+    for target in 0..targets.count() {
+        let told = runs.iter().filter(|(check, _)| *check == Targets::check(target)).count();
+        let asked = targets.asked()[target].len();
+        assert!(asked - told <= 4, "target {target} was asked {asked} times, {told} are told");
+    }
+    assert!(Path::new(&log).exists());
+    drop(stage);
+    drop(disk);
+}
