@@ -215,7 +215,8 @@ fn spoilt() -> (Rows, BTreeSet<String>, Vec<(String, &'static str)>) {
     rows[other(34)][column("Địa chỉ WAN")] = rows[primary(34)][column("Địa chỉ WAN")].clone();
     said.push((cell(other(34), "Địa chỉ WAN"), "is the address of row"));
     let last = rows.len() - 1;
-    rows[last] = rows[other(35)].clone();
+    let pasted = rows[other(35)].clone();
+    rows[last] = pasted;
     said.push(((last as u32 + HEADING + 2).to_string(), "the row repeats row"));
     let cells = said.iter().map(|(cell, _)| cell.clone()).collect();
     (rows, cells, said)
