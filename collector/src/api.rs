@@ -13,6 +13,7 @@
 //! looks for every address of the record in every answer.
 
 mod availability;
+mod configuration;
 mod console;
 mod events;
 mod finding;
@@ -24,6 +25,7 @@ mod problem;
 mod province;
 mod series;
 mod sign_in;
+mod site;
 mod story;
 pub mod view;
 
@@ -42,6 +44,7 @@ use axum::{
 use haidang_daemon::{clock::Clock, serve::Health, stop::Stop};
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Largest request body, octets: a note of the longest allowed length in JSON escapes.
 const BODY_MAX: usize = 64 * 1024;
@@ -74,6 +77,8 @@ struct Console {
     desk: sign_in::Desk,
     shelf: import::Shelf,
     events: Arc<events::Relay>,
+    /// Held by who reads the configuration directory.
+    reading: Arc<Semaphore>,
 }
 
 type Shared = Arc<Console>;
@@ -92,6 +97,7 @@ fn routes(parts: Parts, events: Arc<events::Relay>) -> Router {
         desk: sign_in::Desk::default(),
         shelf: import::Shelf::default(),
         events,
+        reading: Arc::new(Semaphore::new(1)),
     };
     let shared = Arc::new(console);
     Router::new()
@@ -106,6 +112,8 @@ fn routes(parts: Parts, events: Arc<events::Relay>) -> Router {
         .route("/api/v1/topology", get(province::topology))
         .route("/api/v1/state", get(province::state))
         .route("/api/v1/findings", get(province::findings))
+        .route("/api/v1/configuration", get(configuration::configuration))
+        .route("/api/v1/sites/{id}", get(site::site))
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::story))
         .route("/api/v1/incidents/{id}/ack", post(incidents::ack))

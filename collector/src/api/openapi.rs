@@ -1,6 +1,6 @@
 //! `GET /api/openapi.json`: the API described from the code that answers it (OpenAPI 3.1).
 
-use super::{availability, events, import, incidents, province, series};
+use super::{availability, configuration, events, import, incidents, province, series, site};
 use axum::Json;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -14,6 +14,8 @@ use utoipa::{Modify, OpenApi};
         province::topology,
         province::state,
         province::findings,
+        configuration::configuration,
+        site::site,
         incidents::list,
         incidents::story,
         incidents::ack,

@@ -3,5 +3,6 @@
 mod doors;
 mod import;
 pub(super) mod rig;
+mod sites;
 mod story;
 mod truth;

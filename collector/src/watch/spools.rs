@@ -46,6 +46,15 @@ impl Spools {
         Some(&self.agents.get(agent)?.get(&spool_id)?.received)
     }
 
+    /// When the spool of `agent` heard last was heard (UTC ms), and how many numbers below its highest are missing.
+    pub fn standing(&self, agent: &str) -> Option<(i64, u64)> {
+        let spool = self.agents.get(agent)?.values().max_by_key(|spool| spool.heard)?;
+        let ranges = spool.received.as_slice();
+        let first = ranges.first().map_or(0, |(first, _)| *first);
+        let between = ranges.windows(2).map(|pair| pair[1].0 - pair[0].1 - 1).sum::<u64>();
+        Some((spool.heard, first + between))
+    }
+
     /// What [`Spools::receive`] would say at `at` (UTC ms), and the numbers received after it.
     pub fn expect(&self, agent: &str, spool_id: u64, seq: u64, at: i64) -> Result<(bool, Ranges), Beyond> {
         let spools = self.agents.get(agent);
@@ -112,6 +121,16 @@ mod tests {
         assert_eq!(spools.of("a", 1), None);
         assert!(spools.of("a", 0).is_some());
         assert_eq!(spools.agents["a"].len(), SPOOLS);
+    }
+
+    #[test]
+    fn an_agent_stands_by_the_spool_heard_last_and_what_is_missing_in_it() {
+        let mut spools = Spools::default();
+        assert_eq!(spools.standing("a"), None);
+        for (spool, seq, at) in [(1, 9, 5), (2, 0, 10), (2, 1, 11), (2, 4, 12), (2, 7, 13)] {
+            assert_eq!(spools.receive("a", spool, seq, at), Ok(true));
+        }
+        assert_eq!(spools.standing("a"), Some((13, 4)), "2, 3, 5 and 6 of the second spool");
     }
 
     #[test]
