@@ -224,6 +224,11 @@ impl Watch {
         self.spools.standing(agent)
     }
 
+    /// Whether an agent runs the plan meant for it, as far as it was heard.
+    pub fn agent_plan(&self, agent: &str) -> Option<&'static str> {
+        self.taking.of(agent)
+    }
+
     /// How far an agent's clock is ahead of ours, ms (behind: negative); 0 while it may be right.
     pub fn agent_clock(&self, agent: &str) -> Option<i64> {
         self.clocks.get(agent).map(Skew::ahead)

@@ -217,7 +217,7 @@ fn agent(watch: &Watch, id: &str) -> AgentView {
     AgentView {
         heard: standing.map(|(heard, _)| rfc3339(heard)),
         backlog: standing.map(|(_, missing)| missing),
-        plan: None,
+        plan: watch.agent_plan(id),
         clock_s: watch.agent_clock(id).map(|ahead| ahead as f64 / 1000.0),
     }
 }

@@ -66,6 +66,17 @@ impl Taking {
         }
     }
 
+    /// Whether the agent of a site runs the plan meant for it: `taken`, `waiting` or `refused`. None before it was
+    /// heard under this plan.
+    pub fn of(&self, site: &str) -> Option<&'static str> {
+        let standing = self.agents.get(site).filter(|one| one.heard > 0 || one.other_since.is_some())?;
+        Some(match standing {
+            Standing { refused: Some(_), .. } => "refused",
+            Standing { other_since: Some(_), .. } => "waiting",
+            _ => "taken",
+        })
+    }
+
     /// What somebody should look at.
     pub fn findings(&self) -> Vec<Finding> {
         let finding = |(site, standing): (&Id, &Standing)| {
@@ -109,6 +120,7 @@ mod tests {
         assert!(says(&mut taking, 0, old, &[]).is_empty());
         taking.configure(&record("new"));
         assert!(says(&mut taking, 1_000, old, &[]).is_empty());
+        assert_eq!(taking.of("a"), Some("waiting"));
         assert!(says(&mut taking, 120_999, old, &[]).is_empty());
         assert_eq!(says(&mut taking, 121_000, old, &[]), ["plan-not-taken"]);
         taking.configure(&record("new"));
@@ -121,7 +133,10 @@ mod tests {
         let (old, new) = (Plans::of(&record("old")).digest("a"), Plans::of(&record("new")).digest("a"));
         let mut taking = Taking::default();
         taking.configure(&record("new"));
+        assert_eq!(taking.of("a"), None);
         assert_eq!(says(&mut taking, 0, old, &[EventKind::PlanRefused]), ["plan-refused"]);
+        assert_eq!(taking.of("a"), Some("refused"));
         assert!(says(&mut taking, 5_000, new, &[]).is_empty());
+        assert_eq!(taking.of("a"), Some("taken"));
     }
 }

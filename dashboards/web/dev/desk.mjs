@@ -13,29 +13,34 @@ export function firstWindows(at) {
   ];
 }
 
-const fault = (row, title, cell, message) => ({ sheet: "Danh mục", row, column: "D", title, cell, message });
+const fault = (row, column, title, cell, message) => ({ sheet: "Danh mục", row, column, title, cell, message });
 
 const ERRORS = [
-  fault(4, "Mã xã", "2824", "mã xã phải có 5 chữ số"),
-  fault(7, "Nhà mạng", "VNTP", "không có nhà mạng “VNTP”; có phải “VNPT”?"),
-  fault(12, "Băng thông (Mb/s)", "một trăm", "không phải số"),
-  fault(31, "Mã kênh", "DTP-VNP-2824911", "mã kênh này đã có ở dòng 3"),
-  fault(88, "Giờ làm việc", "7h-25h", "giờ phải nằm trong 00:00–24:00"),
+  fault(4, "A", "Mã xã", "2824", "mã xã có 5 chữ số"),
+  fault(7, "F", "Nhà mạng", "VNTP", "không có nhà mạng này; có phải “VNPT”?"),
+  fault(12, "H", "Băng thông (Mb/s)", "một trăm", "không phải số"),
+  fault(31, "E", "Mã kênh", "DTP-VNP-2824911", "mã kênh này đã có ở ô E3"),
+  fault(88, null, null, null, "dòng này không nêu xã nào"),
 ];
 
-const ITEMS = [
-  { change: "removed", kind: "line", id: "28360-1-l2", name: "DTP-VIE-2836012", fields: [] },
-  { change: "changed", kind: "line", id: "28249-1-l1", name: "DTP-VNP-2824911", fields: [{ field: "mbps", old: "100", new: "200" }, { field: "contract", old: null, new: "HĐ 12/2025/VNPT" }] },
-  { change: "changed", kind: "site", id: "28261-1", name: "Ủy ban nhân dân phường Mỹ Tho", fields: [{ field: "contact", old: "Trần Văn A, 0277 000 1001", new: "Lê Thị B, 0277 000 1002" }] },
-  ...Array.from({ length: 9 }, (_, i) => ({ change: "added", kind: i % 3 === 2 ? "line" : "site", id: `2${i}-moi`, name: i % 3 === 2 ? `DTP-VNP-9${i}` : `Trường Tiểu học số ${i + 1}`, fields: [] })),
-];
+const field = (key, old, now) => ({ field: key, old, new: now, restricted: false });
 
-export function preview(name) {
-  const warnings = [fault(19, "Điện thoại", "0277", "số điện thoại ngắn bất thường")];
-  const base = { digest: "a1b2c3", errors: [], warnings: [], added: 0, changed: 0, gone: 0, removed: 0, unchanged: 300, items: [] };
-  if (name.includes("loi")) return { ...base, errors: ERRORS, warnings };
+function items(fate) {
+  return [
+    { change: fate, kind: "line", id: "28360-1-l2", site: "28360-1", name: "DTP-VIE-2836012", fields: [] },
+    { change: "changed", kind: "line", id: "28249-1-l1", site: "28249-1", name: "DTP-VNP-2824911", fields: [field("mbps", "100", "200"), field("contract", null, "HĐ 12/2025/VNPT"), { field: "vlan", old: null, new: null, restricted: true }] },
+    { change: "changed", kind: "site", id: "28261-1", site: null, name: "Ủy ban nhân dân phường Mỹ Tho", fields: [field("contact", "Trần Văn A, 0277 000 1001", "Lê Thị B, 0277 000 1002")] },
+    ...Array.from({ length: 9 }, (_, i) => ({ change: "added", kind: i % 3 === 2 ? "line" : "site", id: `2${i}-moi`, site: null, name: i % 3 === 2 ? `DTP-VNP-9${i}` : `Trường Tiểu học số ${i + 1}`, fields: [] })),
+  ];
+}
+
+export function preview(name, remove) {
+  const warnings = [fault(19, "K", "Điện thoại", "0277", "số điện thoại ngắn bất thường")];
+  const base = { digest: "a1b2c3", errors: [], error_count: 0, warnings: [], added: 0, changed: 0, gone: 0, removed: 0, unchanged: 360, items: [] };
+  if (name.includes("loi")) return { ...base, errors: ERRORS, error_count: ERRORS.length, warnings };
   if (name.includes("nhu-cu")) return base;
-  return { ...base, warnings, added: 9, changed: 2, removed: 1, unchanged: 288, items: ITEMS };
+  const fate = remove ? "removed" : "gone";
+  return { ...base, warnings, added: 9, changed: 2, [fate]: 1, unchanged: 357, items: items(fate) };
 }
 
 export const BROKEN = {

@@ -121,7 +121,7 @@ async function desk(request, url) {
   await body(request);
   if (id === "accept") return [200, {}];
   const name = url.searchParams.get("file") ?? "";
-  return name.includes("hong") ? [422, { title: "Unprocessable", detail: "tệp hỏng hoặc có mật khẩu" }] : [200, preview(name)];
+  return name.includes("hong") ? [422, { title: "Unprocessable", detail: "tệp hỏng hoặc có mật khẩu" }] : [200, preview(name, url.searchParams.get("remove") === "true")];
 }
 
 async function api(request, response, url) {

@@ -139,11 +139,55 @@ test("an incident, if there is one, tells its root, cause and timeline", async (
   return undefined;
 });
 
+test("a site is opened from its commune and tells its lines, its day and what was measured", async () => {
+  await page.goto(`${BASE_URL}/`);
+  await page.click('[data-commune="28249"]');
+  await page.click('dialog[open] a[href^="/sites/"]');
+  await page.waitForSelector("[data-part=charts] svg");
+  assert.equal(new URL(page.url()).pathname, "/sites/28249-tt");
+  assert.equal(await page.locator("dialog[open]").count(), 0, "the panel stays behind");
+  assert.match(await page.innerText("main"), /DTP-VNPT-/);
+  assert.ok((await page.locator("[data-part=charts] path.line").count()) > 0, "a curve");
+  await look("site");
+});
+
+test("the stretch of time stands in the address, and reading the chart needs no mouse", async () => {
+  await page.click("[data-part=charts] button:has-text('1')");
+  await page.waitForFunction(() => location.search === "?span=1h");
+  await page.reload();
+  await page.waitForSelector('[data-part=charts] [aria-pressed="true"]');
+  await page.waitForSelector("[role=slider]");
+  await page.focus("[role=slider]");
+  await page.keyboard.press("ArrowLeft");
+  const read = await page.getAttribute("[role=slider]", "aria-valuetext");
+  assert.match(read ?? "", /^\d\d:\d\d \d\d\/\d\d/);
+});
+
+test("the set-up says whether the configuration is in use, and leads to the import", async () => {
+  await page.goto(`${BASE_URL}/setup`);
+  await page.waitForSelector('[data-good="true"]');
+  await look("setup");
+  await page.click('a[href="/import"]');
+  await page.setInputFiles("input[type=file]", { name: "danh-muc.xls", mimeType: "text/plain", buffer: Buffer.from("x") });
+  await page.waitForSelector('[data-step="refused"]');
+  await look("import-refused");
+  const sheet = "Mã xã;Tên điểm;Nhà mạng\n2824;UBND;VNTP\n";
+  await page.setInputFiles("input[type=file]", { name: "danh-muc.csv", mimeType: "text/csv", buffer: Buffer.from(sheet) });
+  await page.waitForSelector('[data-step="preview"][data-good="false"] ~ section table');
+  await look("import-errors");
+});
+
 test("a phone shows the overview without scrolling sideways", async () => {
   await page.setViewportSize({ width: 390, height: 844 });
   await page.goto(`${BASE_URL}/`);
   await page.waitForSelector("[data-commune]");
   await look("phone");
+});
+
+test("a phone shows a site without scrolling sideways", async () => {
+  await page.goto(`${BASE_URL}/sites/28249-tt`);
+  await page.waitForSelector("[data-part=charts] svg");
+  await look("phone-site");
 });
 
 test("a wall screen shows the whole province without a control", async () => {

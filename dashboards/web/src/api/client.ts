@@ -72,9 +72,11 @@ export class Client {
     await this.ask(`/api/v1/maintenance/${encodeURIComponent(id)}`, { method: "DELETE", headers: { accept: "application/json" } });
   }
 
-  /** Sends a sheet to be looked at; nothing is written yet. `sent` is told how far it is, 0 to 1. */
-  async preview(file: File, sent: (share: number) => void): Promise<Preview> {
-    const answer = await upload(`/api/v1/import?${new URLSearchParams({ file: file.name })}`, file, sent);
+  /** Sends a sheet to be looked at; nothing is written yet. With `remove`, what it no longer names would go.
+   * `sent` is told how far it is, 0 to 1. */
+  async preview(file: File, remove: boolean, sent: (share: number) => void): Promise<Preview> {
+    const query = new URLSearchParams({ file: file.name, ...(remove ? { remove: "true" } : {}) });
+    const answer = await upload(`/api/v1/import?${query}`, file, sent);
     if (answer.status === 401) this.signIn();
     if (!answer.ok) throw new ApiError(answer.status, await reasonOf(answer));
     return (await answer.json()) as Preview;

@@ -1,9 +1,10 @@
 /* A sheet on its way into the record: what the collector found in it, and what it would change. */
 
 export interface SheetFault {
+  /** Name of the sheet; empty for CSV. */
   sheet: string;
   row: number;
-  /** As the office program names it: `F`. */
+  /** As the office program names it, `F`; null for the row as a whole. */
   column: string | null;
   /** The column's heading. */
   title: string | null;
@@ -12,29 +13,31 @@ export interface SheetFault {
   message: string;
 }
 
+export type Fate = "added" | "changed" | "gone" | "removed";
+
 export interface SheetChange {
-  /** `gone`: no longer in the sheet, and kept. */
-  change: "added" | "changed" | "gone" | "removed";
-  kind: "site" | "line" | "commune" | "area" | (string & {});
+  /** `gone`: the sheet no longer names it and it stays; `removed`: it goes. */
+  change: Fate;
+  /** `area`, `commune`, `site` or `line`. */
+  kind: string;
   id: string;
   name: string;
-  fields: { field: string; old: string | null; new: string | null }[];
+  /** Values are null where only an administrator's terminal shows them. */
+  fields: { field: string; old: string | null; new: string | null; restricted: boolean }[];
 }
 
-/** Nothing is written before `digest` is accepted; with errors it cannot be. */
-export interface Preview {
+export type Counts = Record<Fate | "unchanged", number>;
+
+/** Nothing is written before `digest` is accepted; with errors, or where nothing would be written, it cannot be. */
+export interface Preview extends Counts {
   digest: string;
   errors: SheetFault[];
+  error_count: number;
   warnings: SheetFault[];
-  added: number;
-  changed: number;
-  gone: number;
-  removed: number;
-  unchanged: number;
   items: SheetChange[];
 }
 
-/** Larger than any province's sheet. */
+/** The collector takes no larger one. */
 export const SHEET_MAX = 16 * 1024 * 1024;
 const ENDINGS = [".xlsx", ".csv"];
 

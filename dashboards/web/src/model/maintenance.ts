@@ -30,12 +30,16 @@ export function touches(window: Maintenance, site: string, topology: Topology): 
   });
 }
 
+/** One window names at most so many things. */
+const ITEMS_MAX = 200;
+
 /** Roots that one can put under maintenance as they are; for others it is the sites they touch. */
 const THINGS = new Set(["site", "line", "device", "service", "pop", "hand_off", "carrier"]);
 
+/** Empty where it is more than one window takes. */
 export function subjectsOf({ root, affected }: Incident): Subject[] {
   if (THINGS.has(root.kind)) return [{ kind: root.kind, id: root.id }];
-  return affected.map((id) => ({ kind: "site", id }));
+  return affected.length > ITEMS_MAX ? [] : affected.map((id) => ({ kind: "site", id }));
 }
 
 /** What a window is about, by the names people know. */

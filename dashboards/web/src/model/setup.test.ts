@@ -11,6 +11,7 @@ describe("a subject", () => {
     ["s2/gateway", "UBND phường Mỹ Tho · gateway", "s2"],
     ["l3", "VTL-003 · UBND phường Mỹ Tho", "s2"],
     ["line/l3", "VTL-003 · UBND phường Mỹ Tho", "s2"],
+    ["28360", "Xã Cái Bè", null],
     ["hand-off/a-1/ours", "hand-off/a-1/ours", null],
   ])("%s is called %s", (subject, words, site) => {
     expect(siteNames(topology)(subject)).toEqual({ words, site });
