@@ -49,6 +49,10 @@ pub fn finding(finding: Finding, lang: &str) -> FindingView {
             "chưa chứng minh được đầu đo đi bằng đường này: kiểm tra định tuyến theo nguồn",
             "the agent is not proved to use this line: check source routing",
         ),
+        "one-path" => (
+            "hai đường đi ra bằng một tuyến, không có dự phòng thật: kiểm tra định tuyến tại thiết bị cổng",
+            "both lines leave by one path, so there is no real backup: check the routing on the gateway",
+        ),
         "check-failing" => {
             ("phép đo luôn thất bại: kiểm tra đích đo", "the check keeps failing: check its target")
         }
