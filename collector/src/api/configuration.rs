@@ -15,7 +15,7 @@ const TOLD: usize = 200;
 /// A place in the configuration that is wrong.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FaultView {
-    /// File, within the configuration directory.
+    /// File, within the configuration directory; `.` for the directory as a whole.
     pub file: String,
     /// Line, from 1.
     pub line: u64,
@@ -62,9 +62,9 @@ pub(super) async fn configuration(
 }
 
 fn view(fault: &Fault, directory: &std::path::Path) -> FaultView {
-    let file = fault.file.strip_prefix(directory).unwrap_or(&fault.file);
+    let file = fault.file.strip_prefix(directory).unwrap_or(&fault.file).display().to_string();
     FaultView {
-        file: file.display().to_string(),
+        file: if file.is_empty() { ".".into() } else { file },
         line: fault.line,
         column: fault.column,
         text: fault.message.clone(),

@@ -205,7 +205,7 @@ mod tests {
         });
         assert_eq!(
             told(&changes, "s"),
-            [r#"2 Added Line C-2 None"#, r#"2 Renamed Line C-9 Some(("C-1", "C-9"))"#]
+            ["2 Added Line C-2 None", r#"2 Renamed Line C-9 Some(("C-1", "C-9"))"#]
         );
         let changes = after(|record| record.lines.clear());
         assert_eq!(told(&changes, "s"), ["2 Removed Line C-1 None"]);

@@ -104,5 +104,7 @@ async fn where_the_configuration_is_wrong_is_for_administrators() {
     let request =
         axum::http::Request::get("/api/v1/configuration").header("authorization", format!("Bearer {token}"));
     let told = rig.send(request.body(axum::body::Body::empty()).unwrap()).await.json();
-    assert_eq!((&told["faults"][0]["file"], &told["faults"][0]["line"]), (&json!("a.yml"), &json!(2)));
+    let places: Vec<_> =
+        told["faults"].as_array().unwrap().iter().map(|f| (&f["file"], &f["line"])).collect();
+    assert!(places.contains(&(&json!("a.yml"), &json!(2))), "{told}");
 }
