@@ -1,8 +1,11 @@
 //! Connections out: TCP from a chosen source address, with TLS on top where the URL says so.
 //!
 //! Shared by the http probe and the uplinks. Certificates are judged against the roots of Mozilla
-//! (`webpki-roots`), the collector's against the province's own authority where the agent's file holds one;
-//! nothing turns that judgement off.
+//! (`webpki-roots`), the collector's against the province's own authority where the agent's file holds one.
+//! For uplinks nothing turns that judgement off; the http probe [looks](certificate) at bad ones too, and sends
+//! nothing to whoever shows one.
+
+pub mod certificate;
 
 use haidang_probe::outcome::Failure;
 use haidang_probe::plan::Uplink;
@@ -68,7 +71,7 @@ impl Url {
     }
 
     /// The name a certificate must be for.
-    fn server_name(&self) -> io::Result<ServerName<'static>> {
+    pub fn server_name(&self) -> io::Result<ServerName<'static>> {
         match &self.endpoint.place {
             Place::Address(address) => Ok(ServerName::from(*address)),
             place => ServerName::try_from(place.to_string()).map_err(io::Error::other),
@@ -142,8 +145,7 @@ impl Trust {
         if let Some(web) = WEB.get() {
             return Ok(web.clone());
         }
-        let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
-        let web = Trust::in_roots(roots).map_err(io::Error::other)?;
+        let web = Trust::in_roots(roots()).map_err(io::Error::other)?;
         Ok(WEB.get_or_init(|| web).clone())
     }
 
@@ -168,6 +170,11 @@ impl Trust {
             .with_no_client_auth();
         Ok(Trust(TlsConnector::from(Arc::new(config))))
     }
+}
+
+/// The issuers of certificates that are known: Mozilla's.
+pub fn roots() -> rustls::RootCertStore {
+    rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() }
 }
 
 /// What a failed connection or exchange says of the target.

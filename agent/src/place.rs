@@ -80,7 +80,9 @@ impl FromStr for Endpoint {
         if text == "@resolver" {
             return Ok(Endpoint { place: Place::Resolver, port: DNS });
         }
-        if let Ok(address) = text.parse::<SocketAddr>() {
+        if let Ok(address) = text.parse::<SocketAddr>()
+            && address.port() != 0
+        {
             return Ok(Endpoint { place: Place::Address(address.ip()), port: address.port() });
         }
         let wrong = || {
@@ -257,7 +259,7 @@ eth0\t0001A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
         ] {
             assert_eq!(text.parse(), Ok(Endpoint { place, port }), "{text}");
         }
-        for wrong in ["192.0.2.1", "a:0", "a:b", ":53", "@gateway:1", "2001:db8::1", "a b:1"] {
+        for wrong in ["192.0.2.1", "192.0.2.1:0", "a:0", "a:b", ":53", "@gateway:1", "2001:db8::1", "a b:1"] {
             assert!(wrong.parse::<Endpoint>().is_err(), "{wrong}");
         }
     }

@@ -55,6 +55,7 @@ probes! {
     Stamp stamp;
     Interface interface;
     Uptime uptime;
+    Dns dns;
 }
 
 /// What probes are made from.

@@ -50,10 +50,11 @@ macro_rules! probe_kinds {
 probe_kinds! {
     Icmp "icmp" "ICMP echo to an address or name";
     Tcp "tcp" "TCP connect to `host:port`";
-    Http "http" "GET of a URL, http or https";
+    Http "http" "GET of a URL, http or https, and a look at the certificate";
     Stamp "stamp" "unauthenticated STAMP (RFC 8762) to a reflector at `host:port`";
     Interface "interface" "counters and state of this machine's interface, or `*` for all but loopback";
     Uptime "uptime" "how long this machine has been up";
+    Dns "dns" "DNS query: `server[:port][/name[?type=A]]`";
 }
 
 /// What is asked, of whom, how often.

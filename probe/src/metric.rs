@@ -46,6 +46,11 @@ metrics! {
     5 LossRatio "probe_loss_ratio" Gauge "share of packets lost, 0 to 1";
     6 RttMin "probe_rtt_min_seconds" Gauge "smallest round trip of the check's packets";
     7 RttMax "probe_rtt_max_seconds" Gauge "largest round trip of the check's packets";
+    8 HttpDuration "probe_http_duration_seconds" Gauge "how long each phase of the HTTP request took; the part is the phase";
+    9 HttpBody "probe_http_uncompressed_body_length" Gauge "octets of the answer's body, as far as it was read";
+    10 TlsVerdict "probe_tls_verdict" Gauge "0 good, 1 expired, 2 not yet valid, 3 for another name, 4 issuer unknown, 5 bad, 6 no TLS we speak";
+    11 DnsRcode "probe_dns_rcode" Gauge "response code of the DNS answer (RFC 1035): 0 no error, 2 server failure, 3 no such name";
+    12 DnsAnswers "probe_dns_answer_rrs" Gauge "records in the DNS answer that are of the type asked for";
     20 IfInOctets "ifHCInOctets" Counter "octets received by the interface (IF-MIB, 64 bit)";
     21 IfOutOctets "ifHCOutOctets" Counter "octets sent by the interface (IF-MIB, 64 bit)";
     22 IfInErrors "ifInErrors" Counter "inbound packets with errors (IF-MIB)";

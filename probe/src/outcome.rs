@@ -72,6 +72,7 @@ failures! {
     32 NotPermitted "not-permitted" false "this machine does not permit the probe (socket rights)";
     33 Unsupported "unsupported" false "this agent does not know the probe";
     34 Local "local" false "the probe failed on this machine before anything was sent";
+    35 TlsUnspoken "tls-unspoken" false "the target speaks only TLS that this agent does not: older than 1.2, or its ciphers";
 }
 
 #[cfg(test)]

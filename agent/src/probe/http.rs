@@ -1,87 +1,190 @@
-//! GET of a URL, step by step: resolve, connect, TLS, answer, body. No connection is kept between runs.
+//! GET of a URL, phase by phase. No connection is kept between runs, and nothing of an answer is kept.
+//!
+//! ```text
+//! resolve ─▶ connect ─▶ tls ─▶ processing ─▶ transfer     each phase passed is a sample
+//!                        └ the certificate is looked at, and told of also when it is bad
+//! ```
 //!
 //! A status of 2xx or 3xx is success; redirects are not followed, since another place's health is another
-//! check. The body is read to its end, at most [`MAX_BODY`], and dropped: no payload is kept.
+//! check. A body of a stated length is read up to [`MAX_BODY`] and the rest left; one without may be as long as
+//! [`MAX_UNSTATED`]. Headers beyond [`MAX_HEAD`] or [`MAX_HEADERS`] are no HTTP.
+//!
+//! What follows `#` in the target is not sent; it says how the certificate is judged:
+//! `https://192.168.1.80/#name=portal.example&any-issuer`.
 
 use super::{Answer, Budget, Tools};
-use crate::dial::{self, Trust, Url, Wire};
-use crate::place::Finder;
+use crate::dial::certificate::{Looker, Verdict};
+use crate::dial::{self, Url, Wire};
+use crate::place::{Finder, Place};
 use bytes::Bytes;
 use haidang_probe::metric::Metric;
 use haidang_probe::outcome::{Failure, Sample};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::client::conn::http1;
-use hyper::{Request, Response, body::Incoming, header};
+use hyper::{Request, Response, body::Body as _, body::Incoming, header};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use std::net::SocketAddr;
 use std::str::FromStr;
+use std::time::Duration;
+use tokio::net::TcpStream;
 
-/// Most bytes of a body read; a longer one is cut off and still a success.
-pub const MAX_BODY: usize = 1 << 20;
+/// Most bytes read of a body that says its length; a longer one is cut off and still a success.
+pub const MAX_BODY: u64 = 1 << 20;
+/// Most bytes of a body that does not say its length; a longer one has no end.
+pub const MAX_UNSTATED: u64 = 4 << 20;
+/// Most bytes of an answer's head.
+pub const MAX_HEAD: usize = 64 << 10;
+/// Most headers of an answer.
+pub const MAX_HEADERS: usize = 128;
 
 /// How the probe names itself.
 const AGENT: &str = concat!("haidang-agent/", env!("CARGO_PKG_VERSION"));
 
-/// What to get.
+/// What to get, and what its certificate must be.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Question(Url);
+pub struct Question {
+    url: Url,
+    /// Whom the certificate must be for, where it is not the URL's name.
+    name: Option<String>,
+    /// Nobody needs to know who signed it.
+    any_issuer: bool,
+}
 
 impl FromStr for Question {
     type Err = String;
 
     fn from_str(target: &str) -> Result<Question, String> {
-        Url::parse(target).map(Question)
+        let (url, trust) = target.split_once('#').unwrap_or((target, ""));
+        let mut question = Question { url: Url::parse(url)?, name: None, any_issuer: false };
+        for word in trust.split('&').filter(|word| !word.is_empty()) {
+            match word.split_once('=') {
+                Some(("name", name)) if matches!(name.parse(), Ok(Place::Name(_))) => {
+                    question.name = Some(name.to_owned());
+                }
+                None if word == "any-issuer" => question.any_issuer = true,
+                _ => {
+                    let told = "after `#` stand `name=NAME` and `any-issuer`";
+                    return Err(format!("`{word}` says nothing about a certificate; {told}"));
+                }
+            }
+        }
+        Ok(question)
+    }
+}
+
+impl Question {
+    fn server_name(&self) -> Result<ServerName<'static>, Failure> {
+        let name = match &self.name {
+            Some(name) => ServerName::try_from(name.clone()).map_err(std::io::Error::other),
+            None => self.url.server_name(),
+        };
+        name.map_err(|_| Failure::Local)
     }
 }
 
 /// Every run has its own connection.
 pub struct Probe {
     finder: Finder,
+    looker: Option<Looker>,
 }
 
 impl Probe {
-    /// A probe that finds addresses with the tools' finder.
+    /// A probe that finds addresses with the tools' finder, and knows the issuers the agent knows.
     pub fn new(tools: &Tools) -> Probe {
-        Probe { finder: tools.finder.clone() }
+        Probe { finder: tools.finder.clone(), looker: Looker::new(dial::roots()).ok() }
     }
 
-    /// The duration is that of all steps. The status is a sample whenever there was an answer.
+    /// The duration is that of all phases. What was measured before a failure is told with it.
     pub async fn ask(&self, question: &Question, budget: Budget) -> Answer {
-        let mut samples = Vec::new();
-        let result = self.get(&question.0, &budget, &mut samples).await;
-        Answer { result: result.map(|()| budget.spent()), samples }
+        let mut run = Run { budget, passed: Duration::ZERO, samples: Vec::new() };
+        let result = self.get(question, &mut run).await;
+        Answer { result: result.map(|()| run.budget.spent()), samples: run.samples }
     }
 
-    async fn get(&self, url: &Url, budget: &Budget, samples: &mut Vec<Sample>) -> Result<(), Failure> {
-        let address = budget.spend(Failure::Resolve, self.finder.socket_address(&url.endpoint)).await?;
-        let wire = budget.spend(Failure::Timeout, connect(address, url)).await?;
-        let response = budget.spend(Failure::Timeout, exchange(wire, url)).await?;
+    async fn get(&self, question: &Question, run: &mut Run) -> Result<(), Failure> {
+        let url = &question.url;
+        let found = self.finder.socket_address(&url.endpoint);
+        let address = run.phase("resolve", Failure::Resolve, found).await?;
+        let stream = run.phase("connect", Failure::Timeout, connect(address)).await?;
+        let wire = if url.tls { self.tls(stream, question, run).await? } else { Box::new(stream) };
+        let response = run.phase("processing", Failure::Timeout, exchange(wire, question)).await?;
         let status = response.status();
-        let value = f64::from(status.as_u16());
-        samples.push(Sample { metric: Metric::HttpStatus, part: String::new(), value });
-        budget.spend(Failure::Timeout, read(response)).await?;
+        run.tell(Metric::HttpStatus, f64::from(status.as_u16()));
+        let bytes = run.phase("transfer", Failure::Timeout, read(response)).await?;
+        run.tell(Metric::HttpBody, bytes as f64);
         if status.is_success() || status.is_redirection() { Ok(()) } else { Err(Failure::Status) }
     }
-}
 
-async fn connect(address: std::net::SocketAddr, url: &Url) -> Result<Box<dyn Wire>, Failure> {
-    let stream = dial::tcp(address, None).await.map_err(|error| dial::failure(&error))?;
-    if !url.tls {
-        return Ok(Box::new(stream));
+    /// TLS with whoever has a good certificate; a bad one is told, and nothing is sent to it.
+    async fn tls(
+        &self,
+        stream: TcpStream,
+        question: &Question,
+        run: &mut Run,
+    ) -> Result<Box<dyn Wire>, Failure> {
+        let looker = self.looker.as_ref().ok_or(Failure::Local)?;
+        let name = question.server_name()?;
+        let look = async { Ok(looker.look(stream, name, question.any_issuer).await) };
+        let (stream, seen) = run.phase("tls", Failure::Timeout, look).await?;
+        if let Some(seen) = seen {
+            run.tell(Metric::TlsVerdict, f64::from(seen.verdict as u8));
+            if let Some(expiry) = seen.expiry {
+                run.tell(Metric::CertExpiry, expiry as f64);
+            }
+        }
+        let verdict = seen.map(|seen| seen.verdict);
+        match stream {
+            Ok(stream) if verdict == Some(Verdict::Good) => Ok(Box::new(stream)),
+            Err(_) if verdict == Some(Verdict::Unspoken) => Err(Failure::TlsUnspoken),
+            failed => {
+                let error = failed.err();
+                tracing::debug!(?error, ?verdict, authority = question.url.authority, "no good tls");
+                Err(Failure::Tls)
+            }
+        }
     }
-    let trust = Trust::web().map_err(|error| dial::failure(&error))?;
-    let stream = dial::tls(stream, url, &trust).await.map_err(|error| {
-        tracing::debug!(%error, authority = url.authority, "tls handshake failed");
-        Failure::Tls
-    })?;
-    Ok(Box::new(stream))
 }
 
-async fn exchange(wire: Box<dyn Wire>, url: &Url) -> Result<Response<Incoming>, Failure> {
-    let (mut send, connection) = http1::handshake(TokioIo::new(wire)).await.map_err(failure)?;
+/// One run: what is left of its time, and what was measured so far.
+struct Run {
+    budget: Budget,
+    passed: Duration,
+    samples: Vec<Sample>,
+}
+
+impl Run {
+    async fn phase<T>(
+        &mut self,
+        name: &str,
+        late: Failure,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let done = self.budget.spend(late, work).await?;
+        let spent = self.budget.spent();
+        let value = spent.saturating_sub(self.passed).as_secs_f64();
+        self.passed = spent;
+        self.samples.push(Sample { metric: Metric::HttpDuration, part: name.to_owned(), value });
+        Ok(done)
+    }
+
+    fn tell(&mut self, metric: Metric, value: f64) {
+        self.samples.push(Sample { metric, part: String::new(), value });
+    }
+}
+
+async fn connect(address: SocketAddr) -> Result<TcpStream, Failure> {
+    dial::tcp(address, None).await.map_err(|error| dial::failure(&error))
+}
+
+async fn exchange(wire: Box<dyn Wire>, question: &Question) -> Result<Response<Incoming>, Failure> {
+    let mut client = http1::Builder::new();
+    client.max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS);
+    let (mut send, connection) = client.handshake(TokioIo::new(wire)).await.map_err(failure)?;
     // Ends when the answer has been read or dropped.
     tokio::spawn(connection);
-    let request = Request::get(&url.path)
-        .header(header::HOST, &url.authority)
+    let request = Request::get(&question.url.path)
+        .header(header::HOST, question.name.as_ref().unwrap_or(&question.url.authority))
         .header(header::USER_AGENT, AGENT)
         .header(header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
@@ -89,16 +192,21 @@ async fn exchange(wire: Box<dyn Wire>, url: &Url) -> Result<Response<Incoming>, 
     send.send_request(request).await.map_err(failure)
 }
 
-async fn read(response: Response<Incoming>) -> Result<(), Failure> {
+/// Reads and drops the body; how many bytes were read of it.
+async fn read(response: Response<Incoming>) -> Result<u64, Failure> {
     let mut body = response.into_body();
+    let stated = body.size_hint().exact().is_some();
     let mut bytes = 0;
     while let Some(frame) = body.frame().await {
-        bytes += frame.map_err(failure)?.data_ref().map_or(0, Bytes::len);
-        if bytes > MAX_BODY {
+        bytes += frame.map_err(failure)?.data_ref().map_or(0, Bytes::len) as u64;
+        if stated && bytes > MAX_BODY {
             break;
         }
+        if bytes > MAX_UNSTATED {
+            return Err(Failure::Body);
+        }
     }
-    Ok(())
+    Ok(bytes)
 }
 
 #[allow(clippy::needless_pass_by_value)] // The shape `map_err` asks for.
@@ -107,82 +215,4 @@ fn failure(error: hyper::Error) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use haidang_daemon::clock::Clock;
-    use std::time::Duration;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
-
-    /// Asks a server that answers each connection with these bytes and then closes it, or holds it open.
-    async fn ask(answer: &'static [u8], hold: bool) -> Answer {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let target = format!("http://{}/status", listener.local_addr().unwrap());
-        let server = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = [0; 1024];
-            let read = stream.read(&mut request).await.unwrap();
-            assert!(request[..read].starts_with(b"GET /status HTTP/1.1\r\nhost: 127.0.0.1:"));
-            stream.write_all(answer).await.unwrap();
-            if hold {
-                std::future::pending::<()>().await;
-            }
-        });
-        let tools = Tools { clock: Clock::machine().unwrap(), finder: Finder::default() };
-        let budget = Budget::start(&tools.clock, Duration::from_millis(300));
-        let answer = Probe::new(&tools).ask(&target.parse().unwrap(), budget).await;
-        server.abort();
-        answer
-    }
-
-    fn status(answer: &Answer) -> Option<f64> {
-        answer.samples.first().map(|sample| sample.value)
-    }
-
-    #[tokio::test]
-    async fn two_and_three_hundreds_are_success() {
-        let found = ask(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", true).await;
-        assert!(found.result.is_ok());
-        assert_eq!(status(&found), Some(200.0));
-        let moved =
-            ask(b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n", true).await;
-        assert!(moved.result.is_ok(), "redirects are not followed");
-        assert_eq!(status(&moved), Some(302.0));
-    }
-
-    #[tokio::test]
-    async fn other_statuses_fail_and_are_still_measured() {
-        let answer = ask(b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n", true).await;
-        assert_eq!((answer.result, status(&answer)), (Err(Failure::Status), Some(503.0)));
-    }
-
-    #[tokio::test]
-    async fn each_way_to_fail_has_its_name() {
-        assert_eq!(ask(b"SSH-2.0-OpenSSH_9.9\r\n", true).await.result, Err(Failure::Protocol));
-        assert_eq!(ask(b"", false).await.result, Err(Failure::Reset));
-        assert_eq!(ask(b"", true).await.result, Err(Failure::Timeout));
-        let cut = ask(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", false).await;
-        assert_eq!((cut.result, status(&cut)), (Err(Failure::Reset), Some(200.0)));
-    }
-
-    #[tokio::test]
-    async fn a_body_that_never_ends_is_cut_off_in_time() {
-        let drip = ask(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\ndrip", true).await;
-        assert_eq!(drip.result, Err(Failure::Timeout));
-    }
-
-    #[tokio::test]
-    async fn plain_text_where_tls_is_due_fails_as_tls() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let target = format!("https://{}/", listener.local_addr().unwrap());
-        let server = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
-            std::future::pending::<()>().await;
-        });
-        let tools = Tools { clock: Clock::machine().unwrap(), finder: Finder::default() };
-        let budget = Budget::start(&tools.clock, Duration::from_secs(2));
-        assert_eq!(Probe::new(&tools).ask(&target.parse().unwrap(), budget).await.result, Err(Failure::Tls));
-        server.abort();
-    }
-}
+mod tests;

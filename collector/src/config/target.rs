@@ -3,7 +3,8 @@
 //! ```text
 //! icmp       ADDRESS              10.82.1.1, gw.example, @default-gateway, @resolver
 //! tcp stamp  ADDRESS:PORT         10.82.1.1:8620, [fd00::1]:862, @resolver:53
-//! http       URL                  https://portal.example/healthz
+//! dns        SERVER[/NAME]        10.82.0.53, 10.82.0.53:5353/portal.example?type=AAAA, @resolver/portal.example
+//! http       URL[#JUDGED]         https://portal.example/healthz, https://192.168.1.80/#name=portal.example
 //! interface  NAME or *            eth0
 //! uptime     nothing
 //! ```
@@ -19,6 +20,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// Words an agent resolves on its machine.
 pub(super) const WORDS: [&str; 2] = ["@default-gateway", "@resolver"];
+/// Types of record that the dns probe asks for.
+const RECORDS: [&str; 9] = ["A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"];
 /// Longest interface name Linux has (`IFNAMSIZ` less its NUL).
 const MAX_INTERFACE: usize = 15;
 
@@ -33,6 +36,7 @@ pub(super) fn check(probe: ProbeKind, target: &str) -> Result<(), String> {
             Err(format!("{} is not asked by stamp; write the reflector's address and port", shorten(target)))
         }
         ProbeKind::Tcp | ProbeKind::Stamp => asked_at_port(probe, target),
+        ProbeKind::Dns => dns(target),
         ProbeKind::Http => url(target),
         ProbeKind::Interface => interface(target),
     }
@@ -81,12 +85,53 @@ fn word(target: &str) -> Result<(), String> {
     if WORDS.contains(&target) { Ok(()) } else { Err(yaml::unknown("word", target, WORDS)) }
 }
 
+/// A server, and what it is asked for.
+fn dns(target: &str) -> Result<(), String> {
+    let (server, asked) =
+        target.split_once('/').map_or((target, None), |(server, asked)| (server, Some(asked)));
+    let bare = server.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(server);
+    if !server.contains(':') || bare.parse::<Ipv6Addr>().is_ok() {
+        asked_of(bare, server)?;
+    } else {
+        asked_at_port(ProbeKind::Dns, server)?;
+    }
+    let Some(asked) = asked else { return Ok(()) };
+    let (name, record) = asked.split_once("?type=").unwrap_or((asked, RECORDS[0]));
+    if !RECORDS.iter().any(|known| known.eq_ignore_ascii_case(record)) {
+        return Err(yaml::unknown("type", record, RECORDS));
+    }
+    // Names of services begin their labels with `_` (RFC 2782).
+    let plain: Vec<&str> = name.split('.').map(|label| label.strip_prefix('_').unwrap_or(label)).collect();
+    if is_name(plain.join(".").trim_end_matches('.')) {
+        return Ok(());
+    }
+    Err(format!("`{}` is not a name; write one, as in 10.82.0.53/portal.example", shorten(name)))
+}
+
+fn asked_of(server: &str, written: &str) -> Result<(), String> {
+    if server.starts_with('@') {
+        return word(server);
+    }
+    if server.parse::<IpAddr>().is_ok() || is_name(server) {
+        return Ok(());
+    }
+    Err(format!("`{}` is not a server; write its address, as in 10.82.0.53/portal.example", shorten(written)))
+}
+
 fn url(target: &str) -> Result<(), String> {
     // A password in a URL would be shown wherever the target is, and here too.
     if target.contains('@') {
         return Err("a URL with a user or password in it is shown to everyone; write it without".into());
     }
-    let known = target.parse::<hyper::Uri>().is_ok_and(|url| {
+    let (address, judged) = target.split_once('#').unwrap_or((target, ""));
+    for word in judged.split('&').filter(|word| !word.is_empty()) {
+        let named = word.strip_prefix("name=").is_some_and(is_name);
+        if !named && word != "any-issuer" {
+            let told = "after `#` stand `name=NAME` and `any-issuer`";
+            return Err(format!("`{}` says nothing about a certificate; {told}", shorten(word)));
+        }
+    }
+    let known = address.parse::<hyper::Uri>().is_ok_and(|url| {
         matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|name| !name.is_empty())
     });
     if known {
@@ -135,6 +180,12 @@ mod tests {
             (ProbeKind::Tcp, "dns.dongthap.example:53"),
             (ProbeKind::Stamp, "[fd00::1]:862"),
             (ProbeKind::Http, "https://portal.example/healthz?x=1"),
+            (ProbeKind::Http, "https://192.168.1.80/#name=portal.example&any-issuer"),
+            (ProbeKind::Dns, "10.0.0.53"),
+            (ProbeKind::Dns, "10.0.0.53:5353/portal.example"),
+            (ProbeKind::Dns, "fd00::53/portal.example?type=aaaa"),
+            (ProbeKind::Dns, "[fd00::53]:53/_ldap._tcp.example?type=SRV"),
+            (ProbeKind::Dns, "@resolver/portal.example"),
             (ProbeKind::Interface, "*"),
             (ProbeKind::Uptime, ""),
         ] {
@@ -157,6 +208,15 @@ mod tests {
             (ProbeKind::Http, "portal.example"),
             (ProbeKind::Http, "ftp://portal.example/"),
             (ProbeKind::Http, "http://:80/"),
+            (ProbeKind::Http, "https://portal.example/#insecure"),
+            (ProbeKind::Http, "https://portal.example/#name="),
+            (ProbeKind::Dns, ""),
+            (ProbeKind::Dns, "10.0.0.300/portal.example"),
+            (ProbeKind::Dns, "10.0.0.53:0"),
+            (ProbeKind::Dns, "10.0.0.53/"),
+            (ProbeKind::Dns, "10.0.0.53/portal..example"),
+            (ProbeKind::Dns, "10.0.0.53/portal.example?type=ANY"),
+            (ProbeKind::Dns, "@dns/portal.example"),
             (ProbeKind::Interface, ""),
             (ProbeKind::Interface, "an-interface-too-long"),
             (ProbeKind::Uptime, "now"),

@@ -1,0 +1,214 @@
+//! A DNS query to one server, past every cache but its own (RFC 1035).
+//!
+//! ```text
+//! SERVER[:PORT]                     does it answer at all: the name servers of the root are asked for
+//! SERVER[:PORT]/NAME[?type=TYPE]    does it know NAME: records of TYPE (A where not said) are expected
+//! ```
+//!
+//! Asked over UDP, and over TCP where the answer is truncated. Datagrams that are no answer to the question (another
+//! id, another question, no DNS) are passed over, at most [`MAX_STRAY`]; if nothing else comes it is a failure of
+//! the protocol. Any response code but "no error" is [`Failure::Status`] and told as a sample, so that a server
+//! that fails and a name that is gone are told apart; an answer without a record of the type is [`Failure::Body`].
+
+use super::{Answer, Budget, Tools};
+use crate::dial;
+use crate::place::{Endpoint, Finder, Place};
+use haidang_probe::metric::Metric;
+use haidang_probe::outcome::{Failure, Sample};
+use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::rr::{Name, RecordType};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UdpSocket;
+
+/// Port of DNS.
+const PORT: u16 = 53;
+/// Most datagrams passed over that are no answer to the question.
+pub const MAX_STRAY: u32 = 32;
+/// Longest answer over UDP: a query without EDNS allows 512 octets, and some servers send more.
+const DATAGRAM: usize = 4096;
+/// Types that may be asked for.
+const TYPES: [(&str, RecordType); 9] = [
+    ("A", RecordType::A),
+    ("AAAA", RecordType::AAAA),
+    ("CNAME", RecordType::CNAME),
+    ("MX", RecordType::MX),
+    ("NS", RecordType::NS),
+    ("PTR", RecordType::PTR),
+    ("SOA", RecordType::SOA),
+    ("SRV", RecordType::SRV),
+    ("TXT", RecordType::TXT),
+];
+
+/// Whom to ask for what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    server: Endpoint,
+    query: Query,
+}
+
+impl FromStr for Question {
+    type Err = String;
+
+    fn from_str(target: &str) -> Result<Question, String> {
+        let (server, asked) = match target.split_once('/') {
+            Some((server, asked)) => (server, Some(asked)),
+            None => (target, None),
+        };
+        let query = match asked {
+            None => Query::query(Name::root(), RecordType::NS),
+            Some(asked) => query(asked)?,
+        };
+        Ok(Question { server: endpoint(server)?, query })
+    }
+}
+
+fn endpoint(text: &str) -> Result<Endpoint, String> {
+    let without_port = text.parse::<IpAddr>().is_ok() || text.ends_with(']') || !text.contains(':');
+    if without_port {
+        return Ok(Endpoint { place: text.parse::<Place>()?, port: PORT });
+    }
+    text.parse()
+}
+
+fn query(asked: &str) -> Result<Query, String> {
+    let (name, kind) = asked.split_once("?type=").unwrap_or((asked, "A"));
+    let known = TYPES.iter().find(|(word, _)| word.eq_ignore_ascii_case(kind));
+    let (_, kind) = known.ok_or_else(|| {
+        let words: Vec<&str> = TYPES.iter().map(|(word, _)| *word).collect();
+        format!("`{kind}` is no type of record asked for; there are {}", words.join(", "))
+    })?;
+    let mut name = Name::from_ascii(name)
+        .ok()
+        .filter(|_| !name.is_empty())
+        .ok_or_else(|| format!("`{name}` is not a name that DNS knows; write one, as in `portal.example`"))?;
+    name.set_fqdn(true);
+    Ok(Query::query(name, *kind))
+}
+
+/// Every run has its own socket, and so its own port.
+pub struct Probe {
+    finder: Finder,
+}
+
+impl Probe {
+    /// A probe that finds addresses with the tools' finder.
+    pub fn new(tools: &Tools) -> Probe {
+        Probe { finder: tools.finder.clone() }
+    }
+
+    /// The duration is that of the query, over UDP and TCP together; finding the server is not part of it.
+    pub async fn ask(&self, question: &Question, budget: Budget) -> Answer {
+        let mut samples = Vec::new();
+        let result = self.query(question, &budget, &mut samples).await;
+        Answer { result, samples }
+    }
+
+    async fn query(
+        &self,
+        question: &Question,
+        budget: &Budget,
+        samples: &mut Vec<Sample>,
+    ) -> Result<Duration, Failure> {
+        let server = self.finder.socket_address(&question.server);
+        let server = budget.spend(Failure::Resolve, server).await?;
+        let found = budget.spent();
+        let mut id = [0; 2];
+        getrandom::fill(&mut id).map_err(|_| Failure::Local)?;
+        let talk = Talk { id: u16::from_be_bytes(id), query: &question.query };
+        let mut answer = talk.udp(server, budget).await?;
+        if answer.metadata.truncation {
+            answer = budget.spend(Failure::Timeout, talk.tcp(server)).await?;
+        }
+        let took = budget.spent().saturating_sub(found);
+        let code = answer.metadata.response_code;
+        let wanted = answer.answers.iter().filter(|record| record.record_type() == talk.query.query_type);
+        let count = wanted.count();
+        let mut tell = |metric, value| samples.push(Sample { metric, part: String::new(), value });
+        tell(Metric::DnsRcode, f64::from(u16::from(code)));
+        tell(Metric::DnsAnswers, count as f64);
+        talk.judge(code, count).map(|()| took)
+    }
+}
+
+/// One query and how its answer is known.
+struct Talk<'a> {
+    id: u16,
+    query: &'a Query,
+}
+
+impl Talk<'_> {
+    fn packet(&self) -> Result<Vec<u8>, Failure> {
+        let mut message = Message::new(self.id, MessageType::Query, OpCode::Query);
+        message.metadata.recursion_desired = true;
+        message.add_query(self.query.clone());
+        message.to_vec().map_err(|_| Failure::Local)
+    }
+
+    async fn udp(&self, server: SocketAddr, budget: &Budget) -> Result<Message, Failure> {
+        let any: IpAddr =
+            if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let failed = |error: std::io::Error| dial::failure(&error);
+        let socket = UdpSocket::bind((any, 0)).await.map_err(failed)?;
+        // Connected: the kernel passes over what comes from elsewhere, and tells of a closed port.
+        socket.connect(server).await.map_err(failed)?;
+        socket.send(&self.packet()?).await.map_err(failed)?;
+        let mut stray = 0;
+        let mut buffer = vec![0; DATAGRAM];
+        while stray < MAX_STRAY {
+            let late = if stray == 0 { Failure::Timeout } else { Failure::Protocol };
+            let received = async { socket.recv(&mut buffer).await.map_err(failed) };
+            let length = budget.spend(late, received).await?;
+            if let Some(answer) = self.answer(&buffer[..length]) {
+                return Ok(answer);
+            }
+            stray += 1;
+        }
+        Err(Failure::Protocol)
+    }
+
+    async fn tcp(&self, server: SocketAddr) -> Result<Message, Failure> {
+        let failed = |error: std::io::Error| dial::failure(&error);
+        let mut stream = dial::tcp(server, None).await.map_err(failed)?;
+        let packet = self.packet()?;
+        let length = u16::try_from(packet.len()).map_err(|_| Failure::Local)?;
+        let framed = [&length.to_be_bytes()[..], &packet].concat();
+        stream.write_all(&framed).await.map_err(failed)?;
+        let length = stream.read_u16().await.map_err(failed)?;
+        let mut answer = vec![0; usize::from(length)];
+        stream.read_exact(&mut answer).await.map_err(failed)?;
+        self.answer(&answer).ok_or(Failure::Protocol)
+    }
+
+    /// The answer to this query, if the octets are that.
+    fn answer(&self, octets: &[u8]) -> Option<Message> {
+        let message = Message::from_vec(octets).ok()?;
+        let head = &message.metadata;
+        let kind = head.id == self.id && head.message_type == MessageType::Response;
+        // A server that cannot or will not read the question need not repeat it.
+        let refused = message.queries.is_empty() && head.response_code != ResponseCode::NoError;
+        let same = |query: &Query| {
+            query.query_type == self.query.query_type
+                && query.query_class == self.query.query_class
+                && query.name.eq_ignore_root(&self.query.name)
+        };
+        let asked = message.queries.len() == 1 && message.queries.iter().all(same);
+        (kind && (asked || refused)).then_some(message)
+    }
+
+    fn judge(&self, code: ResponseCode, count: usize) -> Result<(), Failure> {
+        let any_answer = self.query.name.is_root();
+        match code {
+            ResponseCode::NoError if any_answer || count > 0 => Ok(()),
+            ResponseCode::NoError => Err(Failure::Body),
+            // Whoever holds no root still answers for itself.
+            ResponseCode::NXDomain if any_answer => Ok(()),
+            _ => Err(Failure::Status),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! Certificates of every kind, made by OpenSSL, shown by real servers.
+
+use super::{fetch, phases, probe, status, told};
+use crate::dial::certificate::Verdict;
+use haidang_probe::metric::Metric;
+use haidang_probe::outcome::Failure;
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+const KEY: [&str; 6] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-batch"];
+
+/// An authority in a directory of its own.
+struct Authority(tempfile::TempDir);
+
+impl Authority {
+    fn new() -> Authority {
+        let authority = Authority(tempfile::tempdir().unwrap());
+        let root = ["-x509", "-days", "30", "-subj", "/CN=Test CA", "-keyout", "ca.key", "-out", "ca.pem"];
+        authority.openssl(&[&["req"], &KEY[..], &root[..]].concat());
+        authority
+    }
+
+    fn openssl(&self, words: &[&str]) {
+        let made = Command::new("openssl").args(words).current_dir(&self.0).output();
+        let made = made.expect("the test makes certificates with `openssl`");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+
+    /// A certificate for `name`, good for so many days from now.
+    fn sign(&self, name: &str, days: &str) {
+        std::fs::write(self.path().join("names"), format!("subjectAltName=DNS:{name}\n")).unwrap();
+        let ask = ["-subj", "/CN=portal", "-keyout", "leaf.key", "-out", "leaf.csr"];
+        self.openssl(&[&["req"], &KEY[..], &ask[..]].concat());
+        let sign = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names"];
+        let leaf = ["x509", "-req", "-in", "leaf.csr", "-days", days, "-out", "leaf.pem"];
+        self.openssl(&[&leaf[..], &sign[..]].concat());
+    }
+
+    /// A certificate that signs itself.
+    fn sign_itself(&self) {
+        let own = ["-x509", "-days", "9", "-subj", "/CN=portal", "-addext", "subjectAltName=DNS:portal.test"];
+        self.openssl(&[&["req"], &KEY[..], &own[..], &["-keyout", "leaf.key", "-out", "leaf.pem"]].concat());
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(self.path().join("ca.pem")).unwrap()).unwrap();
+        roots
+    }
+
+    /// A server that shows the last certificate made; it answers 204 and tells whether it was asked anything.
+    async fn serve(&self) -> (SocketAddr, tokio::task::JoinHandle<bool>) {
+        let chain = vec![CertificateDer::from_pem_file(self.path().join("leaf.pem")).unwrap()];
+        let key = PrivateKeyDer::from_pem_file(self.path().join("leaf.key")).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+            let Ok(mut stream) = acceptor.accept(stream).await else { return false };
+            let mut request = [0; 1024];
+            let asked = stream.read(&mut request).await.unwrap_or(0) > 0;
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+            asked
+        });
+        (address, server)
+    }
+}
+
+fn verdict_is(answer: &super::Answer, verdict: Verdict) {
+    assert_eq!(told(answer, Metric::TlsVerdict), Some(f64::from(verdict as u8)), "{verdict:?}");
+}
+
+/// Days from now until the expiry told, rounded.
+fn days_left(answer: &super::Answer) -> i64 {
+    let now = haidang_daemon::clock::Clock::machine().unwrap().utc_ms() / 1000;
+    ((told(answer, Metric::CertExpiry).unwrap() - now as f64) / 86_400.0).round() as i64
+}
+
+#[tokio::test]
+async fn a_good_certificate_lets_the_question_through() {
+    let authority = Authority::new();
+    authority.sign("portal.test", "10");
+    let (address, server) = authority.serve().await;
+    let target = format!("https://{address}/#name=portal.test");
+    let answer = fetch(&probe(authority.roots()), &target, 20).await;
+    assert!(answer.result.is_ok(), "{answer:?}");
+    verdict_is(&answer, Verdict::Good);
+    assert_eq!((status(&answer), days_left(&answer)), (Some(204.0), 10));
+    assert_eq!(phases(&answer), ["resolve", "connect", "tls", "processing", "transfer"]);
+    assert!(server.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_broken_certificate_is_told_with_its_expiry_and_asked_nothing() {
+    let authority = Authority::new();
+    for (days, name, verdict) in
+        [("-1", "portal.test", Verdict::Expired), ("10", "other.test", Verdict::WrongName)]
+    {
+        authority.sign(name, days);
+        let (address, server) = authority.serve().await;
+        let answer = fetch(&probe(authority.roots()), &format!("https://{address}/#name=portal.test"), 20).await;
+        assert_eq!(answer.result, Err(Failure::Tls));
+        verdict_is(&answer, verdict);
+        assert_eq!((days_left(&answer).to_string().as_str(), status(&answer)), (days, None));
+        assert!(!server.await.unwrap(), "nothing is sent to whoever shows a bad certificate");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_issuer_is_a_failure_unless_any_will_do() {
+    let authority = Authority::new();
+    let own = |authority: &Authority| authority.sign_itself();
+    let others = |authority: &Authority| authority.sign("portal.test", "9");
+    for make in [own, others] as [fn(&Authority); 2] {
+        make(&authority);
+        for (trust, verdict) in [("", Verdict::UnknownIssuer), ("&any-issuer", Verdict::Good)] {
+            let (address, server) = authority.serve().await;
+            let target = format!("https://{address}/#name=portal.test{trust}");
+            let answer = fetch(&probe(crate::dial::roots()), &target, 20).await;
+            verdict_is(&answer, verdict);
+            assert_eq!((answer.result.is_ok(), days_left(&answer)), (verdict == Verdict::Good, 9));
+            assert_eq!(server.await.unwrap(), verdict == Verdict::Good);
+        }
+    }
+}
+
+#[tokio::test]
+async fn tls_that_nobody_speaks_any_more_is_told_apart() {
+    let authority = Authority::new();
+    authority.sign("portal.test", "9");
+    // A free port: OpenSSL does not tell which one it took.
+    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let old = ["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0", "-www", "-quiet"];
+    let mut server = Command::new("openssl")
+        .args(["s_server", "-accept", &address.to_string(), "-cert", "leaf.pem", "-key", "leaf.key"])
+        .args(old)
+        .current_dir(authority.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let target = format!("https://{address}/#name=portal.test");
+    let mut answer = fetch(&probe(authority.roots()), &target, 20).await;
+    for _ in 0..100 {
+        if answer.result != Err(Failure::Refused) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        answer = fetch(&probe(authority.roots()), &target, 20).await;
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert_eq!(answer.result, Err(Failure::TlsUnspoken), "{answer:?}");
+    verdict_is(&answer, Verdict::Unspoken);
+}
