@@ -143,11 +143,11 @@ test("a site is opened from its commune and tells its lines, its day and what wa
   await page.goto(`${BASE_URL}/`);
   await page.click('[data-commune="28249"]');
   await page.click('dialog[open] a[href^="/sites/"]');
-  await page.waitForSelector("[data-part=charts] svg");
+  await page.waitForSelector("[data-part=charts] svg[role=presentation]");
   assert.equal(new URL(page.url()).pathname, "/sites/28249-tt");
   assert.equal(await page.locator("dialog[open]").count(), 0, "the panel stays behind");
   assert.match(await page.innerText("main"), /DTP-VNPT-/);
-  assert.ok((await page.locator("[data-part=charts] path.line").count()) > 0, "a curve");
+  assert.ok((await page.locator("[data-part=charts] svg[role=presentation] path.line").count()) > 0, "a curve");
   await look("site");
 });
 
@@ -186,7 +186,7 @@ test("a phone shows the overview without scrolling sideways", async () => {
 
 test("a phone shows a site without scrolling sideways", async () => {
   await page.goto(`${BASE_URL}/sites/28249-tt`);
-  await page.waitForSelector("[data-part=charts] svg");
+  await page.waitForSelector("[data-part=charts] svg[role=presentation]");
   await look("phone-site");
 });
 
