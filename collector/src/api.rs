@@ -20,6 +20,7 @@ mod finding;
 mod guard;
 mod import;
 mod incidents;
+mod maintenance;
 mod openapi;
 mod problem;
 mod province;
@@ -39,7 +40,7 @@ use axum::{
     http::{Method, Uri},
     middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use haidang_daemon::{clock::Clock, serve::Health, stop::Stop};
 use std::path::PathBuf;
@@ -76,6 +77,8 @@ struct Console {
     attempts: Attempts,
     desk: sign_in::Desk,
     shelf: import::Shelf,
+    /// Held while a window of planned work gets its id.
+    announcing: tokio::sync::Mutex<()>,
     events: Arc<events::Relay>,
     /// Held by who reads the configuration directory.
     reading: Arc<Semaphore>,
@@ -96,6 +99,7 @@ fn routes(parts: Parts, events: Arc<events::Relay>) -> Router {
         attempts: Attempts::default(),
         desk: sign_in::Desk::default(),
         shelf: import::Shelf::default(),
+        announcing: tokio::sync::Mutex::default(),
         events,
         reading: Arc::new(Semaphore::new(1)),
     };
@@ -121,6 +125,8 @@ fn routes(parts: Parts, events: Arc<events::Relay>) -> Router {
         .route("/api/v1/incidents/{id}/close", post(incidents::close))
         .route(import::PATH, post(import::look))
         .route("/api/v1/import/accept", post(import::accept))
+        .route("/api/v1/maintenance", get(maintenance::list).post(maintenance::announce))
+        .route("/api/v1/maintenance/{id}", delete(maintenance::end))
         .route("/api/v1/series", get(series::series))
         .route("/api/v1/availability", get(availability::availability))
         .route("/api/v1/events", get(events::stream))

@@ -17,14 +17,17 @@ mod feeder;
 pub mod flap;
 pub mod root;
 pub mod narrow;
+mod moved;
 mod rewind;
 pub mod settle;
+pub mod rest;
 pub mod witness;
 
 use crate::entry::Tick;
 use fault::{Change, Fault, FaultId};
 use flap::Falls;
 use graph::{Graph, StreamId};
+use rest::Habit;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use stream::{Silence, Stream};
@@ -80,6 +83,10 @@ pub const LATE: i64 = 5_000;
 pub const EVERY: i64 = 1_000;
 /// Length of a confirm train, ms.
 pub const TRAIN: i64 = 3_000;
+/// People leave this long before their office closes, ms: what falls silent then may have been switched off.
+pub const LEAVE_EARLY: i64 = 10 * 60_000;
+/// A site that was off is missed when it is not back this long after its opening, ms.
+pub const BACK_BY: i64 = 15 * 60_000;
 
 /// What a line shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +97,8 @@ pub enum Shows {
     Alive,
     /// It is judged silent; since the first missed send.
     Silent(i64),
+    /// It is silent, and its site may be switched off; since the first missed send.
+    Off(i64),
 }
 
 /// The detector's state. Vectors are aligned with the [`Graph`] of the current record.
@@ -109,6 +118,12 @@ pub struct Detector {
     /// Send time of the latest question whose outcome the core agent told us.
     told_until: i64,
     falls: Falls,
+    /// Per site: whether it is used to being off at night.
+    habits: Vec<Habit>,
+    /// When habits were last looked at.
+    looked: i64,
+    /// When ticks began to come again, after a start or a gap.
+    resumed: i64,
 }
 
 /// How long after its last sign a stream still tells, ms.
@@ -123,47 +138,9 @@ impl Detector {
             streams: vec![Stream::default(); graph.routes.len()],
             ok: vec![i64::MIN; graph.nodes.len()],
             lines: vec![Shows::Unknown; graph.lines.len()],
+            habits: vec![Habit::default(); graph.sites.len()],
             ..Detector::default()
         }
-    }
-
-    /// The same knowledge under another record: what both records name is kept. A line that nothing watches
-    /// any more leaves its fault.
-    pub fn moved(&self, old: &Graph, new: &Graph) -> Detector {
-        let mut moved = Detector::new(new);
-        for (number, route) in new.routes.iter().enumerate() {
-            if let Some(stream) = old.streams.get(&route.id).and_then(|old| self.streams.get(*old)) {
-                moved.streams[number] = stream.clone();
-            }
-        }
-        for (number, node) in new.nodes.iter().enumerate() {
-            if let Some(ok) = old.index.get(node).and_then(|old| self.ok.get(*old)) {
-                moved.ok[number] = *ok;
-            }
-        }
-        let line_of: BTreeMap<&str, usize> =
-            new.lines.iter().enumerate().map(|(n, line)| (line.id.as_str(), n)).collect();
-        let renumber = |line: &usize| {
-            let number = old.lines.get(*line).and_then(|l| line_of.get(l.id.as_str()).copied());
-            number.filter(|number| !new.lines[*number].streams.is_empty())
-        };
-        for (number, shows) in self.lines.iter().enumerate() {
-            if let Some(line) = renumber(&number) {
-                moved.lines[line] = *shows;
-            }
-        }
-        for (id, fault) in &self.faults {
-            let mut fault = fault.clone();
-            fault.lines = fault.lines.iter().filter_map(renumber).collect();
-            moved.faults.insert(*id, fault);
-        }
-        moved.now = self.now;
-        moved.proved.clone_from(&self.proved);
-        moved.rides.clone_from(&self.rides);
-        moved.next_fault = self.next_fault;
-        moved.told_until = self.told_until;
-        moved.falls = self.falls.moved(renumber);
-        moved
     }
 
     /// The collector started anew: what was last known up owes nothing yet.
@@ -171,7 +148,7 @@ impl Detector {
         if at < self.now {
             self.rewind(self.now - at);
         }
-        self.now = at;
+        (self.now, self.resumed) = (at, at);
         self.trains.clear();
         self.streams.iter_mut().for_each(|stream| stream.pardon(at, at + START_GRACE));
     }
@@ -189,6 +166,7 @@ impl Detector {
         let blind = self.now != 0 && tick.at - self.now > BLIND;
         self.now = tick.at;
         if blind {
+            self.resumed = tick.at;
             self.streams.iter_mut().for_each(|stream| stream.pardon(tick.at, tick.at + BLIND_GRACE));
         }
         for heard in &tick.up {
@@ -229,6 +207,7 @@ impl Detector {
 
     /// Judges: what fell silent, what came back. Call once a tick, after the evidence.
     pub fn judge(&mut self, graph: &Graph) -> Vec<Change> {
+        self.learn_nights(graph);
         let mut changes = self.settle(graph);
         if self.streams.iter().any(Stream::doubted) {
             changes.extend(self.find_roots(graph));

@@ -9,6 +9,8 @@ pub mod cause;
 pub mod condition;
 pub mod learned;
 pub mod ledger;
+pub mod maintenance;
+mod paging;
 mod reading;
 
 pub use crate::detect::witness::Witness;
@@ -150,8 +152,8 @@ pub struct Acked {
 pub struct Moment {
     /// UTC, ms.
     pub at: i64,
-    /// What: `noticed`, `opened`, `adopted`, `affected`, `recovering`, `relapsed`, `critical`, `revised`, `closed`,
-    /// `ack`, `note`.
+    /// What: `noticed`, `opened`, `adopted`, `affected`, `recovering`, `relapsed`, `critical`, `revised`,
+    /// `outside-hours`, `maintenance`, `overrun`, `wider`, `paged`, `closed`, `ack`, `note`.
     pub what: String,
     /// Its words, where it has some.
     pub text: Option<String>,
@@ -196,6 +198,8 @@ pub struct Incident {
     pub acked: Option<Acked>,
     /// The incident that took this one over.
     pub adopted_by: Option<String>,
+    /// The window of planned work that explains it.
+    pub maintenance: Option<Id>,
     /// What happened, in order.
     pub timeline: Vec<Moment>,
     /// What was seen, in order; capped.

@@ -9,7 +9,7 @@
 //! Everything is known by a code, never by a name (names repeat) and never by an address (LANs repeat).
 //! This module holds the record and answers questions about it; `config` reads it from YAML.
 
-mod hours;
+pub mod hours;
 mod network;
 pub mod service;
 mod site;

@@ -24,6 +24,7 @@ use crate::{
     incident::{
         Incident,
         ledger::{Ledger, View},
+        maintenance::Windows,
     },
     lineage::{self, Lineage},
     topology::{Id, Topology},
@@ -116,6 +117,7 @@ pub struct Watch {
     graph: Graph,
     detector: Detector,
     ledger: Ledger,
+    windows: Windows,
     checks: Checks,
     changes: Changes,
     configured: i64,
@@ -160,7 +162,8 @@ impl Watch {
             Entry::Act(act) => self.act(act, &mut effects),
             Entry::Proof { ssid, proved, rides_on, .. } => self.detector.prove(*ssid, *proved, *rides_on),
             // Windows change what is shown and told, not what is found.
-            Entry::Checkpoint(_) | Entry::Maintenance(_) => {}
+            Entry::Maintenance(window) => self.windows.say(window),
+            Entry::Checkpoint(_) => {}
         }
         effects
     }
@@ -193,6 +196,11 @@ impl Watch {
     /// All incidents kept, by id.
     pub fn incidents(&self) -> &BTreeMap<Id, Incident> {
         self.ledger.incidents()
+    }
+
+    /// Windows of planned work that are kept.
+    pub fn windows(&self) -> &Windows {
+        &self.windows
     }
 
     /// Set-up findings, in order.
@@ -306,7 +314,12 @@ impl Watch {
         for (ssid, until) in self.detector.trains(&self.graph) {
             effects.push(Effect::Train { ssid, until });
         }
-        let view = View { topology: &self.topology, graph: &self.graph, detector: &self.detector };
+        let view = View {
+            topology: &self.topology,
+            graph: &self.graph,
+            detector: &self.detector,
+            windows: &self.windows,
+        };
         let mut revised = self.ledger.tick(&view, &changes);
         let due = tick.at - self.looked >= LOOK;
         if due {
@@ -324,8 +337,9 @@ impl Watch {
 
     /// Verdicts and findings follow from what the detector shows.
     fn look(&mut self, effects: &mut Vec<Effect>) {
-        let (sites, lines) = show::verdicts(&self.graph, &self.detector);
         let now = self.now();
+        let (mut sites, mut lines) = show::verdicts(&self.graph, &self.detector);
+        show::overlay(&self.graph, &self.windows.covered(&self.topology, now), &mut sites, &mut lines);
         let mut changed = BTreeSet::new();
         for (number, shown) in lines.into_iter().enumerate() {
             if show::turn(&mut self.line_verdicts[number], shown, now) {

@@ -158,7 +158,8 @@ impl ServerCertVerifier for Look {
         // An expired intermediate beside a good path is not on it.
         let counts = |until: &i64| verdict != Verdict::Good || *until > at;
         let intermediates = others.iter().filter(|other| !signed_by_itself(other)).filter_map(dates);
-        let expiry = intermediates.map(|(_, until)| until).filter(counts).chain(dates(leaf).map(|d| d.1)).min();
+        let expiry =
+            intermediates.map(|(_, until)| until).filter(counts).chain(dates(leaf).map(|d| d.1)).min();
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Seen { verdict, expiry });
         Ok(ServerCertVerified::assertion())
     }

@@ -192,7 +192,7 @@ fn unknown(id: &str) -> Problem {
 }
 
 /// A person's words, trimmed: some, not too many, and nothing a terminal would obey.
-fn words(text: &str, field: &str) -> Result<String, Problem> {
+pub(super) fn words(text: &str, field: &str) -> Result<String, Problem> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > TEXT_MAX {
         return Err(Problem::unprocessable(format!("`{field}` needs 1 to {TEXT_MAX} characters")));

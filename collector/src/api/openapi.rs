@@ -1,6 +1,6 @@
 //! `GET /api/openapi.json`: the API described from the code that answers it (OpenAPI 3.1).
 
-use super::{availability, configuration, events, import, incidents, province, series, site};
+use super::{availability, configuration, events, import, incidents, maintenance, province, series, site};
 use axum::Json;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -23,6 +23,9 @@ use utoipa::{Modify, OpenApi};
         incidents::close,
         import::look,
         import::accept,
+        maintenance::list,
+        maintenance::announce,
+        maintenance::end,
         series::series,
         availability::availability,
         events::stream

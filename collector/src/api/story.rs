@@ -98,6 +98,8 @@ pub struct IncidentView {
     pub acked: Option<AckView>,
     /// The incident that took it over.
     pub adopted_by: Option<String>,
+    /// The window of planned work that explains it.
+    pub maintenance: Option<String>,
 }
 
 /// Something that happened to an incident.
@@ -105,7 +107,8 @@ pub struct IncidentView {
 pub struct MomentView {
     /// When.
     pub at: String,
-    /// `noticed`, `opened`, `adopted`, `affected`, `recovering`, `closed`, `ack`, `note`.
+    /// `noticed`, `opened`, `adopted`, `affected`, `recovering`, `relapsed`, `critical`, `outside-hours`,
+    /// `maintenance`, `overrun`, `wider`, `paged`, `closed`, `ack`, `note`.
     pub what: String,
     /// Its words.
     pub text: Option<String>,
@@ -173,6 +176,7 @@ impl From<&Incident> for IncidentView {
                 .as_ref()
                 .map(|acked| AckView { by: acked.by.clone(), at: rfc3339(acked.at) }),
             adopted_by: incident.adopted_by.clone(),
+            maintenance: incident.maintenance.clone(),
         }
     }
 }

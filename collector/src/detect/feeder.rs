@@ -1,10 +1,11 @@
 //! Sites that one power line feeds and that go dark together, whichever carrier they hang on (field.md 10).
 //!
 //! A cut of power silences lines of several carriers at once, which no carrier can do; the record of feeders says
-//! which sites share one. Sites with batteries follow later, so the window is wide.
+//! which sites share one. Sites with batteries follow later, so the window is wide. Offices that did not come back in
+//! the morning went dark each by itself.
 
 use super::{
-    Detector, Shows,
+    BACK_BY, Detector, Shows,
     fault::{At, Change, Fault, FaultId, Witness},
     graph::{Feeder, Graph, Node},
 };
@@ -35,7 +36,8 @@ impl Detector {
             let near = known.as_ref().is_none_or(|(_, known)| {
                 known.cleared.is_none() && (fault.began - known.began).abs() <= WINDOW
             });
-            own && open && dark && near
+            let missed = fault.judged - fault.began >= BACK_BY;
+            own && open && dark && near && !missed
         };
         let mut members: Vec<(FaultId, i64)> = self
             .faults
@@ -73,8 +75,8 @@ impl Detector {
             members.iter().flat_map(|(id, _)| self.faults[id].lines.iter().copied()).collect();
         let sites: BTreeSet<usize> = lines.iter().map(|line| graph.lines[*line].site).collect();
         let carriers: BTreeSet<usize> = lines.iter().map(|line| graph.lines[*line].carrier).collect();
-        let tells =
-            |site: &&usize| graph.sites[**site].lines.iter().any(|line| self.lines[*line] != Shows::Unknown);
+        let known = |line: &usize| matches!(self.lines[*line], Shows::Alive | Shows::Silent(_));
+        let tells = |site: &&usize| graph.sites[**site].lines.iter().any(known);
         let able = feeder.sites.iter().filter(tells).count();
         sites.len() >= SITES && carriers.len() >= CARRIERS && sites.len() * 10 >= able * HIT_TENTHS
     }

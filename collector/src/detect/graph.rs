@@ -6,7 +6,7 @@
 //! ```
 
 use super::EVERY;
-use crate::topology::{Id, Needs, SiteKind, Topology};
+use crate::topology::{Hours, Id, Needs, OffOutsideHours, SiteKind, Topology};
 use haidang_probe::check::CheckId;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,6 +83,8 @@ pub struct SiteRoute {
     pub core: bool,
     pub gate_ms: i64,
     pub rehearsal: bool,
+    pub hours: Option<Hours>,
+    pub off: OffOutsideHours,
     /// Its agent's own streams, over whichever line.
     pub agent_streams: Vec<usize>,
 }
@@ -173,6 +175,8 @@ impl Graph {
                 core: site.kind == SiteKind::Core,
                 gate_ms: i64::from(site.gate_s) * 1000,
                 rehearsal: site.rehearsal,
+                hours: site.hours.clone(),
+                off: site.off_outside_hours,
                 agent_streams: Vec::new(),
             });
             if let Some(ssid) = site.ssid {

@@ -17,7 +17,7 @@ const DOUBTFUL_LINES: usize = 5;
 /// Sites that make a group.
 const GROUP_SITES: usize = 3;
 /// A sibling in doubt for this long may be about to fall silent too, ms.
-const BREWING: i64 = 500;
+pub(super) const BREWING: i64 = 500;
 /// How long after a wide fault was judged its stragglers still join it, ms.
 const JOIN: i64 = 10_000;
 
@@ -62,7 +62,7 @@ impl Detector {
         self.faults.iter().find(|(_, fault)| joins(fault)).map(|(id, _)| *id)
     }
 
-    fn join(&mut self, id: FaultId, one: Ready) {
+    pub(super) fn join(&mut self, id: FaultId, one: Ready) {
         if let Some(fault) = self.faults.get_mut(&id) {
             fault.lines.insert(one.line);
             self.lines[one.line] = Shows::Silent(one.began);
@@ -131,7 +131,10 @@ impl Detector {
         pops.into_iter().find(|pop| {
             let wide = graph.wide.iter().find(|wide| wide.node == *pop);
             let able = wide.map_or(0, |wide| {
-                wide.lines.iter().filter(|line| self.lines[**line] != Shows::Unknown).count()
+                wide.lines
+                    .iter()
+                    .filter(|line| !matches!(self.lines[**line], Shows::Unknown | Shows::Off(_)))
+                    .count()
             });
             let silent = lines.iter().filter(|line| graph.lines[**line].pop == Some(*pop)).count();
             silent >= DOUBTFUL_LINES && silent * 10 >= able * DOUBTFUL_TENTHS
@@ -139,7 +142,7 @@ impl Detector {
     }
 
     /// A line by itself: its site, unless another line of the site lives and is the witness.
-    fn judge_site(&mut self, graph: &Graph, one: Ready) -> Vec<Change> {
+    pub(super) fn judge_site(&mut self, graph: &Graph, one: Ready) -> Vec<Change> {
         let site = &graph.sites[graph.lines[one.line].site];
         let others = site.lines.iter().copied().filter(|line| *line != one.line);
         let (mut dead, mut lives) = (BTreeSet::from([one.line]), false);

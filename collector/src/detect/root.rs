@@ -35,6 +35,8 @@ impl Detector {
         let explained = self.explained();
         let doubted = |line: &usize| !explained.contains(line) && self.doubted(graph, *line);
         let open: Vec<usize> = (0..graph.lines.len()).filter(doubted).collect();
+        let (resting, open): (Vec<usize>, Vec<usize>) =
+            open.into_iter().partition(|line| self.perhaps_off(graph, *line));
         let ready: Vec<Ready> = open.iter().filter_map(|line| self.ready_and_cleared(graph, *line)).collect();
         let mut by_carrier: BTreeMap<usize, Vec<Ready>> = BTreeMap::new();
         ready.iter().for_each(|one| by_carrier.entry(graph.lines[one.line].carrier).or_default().push(*one));
@@ -42,6 +44,7 @@ impl Detector {
             changes.extend(self.judge_lines(graph, carrier, ready, &open));
         }
         changes.extend(self.feeders(graph));
+        changes.extend(self.judge_resting(graph, &resting));
         changes.extend(self.dead_agents(graph));
         changes
     }
@@ -77,8 +80,8 @@ impl Detector {
             return None;
         }
         let since = self.ok[wide.node];
-        let silent = self.silent_lines(graph, &wide.lines, since)?;
         let own = self.own_silence(wide, since);
+        let silent = self.silent_lines(graph, &wide.lines, since, !own.is_empty())?;
         let mut all = silent.evidence;
         own.iter().for_each(|silence| all.join(*silence));
         let began = all.began?;
@@ -110,8 +113,15 @@ impl Detector {
         })
     }
 
-    /// The lines beneath a node that are silent since its last reply, when they are enough.
-    fn silent_lines(&self, graph: &Graph, lines: &[usize], since: i64) -> Option<SilentLines> {
+    /// The lines beneath a node that are silent since its last reply, when they are enough. What may be off tells
+    /// nothing, unless it should be back by now and the node's own port is silent too.
+    fn silent_lines(
+        &self,
+        graph: &Graph,
+        lines: &[usize],
+        since: i64,
+        own_silent: bool,
+    ) -> Option<SilentLines> {
         let (mut silent, mut able, mut evidence) = (BTreeSet::new(), 0, Silence::default());
         for line in lines.iter().copied() {
             let dead_before = matches!(self.lines[line], Shows::Silent(began) if began + SAME_SITE < since);
@@ -119,8 +129,18 @@ impl Detector {
             {
                 continue;
             }
-            able += 1;
+            if let Shows::Off(off) = self.lines[line] {
+                if own_silent && self.missed(graph, line, off) {
+                    able += 1;
+                    silent.insert(line);
+                }
+                continue;
+            }
             let silence = self.silence(graph, line, since);
+            if silence.began.is_some_and(|began| self.excused(graph, line, began)) {
+                continue;
+            }
+            able += 1;
             if silence.misses > 0 {
                 silent.insert(line);
                 evidence.join(silence);
@@ -163,23 +183,28 @@ impl Detector {
         if let At::Node(node) = &fault.at
             && let Some(wide) = graph.wide.iter().find(|wide| graph.nodes[wide.node] == *node)
         {
-            fault.lines.extend(self.presumed(&wide.lines));
+            fault.lines.extend(self.presumed(&wide.lines, fault.began));
         }
         let by = self.enter(graph, fault);
         let adopted = children.into_iter().map(|child| Change::Adopted { child, by });
         std::iter::once(Change::Found(by)).chain(adopted).collect()
     }
 
-    /// Lines that lived until now and stand beneath a silent root: silent with it until they answer.
-    fn presumed(&self, lines: &[usize]) -> Vec<usize> {
+    /// Lines that lived until then and stand beneath a silent root: silent with it until they answer.
+    fn presumed(&self, lines: &[usize], began: i64) -> Vec<usize> {
         let explained = self.explained();
-        lines.iter().copied().filter(|l| self.lines[*l] == Shows::Alive && !explained.contains(l)).collect()
+        let lived = |line: &usize| match self.lines[*line] {
+            Shows::Alive => true,
+            Shows::Off(off) => off >= began - SAME_CAUSE,
+            Shows::Silent(_) | Shows::Unknown => false,
+        };
+        lines.iter().copied().filter(|line| lived(line) && !explained.contains(line)).collect()
     }
 
     /// Agents that are silent while their gateway answers, and the core agent, which nothing else speaks for.
     fn dead_agents(&mut self, graph: &Graph) -> Vec<Change> {
         let mut changes = Vec::new();
-        for site in &graph.sites {
+        for (number, site) in graph.sites.iter().enumerate() {
             let at = At::Node(Node::Agent(site.id.clone()));
             let known = self.faults.values().any(|fault| fault.at == at);
             let since = self.ok[site.agent];
@@ -188,6 +213,7 @@ impl Detector {
             let Some(began) = silence.began.filter(|began| !known && self.now - began >= AGENT_DEAD) else {
                 continue;
             };
+            let Some(began) = self.missed_since(graph, number, began) else { continue };
             let gateway_lives = self.gateway_lives(graph, site, began);
             let alone = site.core || site.lines.is_empty();
             if silence.weight >= LAMBDA && (gateway_lives || alone) {

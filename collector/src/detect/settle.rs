@@ -45,11 +45,14 @@ impl Detector {
     fn fade(&mut self, graph: &Graph) {
         let now = self.now;
         for (number, line) in graph.lines.iter().enumerate() {
+            let (Shows::Alive | Shows::Off(_)) = self.lines[number] else { continue };
+            // What was off before we were away is off still, until its silence has had time to be told of anew.
+            let since = if self.lines[number] == Shows::Alive { i64::MIN } else { self.resumed };
             let tells = |n: &usize| {
-                let stale = stale(&graph.routes[*n]);
-                self.streams[*n].told.is_some_and(|told| now - told <= stale)
+                let told = self.streams[*n].told.map_or(since, |told| told.max(since));
+                now.saturating_sub(told) <= stale(&graph.routes[*n])
             };
-            if self.lines[number] == Shows::Alive && !line.streams.iter().any(tells) {
+            if !line.streams.iter().any(tells) {
                 self.lines[number] = Shows::Unknown;
             }
         }
@@ -57,7 +60,7 @@ impl Detector {
 
     /// Whether a silent line lives again: enough replies in a row, over long enough.
     fn returns(&self, graph: &Graph, line: usize) -> bool {
-        let Shows::Silent(_) = self.lines[line] else { return false };
+        let (Shows::Silent(_) | Shows::Off(_)) = self.lines[line] else { return false };
         let (mut replies, mut from) = (0, i64::MAX);
         for number in self.telling(graph, line) {
             let one_way = matches!(graph.routes[number].id, StreamId::Up(_));
@@ -115,6 +118,7 @@ impl Detector {
         for line in &fault.lines {
             if self.lines[*line] == Shows::Alive
                 && let Some(began) = self.ready(graph, *line)
+                && !self.excused(graph, *line, began)
             {
                 self.lines[*line] = Shows::Silent(began);
                 self.falls.fell(*line, began);
@@ -192,22 +196,32 @@ impl Detector {
         wide.own.iter().filter_map(|number| self.streams[*number].replied).max()
     }
 
-    /// Lines that never belonged, or have a fault of their own, leave.
+    /// Lines that never belonged, or have a fault of their own, leave; and those that may be off since the root
+    /// answered.
     fn drop_strays(&mut self, graph: &Graph, fault: &mut Fault) {
         let (now, many) = (self.now, fault.lines.len() > 1);
         let held = fault.cleared.is_some_and(|cleared| now - cleared > HOLD_DOWN);
         let named = !matches!(fault.at, At::Group { .. });
+        let cleared = fault.cleared.unwrap_or(now);
+        let rests = |line: &usize| {
+            fault.wide
+                && held
+                && self.ok[graph.lines[*line].node] < cleared
+                && self.closed(graph, *line, cleared)
+        };
         let leaves = |line: &usize| match self.lines[*line] {
             // The root is silent still, and this line answers steadily: the root is not its.
             Shows::Alive => fault.wide && fault.cleared.is_none(),
+            Shows::Silent(_) if rests(line) => true,
             Shows::Silent(_) => held && many && named && now - self.ok[graph.lines[*line].node] > HOLD_DOWN,
-            Shows::Unknown => false,
+            Shows::Unknown | Shows::Off(_) => false,
         };
-        let left: Vec<usize> = fault.lines.iter().copied().filter(leaves).collect();
-        for line in left {
+        let left: Vec<(usize, bool)> =
+            fault.lines.iter().filter(|line| leaves(line)).map(|line| (*line, rests(line))).collect();
+        for (line, rests) in left {
             fault.lines.remove(&line);
             // Its misses since its last reply stand: it is judged anew, by itself.
-            self.lines[line] = Shows::Alive;
+            self.lines[line] = if rests { Shows::Off(cleared) } else { Shows::Alive };
         }
     }
 

@@ -10,7 +10,8 @@
 
 use super::{
     Candidate, Cause, Causes, Impact, Kind, Root, RootKind, Severity, State,
-    ledger::{Ledger, View, blank, close, note, pages},
+    ledger::{Ledger, View, blank, close, note},
+    paging,
 };
 use crate::topology::Id;
 use serde::{Deserialize, Serialize};
@@ -103,12 +104,9 @@ impl Ledger {
         if is_new {
             note(incident, now, "noticed", Some(condition.root.name.clone()), None);
         }
-        let untold = incident.state == State::Open && incident.notifications == 0 && pages(incident);
-        if now - live.since >= live.gate_ms && (incident.state == State::Noticed || untold) {
-            note(incident, now, if untold { "critical" } else { "opened" }, None, None);
-            incident.state = State::Open;
-            incident.opened = incident.opened.or(Some(now));
-            incident.notifications += u32::from(pages(incident));
+        paging::mark(view, incident, &[]);
+        if now - live.since >= live.gate_ms && paging::waits(view, incident) {
+            paging::open(view, incident);
         }
         if *incident == before {
             return None;

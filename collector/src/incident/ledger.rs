@@ -4,6 +4,8 @@ use super::{
     Acked, Incident, Kind, Moment, Root, RootKind, Severity, State, cause,
     condition::{Key, Live},
     learned::Learned,
+    maintenance::{Windows, ids},
+    paging,
     reading::{
         WARNING_GATE, asked, evidence, kind_of, rehearsal, root_of, severity_of, single_gate, suffering,
     },
@@ -14,7 +16,7 @@ use crate::detect::{
     graph::{Graph, Node},
 };
 use crate::entry::{Act, ActKind};
-use crate::topology::{Id, Topology};
+use crate::topology::{Id, Topology, hours};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,8 +27,6 @@ const AT_ONCE_SHARE: f64 = 0.05;
 const KEPT: usize = 10_000;
 /// Timeline entries kept with an incident.
 const TIMELINE_KEPT: usize = 500;
-/// Offset of Asia/Ho_Chi_Minh, ms: seven hours, no summer time.
-const VIETNAM_MS: i64 = 7 * 3_600_000;
 
 /// What the ledger looks at.
 pub struct View<'a> {
@@ -36,6 +36,8 @@ pub struct View<'a> {
     pub graph: &'a Graph,
     /// What the detector knows.
     pub detector: &'a Detector,
+    /// Planned work.
+    pub windows: &'a Windows,
 }
 
 /// All incidents kept, and which fault is which.
@@ -79,6 +81,7 @@ impl Ledger {
             }
         }
         revised.extend(self.flapping(view));
+        revised.extend(self.mark_planned(view));
         revised.extend(self.pass_gates(view));
         self.forget();
         revised
@@ -214,13 +217,27 @@ impl Ledger {
         faults.into_iter().filter_map(|fault| self.refresh(view, fault)).collect()
     }
 
+    /// Marks live incidents that planned work explains.
+    fn mark_planned(&mut self, view: &View) -> Vec<Id> {
+        let mut marked = Vec::new();
+        for (fault, id) in &self.by_fault {
+            let Some(incident) = self.incidents.get_mut(id) else { continue };
+            let lines = view.detector.faults().get(fault).map(|fault| ids(view.graph, &fault.lines));
+            let before = incident.maintenance.clone();
+            paging::mark(view, incident, &lines.unwrap_or_default());
+            if incident.maintenance != before {
+                incident.revision += 1;
+                marked.push(id.clone());
+            }
+        }
+        marked
+    }
+
     fn pass_gates(&mut self, view: &View) -> Vec<Id> {
         let now = view.detector.now();
         let mut opened = Vec::new();
         for (fault, id) in &self.by_fault {
-            let waits = |i: &&mut Incident| {
-                i.state == State::Noticed || i.state == State::Open && i.notifications == 0 && pages(i)
-            };
+            let waits = |incident: &&mut Incident| paging::waits(view, incident);
             let Some(incident) = self.incidents.get_mut(id).filter(waits) else { continue };
             let Some(fault) = view.detector.faults().get(fault) else { continue };
             // While answers come in, what has not opened does not open.
@@ -228,12 +245,8 @@ impl Ledger {
             if answers || now - fault.fell < gate(view, fault, incident) {
                 continue;
             }
-            let what = if incident.state == State::Open { "critical" } else { "opened" };
-            incident.state = State::Open;
-            incident.opened = incident.opened.or(Some(now));
             incident.revision += 1;
-            incident.notifications += u32::from(pages(incident));
-            note(incident, now, what, None, None);
+            paging::open(view, incident);
             opened.push(id.clone());
         }
         opened
@@ -241,12 +254,9 @@ impl Ledger {
 
     /// The next incident's id.
     pub(super) fn name(&mut self, now: i64) -> Id {
-        let local = now + VIETNAM_MS;
-        let day = local.div_euclid(86_400_000);
+        let day = (now + hours::VIETNAM_MS).div_euclid(86_400_000);
         self.last = if self.last.0 == day { (day, self.last.1 + 1) } else { (day, 1) };
-        let date = jiff::Timestamp::from_millisecond(local).unwrap_or_default().to_string();
-        let date: String = date.chars().take(10).filter(char::is_ascii_digit).collect();
-        format!("SC-{date}-{:02}", self.last.1)
+        format!("SC-{}-{:02}", hours::day(now), self.last.1)
     }
 
     fn forget(&mut self) {
@@ -282,6 +292,7 @@ pub(super) fn blank(id: &str, now: i64) -> Incident {
         rehearsal: false,
         acked: None,
         adopted_by: None,
+        maintenance: None,
         timeline: Vec::new(),
         evidence: Vec::new(),
     }
@@ -304,11 +315,6 @@ pub(super) fn close(incident: &mut Incident, at: i64) {
     incident.state = State::Closed;
     incident.closed = Some(at);
     incident.revision += 1;
-}
-
-/// Whether its opening and closing are told to people: some site has no path.
-pub(super) fn pages(incident: &Incident) -> bool {
-    incident.severity == Severity::Critical
 }
 
 /// How long it must last before it opens.

@@ -93,7 +93,12 @@ impl Watch {
         let now = self.now();
         self.gaps.follow(silences, now);
         let conditions = self.wrong_clocks();
-        let view = View { topology: &self.topology, graph: &self.graph, detector: &self.detector };
+        let view = View {
+            topology: &self.topology,
+            graph: &self.graph,
+            detector: &self.detector,
+            windows: &self.windows,
+        };
         let mut revised = self.ledger.conditions(&view, &conditions);
         for (incident, learned) in self.gaps.conclude(&self.topology) {
             revised.extend(self.ledger.learn(&view, &incident, learned));

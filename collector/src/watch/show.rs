@@ -7,6 +7,7 @@ use crate::{
         fault::At,
         graph::{Graph, Node, StreamId},
     },
+    incident::maintenance::Covered,
     topology::Topology,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,10 +32,22 @@ pub fn verdicts(graph: &Graph, detector: &Detector) -> (Vec<Since>, Vec<Since>) 
         Shows::Silent(_) if blind.contains(&number) => told(Verdict::Unknown, 0),
         Shows::Silent(began) if from_above.contains(&number) => told(Verdict::Affected, began),
         Shows::Silent(began) => told(Verdict::Down, began),
+        Shows::Off(since) => told(Verdict::OffHours, since),
     };
     let lines: Vec<Since> = (0..graph.lines.len()).map(line).collect();
     let sites = (0..graph.sites.len()).map(|number| site(graph, detector, number, &lines)).collect();
     (sites, lines)
+}
+
+/// What is worked on is shown as such while its window holds, however it stands.
+pub fn overlay(graph: &Graph, covered: &Covered, sites: &mut [Since], lines: &mut [Since]) {
+    let at_work = |shown: &mut Since, from: Option<&i64>| {
+        if let Some(from) = from {
+            *shown = Since { verdict: Verdict::Maintenance, since: *from, established: shown.established };
+        }
+    };
+    graph.sites.iter().zip(sites).for_each(|(site, shown)| at_work(shown, covered.sites.get(&site.id)));
+    graph.lines.iter().zip(lines).for_each(|(line, shown)| at_work(shown, covered.lines.get(&line.id)));
 }
 
 fn told(verdict: Verdict, since: i64) -> Since {
@@ -46,6 +59,9 @@ fn site(graph: &Graph, detector: &Detector, number: usize, lines: &[Since]) -> S
     let of = |wanted: &[Verdict]| site.lines.iter().filter(|l| wanted.contains(&lines[**l].verdict)).count();
     let (up, dead) = (of(&[Verdict::Up]), of(&[Verdict::Down, Verdict::Affected]));
     let since = site.lines.iter().map(|line| lines[*line].since).max().unwrap_or(0);
+    if up == 0 && of(&[Verdict::OffHours]) > 0 {
+        return told(Verdict::OffHours, since);
+    }
     if dead == 0 {
         let heard = detector.agent_heard(graph, number);
         return match (up, heard) {

@@ -4,7 +4,9 @@
 mod feeder;
 mod flap;
 mod gaps;
+mod hours;
 mod late;
+mod maintenance;
 mod province;
 mod random;
 mod record;

@@ -5,7 +5,7 @@
 
 use super::record::{ASK_TIMEOUT, topology};
 use haidang_collector::{
-    entry::{Act, ActKind, DownHeard, DownSent, Entry, Received, TICK_MS, Tick, UpHeard},
+    entry::{Act, ActKind, DownHeard, DownSent, Entry, Maintenance, Received, TICK_MS, Tick, UpHeard},
     topology::{Line, Topology},
     watch::{Effect, Watch},
 };
@@ -170,6 +170,12 @@ impl Province {
         self.seq += 1;
         let received = Received { at: self.now, agent: site.to_owned(), envelope: envelope.encode() };
         self.fold(Entry::Batch(received));
+    }
+
+    /// Planned work is announced, or ended.
+    pub fn say(&mut self, window: Maintenance) -> &mut Province {
+        self.fold(Entry::Maintenance(window));
+        self
     }
 
     /// Sites that truly have no path now.

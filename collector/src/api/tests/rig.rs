@@ -126,6 +126,11 @@ impl Rig {
         self.send(request.body(Body::from(body.to_owned())).unwrap()).await
     }
 
+    pub async fn delete(&self, path: &str) -> Answer {
+        let bearer = format!("Bearer {}", self.token);
+        self.send(Request::delete(path).header("authorization", bearer).body(Body::empty()).unwrap()).await
+    }
+
     /// Signs in through the form; gives the answer.
     pub async fn sign_in(&self, user: &str, password: &str) -> Answer {
         let form = format!("user={user}&password={password}&next=%2Fincidents");
@@ -258,6 +263,7 @@ pub fn incident() -> Incident {
         rehearsal: true,
         acked: Some(Acked { by: "an".into(), at }),
         adopted_by: None,
+        maintenance: None,
         timeline: vec![moment("noticed"), moment("ack")],
         evidence: vec![witness("28249-1"), witness("hand-off/vnpt-1")],
     }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::detect::{Detector, graph::Graph};
 use crate::entry::{Act, ActKind, Tick};
+use crate::incident::maintenance::Windows;
 use crate::topology::Topology;
 
 /// A ledger told once a second.
@@ -15,7 +16,13 @@ struct Bench {
 impl Bench {
     fn at(&mut self, second: i64, holding: &[Condition]) -> BTreeSet<Id> {
         self.detector.hear(&self.graph, &Tick { at: second * 1000, ..Tick::default() });
-        let view = View { topology: &self.topology, graph: &self.graph, detector: &self.detector };
+        let windows = Windows::default();
+        let view = View {
+            topology: &self.topology,
+            graph: &self.graph,
+            detector: &self.detector,
+            windows: &windows,
+        };
         self.ledger.conditions(&view, holding)
     }
 

@@ -1,0 +1,70 @@
+//! Who is told of an incident, and when: it opens as it stands, but its page may be held back.
+//!
+//! ```text
+//! opens ─┬─ some site has no path ─────────────────────────────────▶ page
+//!        ├─ … at one site outside its hours ──its hours begin──────▶ page
+//!        └─ … explained by planned work ──overrun, or grown wider──▶ page
+//! ```
+
+use super::{Incident, RootKind, Severity, State, ledger::View, ledger::note};
+
+/// Marks an incident with the window of planned work that explains it now, or takes the mark away.
+pub(super) fn mark(view: &View, incident: &mut Incident, lines: &[&str]) {
+    let now = view.detector.now();
+    let window = view.windows.explaining(view.topology, now, &incident.root, &incident.sites, lines);
+    let window = window.map(|window| window.id.clone());
+    if incident.maintenance == window {
+        return;
+    }
+    let (what, text) = match (&incident.maintenance, &window) {
+        (_, Some(id)) => ("maintenance", id.clone()),
+        (Some(old), None) => {
+            let lasts = view.windows.all().get(old).is_some_and(|window| now < window.to);
+            (if lasts { "wider" } else { "overrun" }, old.clone())
+        }
+        (None, None) => return,
+    };
+    note(incident, now, what, Some(text), None);
+    incident.maintenance = window;
+}
+
+/// Whether there is something to do for it once its gate has passed: open it, or page what was held back.
+pub(super) fn waits(view: &View, incident: &Incident) -> bool {
+    let unpaged = incident.state == State::Open && incident.notifications == 0;
+    incident.state == State::Noticed || unpaged && pages(view, incident)
+}
+
+/// Opens an incident whose gate has passed, or pages what was held back.
+pub(super) fn open(view: &View, incident: &mut Incident) {
+    let now = view.detector.now();
+    let was_held = |moment: &super::Moment| matches!(moment.what.as_str(), "outside-hours" | "maintenance");
+    let what = match incident.state {
+        State::Open if incident.timeline.iter().any(was_held) => "paged",
+        State::Open => "critical",
+        State::Noticed | State::Closed => "opened",
+    };
+    incident.state = State::Open;
+    incident.opened = incident.opened.or(Some(now));
+    note(incident, now, what, None, None);
+    if pages(view, incident) {
+        incident.notifications += 1;
+    } else if incident.severity == Severity::Critical && incident.maintenance.is_none() {
+        note(incident, now, "outside-hours", None, None);
+    }
+}
+
+/// Whether its opening and closing are told to people.
+fn pages(view: &View, incident: &Incident) -> bool {
+    incident.severity == Severity::Critical && incident.maintenance.is_none() && is_in_hours(view, incident)
+}
+
+/// Trouble of one site counts in the hours of the site; wider trouble at any time.
+fn is_in_hours(view: &View, incident: &Incident) -> bool {
+    let of_one =
+        matches!(incident.root.kind, RootKind::Site | RootKind::Line | RootKind::Device | RootKind::Agent);
+    let serves = |site: &String| {
+        let hours = view.topology.sites.get(site).and_then(|site| site.hours.as_ref());
+        hours.is_none_or(|hours| hours.open_at(view.detector.now()))
+    };
+    !of_one || incident.sites.is_empty() || incident.sites.keys().any(serves)
+}
