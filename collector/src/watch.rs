@@ -8,6 +8,7 @@
 //! Its whole state is a function of the entries folded so far, so a checkpoint of it and the tail of the
 //! journal give the same verdicts as the journal from its start; `replay` compares the transcripts.
 
+mod about;
 pub mod changes;
 pub mod checks;
 mod evidence;
@@ -29,10 +30,10 @@ use crate::{
     lineage::{self, Lineage},
     topology::{Id, Topology},
 };
-use changes::{Change, Changes};
+use changes::Changes;
 use checks::Checks;
 use gaps::Gaps;
-use haidang_probe::{batch::Ranges, check::Check, key};
+use haidang_probe::{batch::Ranges, key};
 use lines::{LineSample, Lines};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -206,40 +207,6 @@ impl Watch {
     /// Set-up findings, in order.
     pub fn findings(&self) -> Vec<Finding> {
         self.findings.clone()
-    }
-
-    /// What was changed about a site, newest first.
-    pub fn changes(&self, site: &str) -> impl Iterator<Item = &Change> {
-        self.changes.of(site)
-    }
-
-    /// When the record judged by was taken over, UTC ms; 0 before the first.
-    pub fn configured(&self) -> i64 {
-        self.configured
-    }
-
-    /// How what these checks of a site ask stands together; unknown while the site itself is not heard.
-    pub fn checks_stand(&self, site: &str, checks: &[Check]) -> Since {
-        let heard = self.site(site);
-        match heard.verdict {
-            Verdict::Up | Verdict::Degraded => self.checks.stand(site, checks, self.now()),
-            _ => Since { verdict: Verdict::Unknown, established: false, ..heard },
-        }
-    }
-
-    /// When anything of an agent arrived last (UTC ms), and how many of its batches have not.
-    pub fn agent_stands(&self, agent: &str) -> Option<(i64, u64)> {
-        self.spools.standing(agent)
-    }
-
-    /// Whether an agent runs the plan meant for it, as far as it was heard.
-    pub fn agent_plan(&self, agent: &str) -> Option<&'static str> {
-        self.taking.of(agent)
-    }
-
-    /// How far an agent's clock is ahead of ours, ms (behind: negative); 0 while it may be right.
-    pub fn agent_clock(&self, agent: &str) -> Option<i64> {
-        self.clocks.get(agent).map(Skew::ahead)
     }
 
     /// Sequence numbers received of an agent's spool.
