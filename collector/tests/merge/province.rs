@@ -140,7 +140,7 @@ impl Province {
         province.configure(record, history);
         let proofs: Vec<u16> = province.sessions.values().copied().collect();
         for ssid in proofs {
-            province.fold(&Entry::Proof { at: now, ssid, proved: true }, history);
+            province.fold(&Entry::Proof { at: now, ssid, proved: true, rides_on: None }, history);
         }
         province
     }
