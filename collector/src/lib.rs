@@ -9,6 +9,7 @@ pub mod plans;
 pub mod entry;
 pub mod detect;
 pub mod incident;
+pub mod judge;
 pub mod config;
 pub mod import;
 pub mod watch;

@@ -27,11 +27,11 @@ use crate::{
         ledger::{Ledger, View},
         maintenance::Windows,
     },
+    judge::Judges,
     lineage::{self, Lineage},
     topology::{Id, Topology},
 };
 use changes::Changes;
-use checks::Checks;
 use gaps::Gaps;
 use haidang_probe::{batch::Ranges, key};
 use lines::{LineSample, Lines};
@@ -119,7 +119,7 @@ pub struct Watch {
     detector: Detector,
     ledger: Ledger,
     windows: Windows,
-    checks: Checks,
+    judges: Judges,
     changes: Changes,
     configured: i64,
     lines: Lines,
@@ -249,6 +249,7 @@ impl Watch {
             return None;
         }
         watch.graph = Graph::of(&watch.topology);
+        watch.judges.restore(&watch.topology);
         Some(watch)
     }
 
@@ -265,7 +266,7 @@ impl Watch {
         let sites: Vec<Since> = graph.sites.iter().map(|site| kept(&site.id)).collect();
         let lines: Vec<Since> = graph.lines.iter().map(|line| self.line(&line.id)).collect();
         (self.sites, self.line_verdicts) = (sites, lines);
-        self.checks.keep(topology);
+        self.judges.configure(topology);
         self.taking.configure(topology);
         self.lines = Lines::default();
         self.topology = topology.clone();
@@ -326,7 +327,7 @@ impl Watch {
                 .push(Effect::Sites(changed.iter().map(|site| self.graph.sites[*site].id.clone()).collect()));
         }
         let mut findings = show::findings(&self.graph, &self.detector, &self.topology, self.started);
-        findings.extend(self.checks.findings(&self.topology, now));
+        findings.extend(checks::findings(&self.judges, now));
         findings.extend(self.taking.findings());
         let ended = lineage::without_successor(&self.topology).filter(|(.., ended)| *ended <= now);
         findings.extend(ended.map(|(code, commune, since)| Finding {

@@ -12,6 +12,7 @@ use crate::topology::{Contact, DeviceKind, Hours, Medium, Observe, OffOutsideHou
 use crate::watch::{
     Verdict, Watch,
     changes::{self, What},
+    checks::DeviceShown,
 };
 use axum::{
     Json,
@@ -172,7 +173,7 @@ fn tell(watch: &Watch, id: &str) -> Option<SiteDetail> {
         feeder,
         tags: site.tags.iter().cloned().collect(),
         lines: lines.collect(),
-        devices: devices(watch, id, site),
+        devices: devices(watch, id),
         interfaces: interfaces(site),
         agent: site.observe.has_agent().then(|| agent(watch, id)),
         changes: changes(watch, id, site),
@@ -191,18 +192,15 @@ fn hours(hours: &Hours) -> HoursView {
     }
 }
 
-fn devices(watch: &Watch, id: &str, site: &Site) -> Vec<DeviceView> {
-    let view = |(device, recorded): (&String, &crate::topology::Device)| {
-        let now = watch.checks_stand(id, &recorded.checks);
-        DeviceView {
-            id: device.clone(),
-            name: recorded.name.clone(),
-            kind: recorded.kind,
-            state: now.verdict,
-            since: (now.since > 0).then(|| rfc3339(now.since)),
-        }
+fn devices(watch: &Watch, site: &str) -> Vec<DeviceView> {
+    let view = |shown: DeviceShown| DeviceView {
+        id: shown.id,
+        name: shown.name,
+        kind: shown.kind,
+        state: shown.verdict,
+        since: shown.since.map(rfc3339),
     };
-    site.devices.iter().map(view).collect()
+    watch.devices(site).into_iter().map(view).collect()
 }
 
 /// Checks of one interface each: the octets of several do not add up to a line's.

@@ -1,7 +1,6 @@
 //! What the page of one site reads from the fold beside verdicts and incidents.
 
-use super::{Since, Verdict, Watch, changes::Change, skew::Skew};
-use haidang_probe::check::Check;
+use super::{Watch, changes::Change, skew::Skew};
 
 impl Watch {
     /// What was changed about a site, newest first.
@@ -12,15 +11,6 @@ impl Watch {
     /// When the record judged by was taken over, UTC ms; 0 before the first.
     pub fn configured(&self) -> i64 {
         self.configured
-    }
-
-    /// How what these checks of a site ask stands together; unknown while the site itself is not heard.
-    pub fn checks_stand(&self, site: &str, checks: &[Check]) -> Since {
-        let heard = self.site(site);
-        match heard.verdict {
-            Verdict::Up | Verdict::Degraded => self.checks.stand(site, checks, self.now()),
-            _ => Since { verdict: Verdict::Unknown, established: false, ..heard },
-        }
     }
 
     /// When anything of an agent arrived last (UTC ms), and how many of its batches have not.

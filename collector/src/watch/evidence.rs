@@ -12,7 +12,6 @@ use crate::{
 };
 use haidang_probe::{
     batch::{Batch, Envelope},
-    check::Check,
     metric::Metric,
     outcome::{Outcome, Sample},
 };
@@ -62,9 +61,8 @@ impl Watch {
             .filter_map(|outcome| Some(((sent(outcome)? - wrong).min(now), outcome)))
             .collect();
         outcomes.sort_by_key(|(sent, outcome)| (*sent, outcome.check));
-        // An agent may name any check; what the record does not have is not remembered.
+        let fresh = Some(now).filter(|_| !batch.backlog);
         let Some(site) = self.topology.sites.get(&received.agent) else { return };
-        let own: BTreeSet<_> = site.own_checks().map(Check::id).collect();
         for (sent, outcome) in &outcomes {
             let stream = StreamId::Asked(outcome.check);
             if core && self.graph.streams.contains_key(&stream) {
@@ -73,11 +71,8 @@ impl Watch {
                     self.detector.asked(&self.graph, stream, *sent, answers(outcome));
                 }
             }
-            if own.contains(&outcome.check) {
-                self.checks.heard(&received.agent, outcome, *sent);
-            }
+            self.judges.heard(&received.agent, outcome, *sent, fresh);
         }
-        let fresh = Some(now).filter(|_| !batch.backlog);
         self.gaps.heard(&received.agent, site, &outcomes, fresh);
     }
 
@@ -92,13 +87,14 @@ impl Watch {
         let silences = silences.collect();
         let now = self.now();
         self.gaps.follow(silences, now);
-        let conditions = self.wrong_clocks();
+        let mut conditions = self.wrong_clocks();
         let view = View {
             topology: &self.topology,
             graph: &self.graph,
             detector: &self.detector,
             windows: &self.windows,
         };
+        conditions.extend(self.judges.judge(&view));
         let mut revised = self.ledger.conditions(&view, &conditions);
         for (incident, learned) in self.gaps.conclude(&self.topology) {
             revised.extend(self.ledger.learn(&view, &incident, learned));

@@ -12,6 +12,7 @@ mod random;
 mod record;
 mod relapse;
 mod restart;
+mod services;
 
 use haidang_collector::{
     entry::Entry,

@@ -61,7 +61,7 @@ pub struct Province {
     failing: BTreeMap<CheckId, bool>,
     changed: Option<i64>,
     flushed: i64,
-    seq: u64,
+    seqs: BTreeMap<String, u64>,
 }
 
 struct Pending {
@@ -107,7 +107,7 @@ impl Province {
             failing: BTreeMap::new(),
             changed: None,
             flushed: START,
-            seq: 0,
+            seqs: BTreeMap::new(),
         };
         province.start();
         province.run(90.0);
@@ -156,18 +156,21 @@ impl Province {
 
     /// A batch of a site's own agent comes now: checks by name with their times and whether they were answered.
     pub fn agent_tells(&mut self, site: &str, boot: u8, backlog: bool, runs: &[(i64, &str, bool)]) {
+        let outcome = |(at, name, answered): &(i64, &str, bool)| {
+            let result = if *answered { Ok(()) } else { Err(Failure::Timeout) };
+            outcome(boot, *at, name, result)
+        };
+        self.agent_posts(site, boot, backlog, runs.iter().map(outcome).collect());
+    }
+
+    /// As [`Province::agent_tells`], with all that an outcome may say.
+    pub fn agent_posts(&mut self, site: &str, boot: u8, backlog: bool, outcomes: Vec<Outcome>) {
         let boot = BootId([boot; 16]);
         let clock = ClockMap { boot, offset_ns: (START - 1) * 1_000_000, bound_ns: 1_000_000 };
-        let outcome = |(at, name, answered): &(i64, &str, bool)| Outcome {
-            check: CheckId::of_name(name),
-            sent: Moment { boot, mono_ns: ((at - START + 1) * 1_000_000) as u64 },
-            result: if *answered { Ok(Duration::from_millis(1)) } else { Err(Failure::Timeout) },
-            samples: Vec::new(),
-        };
-        let outcomes = runs.iter().map(outcome).collect();
         let batch = Batch { clocks: vec![clock], outcomes, backlog, ..Batch::default() };
-        let envelope = Envelope::seal(site, 1, self.seq, [0; 32], &batch).unwrap();
-        self.seq += 1;
+        let seq = self.seqs.entry(site.to_owned()).or_default();
+        let envelope = Envelope::seal(site, 1, *seq, [0; 32], &batch).unwrap();
+        *seq += 1;
         let received = Received { at: self.now, agent: site.to_owned(), envelope: envelope.encode() };
         self.fold(Entry::Batch(received));
     }
@@ -338,8 +341,9 @@ impl Province {
         };
         let outcomes = self.finished.drain(..).map(|(_, outcome)| outcome).collect();
         let batch = Batch { clocks: vec![clock], outcomes, ..Batch::default() };
-        let envelope = Envelope::seal("centre", 1, self.seq, [0; 32], &batch).unwrap();
-        self.seq += 1;
+        let seq = self.seqs.entry("centre".to_owned()).or_default();
+        let envelope = Envelope::seal("centre", 1, *seq, [0; 32], &batch).unwrap();
+        *seq += 1;
         let received = Received { at: self.now, agent: "centre".into(), envelope: envelope.encode() };
         self.fold(Entry::Batch(received));
     }
@@ -377,6 +381,13 @@ impl Province {
             }
         }
     }
+}
+
+/// A run of a check by its name, sent at `at`, UTC ms.
+pub fn outcome(boot: u8, at: i64, name: &str, result: Result<(), Failure>) -> Outcome {
+    let sent = Moment { boot: BootId([boot; 16]), mono_ns: ((at - START + 1) * 1_000_000) as u64 };
+    let result = result.map(|()| Duration::from_millis(1));
+    Outcome { check: CheckId::of_name(name), sent, result, samples: Vec::new() }
 }
 
 /// The time in `(from, from + TICK_MS]` at which something with this phase and interval is due.
