@@ -25,6 +25,7 @@ mod openapi;
 mod problem;
 mod province;
 mod series;
+mod services;
 mod sign_in;
 mod site;
 mod story;
@@ -118,6 +119,7 @@ fn routes(parts: Parts, events: Arc<events::Relay>) -> Router {
         .route("/api/v1/findings", get(province::findings))
         .route("/api/v1/configuration", get(configuration::configuration))
         .route("/api/v1/sites/{id}", get(site::site))
+        .route("/api/v1/services", get(services::services))
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::story))
         .route("/api/v1/incidents/{id}/ack", post(incidents::ack))

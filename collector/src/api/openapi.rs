@@ -1,6 +1,8 @@
 //! `GET /api/openapi.json`: the API described from the code that answers it (OpenAPI 3.1).
 
-use super::{availability, configuration, events, import, incidents, maintenance, province, series, site};
+use super::{
+    availability, configuration, events, import, incidents, maintenance, province, series, services, site,
+};
 use axum::Json;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -28,6 +30,7 @@ use utoipa::{Modify, OpenApi};
         maintenance::end,
         series::series,
         availability::availability,
+        services::services,
         events::stream
     ),
     security(("token" = []), ("session" = [])),

@@ -22,7 +22,8 @@ fn reply(question: &Message) -> Message {
     let mut reply = Message::response(question.metadata.id, OpCode::Query);
     reply.queries.clone_from(&question.queries);
     let asked = &question.queries[0];
-    let (known, broken) = (Name::from_ascii("portal.test.").unwrap(), Name::from_ascii("broken.test.").unwrap());
+    let (known, broken) =
+        (Name::from_ascii("portal.test.").unwrap(), Name::from_ascii("broken.test.").unwrap());
     if asked.name == broken {
         reply.metadata.response_code = ResponseCode::ServFail;
     } else if asked.name != known {
@@ -156,9 +157,21 @@ fn targets_read_as_people_write_them() {
         ("@resolver/_ldap._tcp.a.example?type=SRV", "@resolver", 53),
     ] {
         let question: Question = target.parse().unwrap();
-        assert_eq!((question.server.place.to_string().as_str(), question.server.port), (place, port), "{target}");
+        assert_eq!(
+            (question.server.place.to_string().as_str(), question.server.port),
+            (place, port),
+            "{target}"
+        );
     }
-    for wrong in ["", "/a.example", "192.0.2.53/", "192.0.2.53/a..b", "192.0.2.53/a?type=ANY", "192.0.2.53:0/a", "@dns/a"] {
+    for wrong in [
+        "",
+        "/a.example",
+        "192.0.2.53/",
+        "192.0.2.53/a..b",
+        "192.0.2.53/a?type=ANY",
+        "192.0.2.53:0/a",
+        "@dns/a",
+    ] {
         assert!(wrong.parse::<Question>().is_err(), "{wrong}");
     }
 }

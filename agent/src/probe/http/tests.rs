@@ -56,8 +56,7 @@ async fn two_and_three_hundreds_are_success() {
     assert!(found.result.is_ok());
     assert_eq!((status(&found), told(&found, Metric::HttpBody)), (Some(200.0), Some(2.0)));
     assert_eq!(phases(&found), ["resolve", "connect", "processing", "transfer"]);
-    let moved =
-        ask(b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n", true).await;
+    let moved = ask(b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n", true).await;
     assert!(moved.result.is_ok(), "redirects are not followed");
     assert_eq!(status(&moved), Some(302.0));
 }
@@ -126,7 +125,8 @@ fn what_follows_the_hash_is_about_the_certificate() {
     for wrong in ["https://a/#", "https://a/"] {
         assert!(!wrong.parse::<Question>().unwrap().any_issuer);
     }
-    for wrong in ["https://a/#insecure", "https://a/#name=", "https://a/#name=a b", "https://a/#any-issuer=1"] {
+    for wrong in ["https://a/#insecure", "https://a/#name=", "https://a/#name=a b", "https://a/#any-issuer=1"]
+    {
         assert!(wrong.parse::<Question>().is_err(), "{wrong}");
     }
 }

@@ -224,6 +224,14 @@ pub fn province() -> Topology {
         ssid: Some(4),
         ..line.clone()
     };
+    let portal = Service {
+        name: "Cổng dịch vụ công tỉnh".into(),
+        owner: "Trung tâm CNTT tỉnh".into(),
+        outside: true,
+        check: check("service/portal", ProbeKind::Http, "http://203.0.113.80/healthz"),
+        asked_by: AskedBy { core: true, all: true, tags: [].into() },
+    };
+    record.services.insert("portal".into(), portal);
     record.lines.extend([("28249-1".into(), line), ("28249-2".into(), second)]);
     record
 }

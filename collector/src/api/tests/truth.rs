@@ -87,7 +87,7 @@ async fn the_description_is_true_of_every_path_it_lists() {
     let document = rig.get("/api/openapi.json").await.json();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 18);
+    assert_eq!(paths.len(), 19);
     for (path, methods) in paths.iter().filter(|(path, _)| *path != "/api/v1/events") {
         for method in methods.as_object().unwrap().keys() {
             let answer = match (method.as_str(), path.rsplit('/').next().unwrap()) {
@@ -229,7 +229,7 @@ async fn everything(rig: &Rig, site: &str) -> String {
     let record = rig.fold.read(|watch| watch.topology().clone());
     let mut said = serde_json::to_string(&Story::of(&incident(), &record)).unwrap();
     let series = format!("series?site={site}&metric=probe_success");
-    for path in ["topology", "state", "findings", "incidents", "me", "nothing", &series] {
+    for path in ["topology", "state", "findings", "incidents", "services", "me", "nothing", &series] {
         said += &rig.get(&format!("/api/v1/{path}")).await.text;
     }
     for path in

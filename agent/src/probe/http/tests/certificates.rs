@@ -116,7 +116,8 @@ async fn a_broken_certificate_is_told_with_its_expiry_and_asked_nothing() {
     {
         authority.sign(name, days);
         let (address, server) = authority.serve().await;
-        let answer = fetch(&probe(authority.roots()), &format!("https://{address}/#name=portal.test"), 20).await;
+        let answer =
+            fetch(&probe(authority.roots()), &format!("https://{address}/#name=portal.test"), 20).await;
         assert_eq!(answer.result, Err(Failure::Tls));
         verdict_is(&answer, verdict);
         assert_eq!((days_left(&answer).to_string().as_str(), status(&answer)), (days, None));
