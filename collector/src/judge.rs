@@ -45,8 +45,8 @@ pub struct Judges {
     dead: BTreeSet<Id>,
     /// Devices that fell silent together, in an incident of their LAN.
     fallen: BTreeSet<Id>,
-    /// Services that are down.
-    down: BTreeSet<Id>,
+    /// Services that are down, with the sites that saw it since.
+    down: BTreeMap<Id, BTreeSet<Id>>,
 }
 
 /// How something stands, and since when (UTC ms; 0 where it always did).
@@ -88,7 +88,12 @@ impl Judges {
         let known = |device: &Id| register.sites.values().any(|site| site.devices.contains_key(device));
         self.dead.retain(known);
         self.fallen.retain(known);
-        self.down.retain(|service| register.services.contains_key(service));
+        self.down.retain(|service, _| register.services.contains_key(service));
+    }
+
+    /// The fold's time goes back by `by`, ms: what is known keeps its age.
+    pub fn rewind(&mut self, by: i64) {
+        self.standings.values_mut().flat_map(BTreeMap::values_mut).for_each(|standing| standing.rewind(by));
     }
 
     /// Makes ready what is not kept with the state.
@@ -134,7 +139,7 @@ impl Judges {
         let since = asks.failing.iter().map(|(_, since)| *since).min();
         let well = asks.well.iter().map(|(_, since)| *since).max();
         let stands = match (since, well) {
-            (Some(since), _) if self.down.contains(service) => Stands::Failing(since),
+            (Some(since), _) if self.down.contains_key(service) => Stands::Failing(since),
             (Some(since), _) => Stands::Partly(since),
             (None, Some(since)) => Stands::Well(since),
             (None, None) => Stands::Unknown,
@@ -145,12 +150,17 @@ impl Judges {
     /// Checks that fail for a minute, or cannot be run, and are part of no incident.
     pub fn unwell(&self, now: i64) -> Vec<Unwell> {
         let mut all = Vec::new();
+        // While a resolver is down, that tells why names are not found.
+        let nameless =
+            self.register.services.iter().any(|(id, of)| of.is_resolver && self.down.contains_key(id));
         for (site, register) in &self.register.sites {
             let told: BTreeSet<CheckId> = self.told(register).collect();
             for asked in register.every_check().filter(|asked| !told.contains(&asked.id)) {
                 let Some(standing) = self.standing(site, asked.id) else { continue };
                 let failing = standing.failing().filter(|(since, _)| now - since >= FAILING);
-                let failing = failing.filter(|_| !standing.certificate_ended(now));
+                let failing = failing.filter(|(_, failure)| {
+                    !(standing.certificate_ended(now) || *failure == Failure::Resolve && nameless)
+                });
                 let Some((since, failure)) = standing.unable().or(failing) else { continue };
                 let (site, check) = (site.clone(), asked.name.clone());
                 all.push(Unwell { site, check, since, failure, established: standing.established() });
@@ -165,7 +175,7 @@ impl Judges {
         let devices = devices.filter(|(id, device)| {
             device.is_switched_off() || self.dead.contains(*id) || self.fallen.contains(*id)
         });
-        let services = site.services.iter().filter(|(id, _)| self.down.contains(id));
+        let services = site.services.iter().filter(|(id, _)| self.down.contains_key(id));
         let of_devices = devices.flat_map(|(_, device)| device.checks.iter().map(|asked| asked.id));
         of_devices.chain(services.map(|(_, asked)| asked.id))
     }

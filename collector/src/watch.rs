@@ -149,6 +149,7 @@ impl Watch {
             Entry::Start { at } => {
                 if *at < self.now() {
                     (self.looked, self.lines) = (0, Lines::default());
+                    self.judges.rewind(self.now() - *at);
                 }
                 self.started = *at;
                 self.detector.start(*at);

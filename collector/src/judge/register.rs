@@ -38,6 +38,8 @@ pub struct Served {
     pub asked: Asked,
     pub askers: Vec<Id>,
     pub core: Option<Id>,
+    /// It finds names.
+    pub is_resolver: bool,
 }
 
 /// One check, as far as the judges need it. Times in ms.
@@ -75,7 +77,8 @@ impl Register {
             let askers: Vec<Id> = topology.sites.keys().filter(asks).cloned().collect();
             let core = askers.iter().find(|site| topology.sites[*site].kind == SiteKind::Core).cloned();
             let (name, asked) = (service.name.clone(), Asked::of(&service.check));
-            register.services.insert(id.clone(), Served { name, asked, askers, core });
+            let is_resolver = service.check.probe == ProbeKind::Dns;
+            register.services.insert(id.clone(), Served { name, asked, askers, core, is_resolver });
         }
         register
     }

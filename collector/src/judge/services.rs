@@ -2,12 +2,18 @@
 //!
 //! An asker counts while it is heard and its own way is sound: what a cut carrier hides is no failure of a
 //! service. It takes two of them, and half of those who tell, or the centre among them; one that fails alone is
-//! a finding at its site. Once down, a service is so until most of those who tell succeed.
+//! a finding at its site. Once down, a service is so until most of those who tell succeed. Where a resolver is
+//! recorded as a service, a name that is not found is its failure and nobody else's.
 
-use super::{Judges, condition, register::Served, standing::Window};
+use super::{
+    Judges, condition,
+    register::Served,
+    standing::{Standing, Window},
+};
 use crate::detect::{Shows, fault::At, graph::Node};
 use crate::incident::{Cause, Kind, Root, RootKind, Severity, condition::Condition, ledger::View};
 use crate::topology::Id;
+use haidang_probe::outcome::Failure;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An answer this long after a site's line fell shows that its way to the service is sound, ms.
@@ -26,17 +32,17 @@ impl Judges {
         let troubled = troubled(view);
         let now = view.detector.now();
         let mut wrong = Vec::new();
-        let mut down = BTreeSet::new();
+        let mut down = BTreeMap::new();
         for (id, service) in &self.register.services {
             let asks = self.asks(service, now);
-            let was_down = self.down.contains(id);
+            let was_down = self.down.contains_key(id);
             if !was_down && asks.failing.is_empty() {
                 continue;
             }
             let is_down = was_down && !recovered(&asks) || self.falls(service, &asks, &troubled, view);
-            if is_down {
-                down.insert(id.clone());
-                wrong.extend(self.down(id, service, now));
+            if is_down && let Some(condition) = self.condition_of(id, service, now) {
+                down.insert(id.clone(), condition.sites.keys().cloned().collect());
+                wrong.push(condition);
             }
         }
         self.down = down;
@@ -47,7 +53,7 @@ impl Judges {
         let mut asks = Asks { failing: Vec::new(), well: Vec::new() };
         for site in &service.askers {
             let Some(standing) = self.standing(site, service.asked.id) else { continue };
-            if !standing.is_current(&service.asked, now) || standing.certificate_ended(now) {
+            if !standing.is_current(&service.asked, now) || self.is_explained(service, standing, now) {
                 continue;
             }
             match standing.failing() {
@@ -57,6 +63,13 @@ impl Judges {
             }
         }
         asks
+    }
+
+    /// Whether something else tells why it fails: its certificate, or the resolver.
+    fn is_explained(&self, service: &Served, standing: &Standing, now: i64) -> bool {
+        let nameless = standing.failing().is_some_and(|(_, failure)| failure == Failure::Resolve);
+        let resolver = || self.register.services.values().any(|other| other.is_resolver);
+        standing.certificate_ended(now) || nameless && !service.is_resolver && resolver()
     }
 
     fn falls(&self, service: &Served, asks: &Asks, troubled: &BTreeMap<Id, i64>, view: &View) -> bool {
@@ -85,16 +98,18 @@ impl Judges {
         asks_lines || answered.any(|window| failing.fails_within(window))
     }
 
-    /// The condition of a service that is down, for all who last saw it fail.
-    fn down(&self, id: &Id, service: &Served, now: i64) -> Option<Condition> {
+    /// The condition of a service that is down, for all who saw it fail since it is; `None` once nobody does.
+    fn condition_of(&self, id: &Id, service: &Served, now: i64) -> Option<Condition> {
         let failing = service.askers.iter().filter_map(|site| {
             let standing = self.standing(site, service.asked.id)?;
-            let fails = standing.fails_within(Window::EVER) && !standing.certificate_ended(now);
+            let fails = standing.fails_within(Window::EVER) && !self.is_explained(service, standing, now);
             standing.failing().filter(|_| fails).map(|(since, _)| (site, since))
         });
         let failing: BTreeMap<&Id, i64> = failing.collect();
         let since = failing.values().min().copied()?;
-        let sites = failing.into_keys().filter(|site| service.core.as_ref() != Some(site)).cloned();
+        let office = |site: &&Id| service.core.as_ref() != Some(*site);
+        let before = self.down.get(id).into_iter().flatten();
+        let sites: BTreeSet<Id> = failing.into_keys().chain(before).filter(office).cloned().collect();
         let root = Root { kind: RootKind::Service, id: id.clone(), name: service.name.clone() };
         let causes = vec![(Cause::Service, 1.0)];
         Some(condition(root, Kind::ServiceDown, Severity::Critical, sites, since, causes))

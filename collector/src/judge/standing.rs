@@ -140,6 +140,20 @@ impl Standing {
         }
     }
 
+    /// Moves all its times back by `by`, ms; when a certificate ends is no time of ours.
+    pub fn rewind(&mut self, by: i64) {
+        self.last -= by;
+        for time in [&mut self.well, &mut self.missed].into_iter().flatten() {
+            *time -= by;
+        }
+        self.misses.iter_mut().for_each(|miss| miss.sent -= by);
+        self.unable = self.unable.map(|(since, failure)| (since - by, failure));
+        if let Some(certificate) = &mut self.certificate {
+            certificate.first -= by;
+            certificate.last -= by;
+        }
+    }
+
     /// Whether it ever succeeded.
     pub fn established(&self) -> bool {
         self.well.is_some()

@@ -7,6 +7,7 @@ mod gaps;
 mod hours;
 mod late;
 mod maintenance;
+mod offices;
 mod province;
 mod random;
 mod record;

@@ -3,6 +3,7 @@
 //! Forty sites on two carriers and four POPs each; every second site has an agent, every third a second line.
 //! Everything is a function of the seed: same seed, same evidence.
 
+use super::offices::outcome;
 use super::record::{ASK_TIMEOUT, topology};
 use haidang_collector::{
     entry::{Act, ActKind, DownHeard, DownSent, Entry, Maintenance, Received, TICK_MS, Tick, UpHeard},
@@ -381,13 +382,6 @@ impl Province {
             }
         }
     }
-}
-
-/// A run of a check by its name, sent at `at`, UTC ms.
-pub fn outcome(boot: u8, at: i64, name: &str, result: Result<(), Failure>) -> Outcome {
-    let sent = Moment { boot: BootId([boot; 16]), mono_ns: ((at - START + 1) * 1_000_000) as u64 };
-    let result = result.map(|()| Duration::from_millis(1));
-    Outcome { check: CheckId::of_name(name), sent, result, samples: Vec::new() }
 }
 
 /// The time in `(from, from + TICK_MS]` at which something with this phase and interval is due.
