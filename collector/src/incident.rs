@@ -152,7 +152,7 @@ pub struct Acked {
 pub struct Moment {
     /// UTC, ms.
     pub at: i64,
-    /// What: `noticed`, `opened`, `adopted`, `affected`, `recovering`, `relapsed`, `critical`, `revised`,
+    /// What: `noticed`, `opened`, `adopted`, `affected`, `recovering`, `relapsed`, `critical`, `cause`,
     /// `outside-hours`, `maintenance`, `overrun`, `wider`, `paged`, `closed`, `ack`, `note`.
     pub what: String,
     /// Its words, where it has some.

@@ -58,7 +58,7 @@ impl Ledger {
             of: format!("{site}/{}", learned.of),
         });
         incident.revision += 1;
-        note(incident, now, "revised", Some(incident.root.name.clone()), None);
+        note(incident, now, "cause", Some(incident.root.name.clone()), None);
         if self.is_live(id) {
             self.learned.insert(id.to_owned(), learned);
         }

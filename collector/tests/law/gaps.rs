@@ -65,7 +65,7 @@ fn a_gateway_that_never_restarted_lost_its_line() {
     assert_eq!((incident.root.kind, incident.root.id.as_str()), (RootKind::Line, "c02-a"));
     assert_eq!((incident.kind, incident.cause.settled), (Kind::LineDown, true));
     assert_eq!(causes(&incident), [Cause::Line]);
-    assert!(incident.timeline.iter().any(|moment| moment.what == "revised"));
+    assert!(incident.timeline.iter().any(|moment| moment.what == "cause"));
 }
 
 #[test]
