@@ -187,6 +187,11 @@ impl Store {
         self.ring().queue.through.map(|through| through + 1)
     }
 
+    /// The oldest instant of which something may be kept at `now`, UTC ms.
+    pub fn oldest(&self, now: i64) -> i64 {
+        now - self.limits.keep_ms
+    }
+
     /// Writes what waits for the disk, and syncs it.
     pub fn flush(&self) -> Result<(), haidang_journal::Error> {
         let Some(log) = &self.log else { return Ok(()) };
@@ -197,7 +202,8 @@ impl Store {
             (queue.next - records.len() as u64, records)
         };
         let written = log.write(position, records);
-        self.ring().queue.octets = log.waiting();
+        let queue = &mut self.ring().queue;
+        queue.octets = log.waiting() + queue.records.iter().map(Vec::len).sum::<usize>();
         written
     }
 

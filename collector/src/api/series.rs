@@ -61,6 +61,7 @@ pub(super) async fn series(
     }
     let checks = console.parts.fold.read(|watch| places(watch.topology(), &asked))?;
     let store = console.parts.store.clone();
+    let from = from.max(store.oldest(console.parts.clock.utc_ms()));
     // It reads the disk: the one thread of the ports has others to serve meanwhile.
     let answer = tokio::task::spawn_blocking(move || {
         let checks = checks.iter().map(|(site, check)| (site.as_str(), *check)).collect();

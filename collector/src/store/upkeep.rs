@@ -55,8 +55,10 @@ impl Store {
             sealed += self.seal_group(group, window_of(group, now - GRACE_MS))?;
         }
         if sealed > 0 {
-            self.flush()?;
+            // A full journal is cut although it takes nothing: that is what makes room in it.
+            let flushed = self.flush();
             self.cut()?;
+            flushed?;
         }
         Ok(sealed)
     }

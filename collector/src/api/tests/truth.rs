@@ -3,6 +3,7 @@
 use super::rig::*;
 use crate::api::story::Story;
 use crate::store::Row;
+use crate::topology::Former;
 use axum::http::StatusCode;
 use haidang_probe::{check::CheckId, metric::Metric};
 use serde_json::{Value, json};
@@ -171,6 +172,24 @@ async fn a_site_has_the_series_of_its_agent_and_those_asked_about_its_lines() {
             format!("/api/v1/series?site=28249-tt&metric=probe_duration_seconds&step=60&check={check}");
         assert_eq!(rig.get(&path).await.json(), json!([[start, 0.25, 0.25, 0.25, 1]]));
     }
+}
+
+#[tokio::test]
+async fn a_site_keeps_its_history_and_answers_to_both_its_ids() {
+    let mut record = province();
+    let until = "2025-07-01".to_owned();
+    let former = Former { until, id: Some("28251-tt".into()), commune: None };
+    record.sites.get_mut("28249-tt").unwrap().formerly = vec![former];
+    let rig = rig_of(record, false);
+    let now = rig.clock.utc_ms();
+    for (site, at) in [("28251-tt", now - 120_000), ("28249-tt", now - 60_000)] {
+        let row = Row { site, check: CheckId(1), at, values: &[(Metric::SiteAvailable, "", 1.0)] };
+        rig.store.take(None, &[row], now);
+    }
+    let ask = |site: &str| format!("/api/v1/series?site={site}&metric=site_available&step=60");
+    let both = rig.get(&ask("28249-tt")).await.json();
+    assert_eq!(both.as_array().unwrap().len(), 2);
+    assert_eq!(rig.get(&ask("28251-tt")).await.json(), both);
 }
 
 #[tokio::test]
