@@ -14,6 +14,7 @@ use haidang_tests::figures::Figures;
 use haidang_tests::process::{load, usage};
 use rustix::time::{ClockId, clock_gettime};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -306,13 +307,13 @@ fn peak_mib() -> anyhow::Result<f64> {
     Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
 }
 
-/// Octets of all files below.
+/// Octets that all files below take on the disk: holes in them take none.
 fn octets(dir: &Path) -> anyhow::Result<u64> {
     let mut all = 0;
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
         let kept = entry.metadata()?;
-        all += if kept.is_dir() { octets(&entry.path())? } else { kept.len() };
+        all += if kept.is_dir() { octets(&entry.path())? } else { kept.blocks() * 512 };
     }
     Ok(all)
 }

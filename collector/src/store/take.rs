@@ -125,17 +125,25 @@ impl Ring {
             return;
         }
         let before = entries.len();
+        let mut unknown = Vec::new();
+        // One search for a row: its values are series of one check.
+        let members = self.head.members(row.site, row.check);
         for &(metric, part, value) in row.values.iter().filter(|(_, _, value)| value.is_finite()) {
-            let members = self.head.members(row.site, row.check);
-            let known = members.iter().find(|(m, p, _)| *m == metric && **p == *part);
-            let id = known.map(|(_, _, id)| *id).or_else(|| {
-                let (site, part) = (row.site.to_owned(), part.to_owned());
-                let definition = Definition { site, check: row.check, metric, part };
-                let id = self.head.make(definition.clone(), limits.max_series)?;
-                fresh.push((id, definition));
-                Some(id)
-            });
-            entries.extend(id.map(|id| Entry { id, at: row.at, value }));
+            match members.iter().find(|(m, p, _)| *m == metric && **p == *part) {
+                Some((_, _, id)) => entries.push(Entry { id: *id, at: row.at, value }),
+                None => unknown.push((metric, part, value)),
+            }
+        }
+        for (metric, part, value) in unknown {
+            let mut made = self.head.members(row.site, row.check).iter();
+            if made.any(|(m, p, _)| *m == metric && **p == *part) {
+                continue; // said twice in one row: the first stays
+            }
+            let (site, part) = (row.site.to_owned(), part.to_owned());
+            let definition = Definition { site, check: row.check, metric, part };
+            let Some(id) = self.head.make(definition.clone(), limits.max_series) else { continue };
+            fresh.push((id, definition));
+            entries.push(Entry { id, at: row.at, value });
         }
         self.counts.refused += count - (entries.len() - before) as u64;
     }
