@@ -238,7 +238,7 @@ mod tests {
             windows.explaining(&record(), 12, &root(RootKind::Site, "a"), &BTreeMap::new(), &[]).is_none()
         );
         for number in 0..=LIVE_MAX {
-            windows.say(&window(&format!("w{number}"), ItemKind::Site, "a", 10, 20));
+            windows.say(&Maintenance { at: 6, ..window(&format!("w{number}"), ItemKind::Site, "a", 10, 20) });
         }
         assert_eq!(windows.live(10), LIVE_MAX);
         windows
