@@ -116,6 +116,8 @@ fn hand_off(targets: &Targets, port: &HandOff) -> Value {
 fn service(service: &Service) -> Option<Value> {
     let check = match service.kind.as_str() {
         "http" => json!({"probe": "http", "target": format!("http://{}/", service.ip), "timeout": "5s"}),
+        // It must know one of its own names.
+        "dns" => json!({"probe": "dns", "target": format!("{}/{}", service.ip, service.name)}),
         _ => return None,
     };
     let (id, name, owner) = (&service.id, &service.name, &service.owner);
@@ -271,6 +273,16 @@ mod tests {
             counted.len() == 4 && counted.iter().all(|name| asked.contains(name)),
             "{counted:?} {asked:?}"
         );
+    }
+
+    #[test]
+    fn what_all_communes_share_is_asked_by_all() {
+        let record = loaded().topology;
+        assert!(record.services.keys().eq(["dns", "portal"]));
+        let asked = record.checks_of("c02");
+        let target = |name| asked.iter().find(|check| check.name == name).map(|check| check.target.as_str());
+        assert_eq!(target("service/dns"), Some("10.255.0.53/dns.tinh.lab"));
+        assert_eq!(target("service/portal"), Some("http://10.255.0.80/"));
     }
 
     #[test]
