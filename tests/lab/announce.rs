@@ -66,6 +66,7 @@ fn kind(targets: &Targets, object: &str) -> &'static str {
         _ if object == CORE || targets.communes.contains_key(object) => "site",
         Some("carrier") => "carrier",
         Some("district") => "pop",
+        Some("device") => "device",
         _ if targets.handoffs.iter().any(|port| port.link == object) => "hand_off",
         _ => "line",
     }
