@@ -60,7 +60,7 @@ impl Routine {
             ProbeKind::Http if reached => {
                 (Ok(took(12_000.0, 30_000.0)), vec![sample(Metric::HttpStatus, "", 200.0)])
             }
-            ProbeKind::Http | ProbeKind::Tcp | ProbeKind::Stamp => {
+            ProbeKind::Http | ProbeKind::Tcp | ProbeKind::Stamp | ProbeKind::Dns => {
                 (beyond(took(8_000.0, 20_000.0)), Vec::new())
             }
         };
