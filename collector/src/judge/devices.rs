@@ -138,9 +138,13 @@ impl Judges {
     }
 }
 
+fn at(one: &Ailing) -> Root {
+    Root { kind: RootKind::Device, id: one.id.clone(), name: one.device.name.clone() }
+}
+
 /// A device, or a portal, by itself.
 fn alone(site: &Id, one: &Ailing) -> Condition {
-    let root = Root { kind: RootKind::Device, id: one.id.clone(), name: one.device.name.clone() };
+    let root = at(one);
     let sites = [site.clone()];
     if one.is_portal() {
         let cause = if one.silent { Cause::Equipment } else { Cause::Service };
@@ -158,13 +162,11 @@ fn lan(topology: &Topology, site: &Id, ailing: &[Ailing], together: &[&Ailing]) 
     }
     let switch = together.iter().copied().find(|one| one.device.kind == DeviceKind::Switch);
     let gateway = ailing.iter().find(|one| one.device.kind == DeviceKind::Gateway && one.silent);
-    let root = match switch.or(gateway) {
-        Some(one) => Root { kind: RootKind::Device, id: one.id.clone(), name: one.device.name.clone() },
-        None => {
-            let name = topology.sites.get(site).map_or(site, |record| &record.name).clone();
-            Root { kind: RootKind::Site, id: site.clone(), name }
-        }
+    let at_site = || {
+        let name = topology.sites.get(site).map_or(site, |record| &record.name).clone();
+        Root { kind: RootKind::Site, id: site.clone(), name }
     };
+    let root = switch.or(gateway).map_or_else(at_site, at);
     let citizens = together.iter().any(|one| one.is_portal());
     let severity = if citizens { Severity::Critical } else { Severity::Warning };
     let causes = vec![(Cause::Lan, 2.0), (Cause::Equipment, 1.0), (Cause::Power, 1.0)];
