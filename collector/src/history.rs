@@ -3,7 +3,7 @@
 //! ```text
 //! fold ─ entry, effects ─▶ Recorder ─▶ turns, blind spells ─▶ history.db (SQLite) ─▶ availability
 //!                             │                                  └ position: what it holds of the journal
-//!                             └ in memory until the journal is synced past them
+//!                             └ in memory until a checkpoint of the journal
 //! ```
 //!
 //! A turn is a site's verdict, and the commune it lies in, from a moment on. What stands in the file is a function
@@ -55,8 +55,8 @@ pub struct Recorder {
     /// The last tick, UTC ms; 0 before the first.
     tick: i64,
     last: BTreeMap<Id, Turn>,
-    /// Rows not in the file yet, by the position of the entry they follow from.
-    pending: Vec<(u64, Row)>,
+    /// Rows not in the file yet.
+    pending: Vec<Row>,
     /// Rows went because [`PENDING`] waited: the file must not say that it holds them.
     broken: bool,
 }
@@ -92,24 +92,8 @@ impl Recorder {
     }
 
     /// Rows not in the file yet.
-    pub fn pending(&self) -> impl Iterator<Item = &Row> {
-        self.pending.iter().map(|(_, row)| row)
-    }
-
-    /// The last moment at which anybody looked, UTC ms.
-    pub fn seen_to(&self) -> i64 {
-        self.tick
-    }
-
-    /// The rows of entries up to `position`; put them into one transaction with it, then call
-    /// [`Recorder::written`]. None when rows went that the file would miss.
-    fn due(&self, position: u64) -> Option<&[(u64, Row)]> {
-        let due = self.pending.partition_point(|(at, _)| *at <= position);
-        (!self.broken).then(|| &self.pending[..due])
-    }
-
-    fn written(&mut self, rows: usize) {
-        self.pending.drain(..rows);
+    pub fn pending(&self) -> &[Row] {
+        &self.pending
     }
 
     fn turn(&mut self, site: &str, at: i64, watch: &Watch) {
@@ -138,6 +122,6 @@ impl Recorder {
             self.broken = true;
             self.pending.clear();
         }
-        self.pending.push((self.position, row));
+        self.pending.push(row);
     }
 }

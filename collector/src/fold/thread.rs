@@ -200,8 +200,10 @@ impl<D: Disk + Clone> Thread<D> {
     /// Writes what the history has of the journal up to `position`, which is durable.
     fn keep_history(&self, position: u64) -> bool {
         let Some(history) = &self.hooks.history else { return true };
-        history.synced(position);
-        history.keep().inspect_err(|error| tracing::warn!(%error, "the history is not kept")).is_ok()
+        history.keep(position).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the history is not kept");
+            false
+        })
     }
 
     fn end(&mut self) {

@@ -67,8 +67,6 @@ pub struct History(Mutex<Inner>);
 struct Inner {
     file: Connection,
     recorder: Recorder,
-    /// The journal is durable up to here.
-    synced: u64,
 }
 
 impl History {
@@ -88,8 +86,7 @@ impl History {
                 open(&path)?
             }
         };
-        let synced = recorder.position;
-        Ok(History(Mutex::new(Inner { file, recorder, synced })))
+        Ok(History(Mutex::new(Inner { file, recorder })))
     }
 
     /// How far it reaches into the journal; the fold tells again what came after.
@@ -102,18 +99,16 @@ impl History {
         self.inner().recorder.see(position, entry, effects, watch);
     }
 
-    /// The journal is durable up to `position`: what follows from that may be written.
-    pub fn synced(&self, position: u64) {
-        self.inner().synced = position;
-    }
-
-    /// Writes what may be written, and lets go what is older than [`KEPT_DAYS`].
-    pub fn keep(&self) -> Result<(), HistoryError> {
-        let Inner { file, recorder, synced } = &mut *self.inner();
-        let Some(rows) = recorder.due(*synced) else { return Ok(()) };
-        let count = rows.len();
+    /// Writes what waits, once the journal is durable up to `position`, and lets go what is older than
+    /// [`KEPT_DAYS`]. Whether the file then holds all up to there: not when later entries were seen already, which the
+    /// journal could still lose, nor after rows went for want of room.
+    pub fn keep(&self, position: u64) -> Result<bool, HistoryError> {
+        let Inner { file, recorder } = &mut *self.inner();
+        if recorder.broken || recorder.position != position {
+            return Ok(false);
+        }
         let transaction = file.transaction()?;
-        for (_, row) in rows {
+        for row in recorder.pending() {
             match row {
                 Row::Turn(site, turn) => transaction
                     .prepare_cached("INSERT OR REPLACE INTO turns VALUES (?1, ?2, ?3, ?4)")?
@@ -123,12 +118,14 @@ impl History {
                     .execute([from, to])?,
             };
         }
-        transaction
-            .execute("UPDATE reached SET position = ?1, tick = ?2", params![*synced as i64, recorder.tick])?;
+        transaction.execute(
+            "UPDATE reached SET position = ?1, tick = ?2",
+            params![position as i64, recorder.tick],
+        )?;
         forget(&transaction, recorder.tick - KEPT_DAYS * DAY_MS)?;
         transaction.commit()?;
-        recorder.written(count);
-        Ok(())
+        recorder.pending.clear();
+        Ok(true)
     }
 
     /// The shares a question asks for, by the present record.
@@ -160,7 +157,7 @@ impl Inner {
         let mut select = self.file.prepare_cached(spells)?;
         let spells = select.query_map([question.from, question.to], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut spells: BTreeMap<i64, i64> = spells.collect::<Result<_, _>>()?;
-        spells.extend(self.recorder.pending().filter_map(|row| match row {
+        spells.extend(self.recorder.pending().iter().filter_map(|row| match row {
             Row::Blind(from, to) => Some((*from, *to)),
             Row::Turn(..) => None,
         }));
@@ -182,7 +179,7 @@ impl Inner {
             let turn = turn?;
             turns.insert(turn.from, turn);
         }
-        turns.extend(self.recorder.pending().filter_map(|row| match row {
+        turns.extend(self.recorder.pending().iter().filter_map(|row| match row {
             Row::Turn(of, turn) if of == site => Some((turn.from, turn.clone())),
             _ => None,
         }));
@@ -199,7 +196,7 @@ impl Inner {
             }
         }
         let within = |turn: &Turn| turn.commune.as_ref().is_some_and(|code| communes.contains(code));
-        sites.extend(self.recorder.pending().filter_map(|row| match row {
+        sites.extend(self.recorder.pending().iter().filter_map(|row| match row {
             Row::Turn(site, turn) if within(turn) => Some(site.clone()),
             _ => None,
         }));

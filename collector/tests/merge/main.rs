@@ -74,8 +74,7 @@ impl Lived {
         }
         let findings =
             province.watch.findings().into_iter().map(|found| (found.kind, found.subject)).collect();
-        history.synced(province.position());
-        history.keep().unwrap();
+        assert!(history.keep(province.position()).unwrap());
         drop(history);
         let history = History::open(dir.path()).unwrap();
         Lived { rows, record, history, midnight, findings, _dir: dir }
