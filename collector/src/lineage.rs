@@ -78,7 +78,7 @@ impl<'t> Lineage<'t> {
         all
     }
 
-    fn with_predecessors(&self, code: Id, counts: impl Fn(&Commune) -> bool) -> BTreeSet<Id> {
+    fn with_predecessors(self, code: Id, counts: impl Fn(&Commune) -> bool) -> BTreeSet<Id> {
         let (mut all, mut next) = (BTreeSet::new(), vec![code]);
         while let Some(code) = next.pop() {
             let of =

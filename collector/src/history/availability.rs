@@ -107,7 +107,7 @@ pub fn shares(record: &Topology, written: &Written, question: &Question) -> Vec<
             shares.push(Share { from, to: from, ..Share::default() });
         }
         if let Some(share) = shares.last_mut() {
-            share.add(verdict(&lineage, written, &question.whose, from), to - from);
+            share.add(verdict(lineage, written, &question.whose, from), to - from);
         }
     }
     shares
@@ -139,7 +139,7 @@ fn steps(question: &Question) -> BTreeSet<i64> {
 }
 
 /// What it was at `at`.
-fn verdict(lineage: &Lineage<'_>, written: &Written, whose: &Whose, at: i64) -> Option<Verdict> {
+fn verdict(lineage: Lineage<'_>, written: &Written, whose: &Whose, at: i64) -> Option<Verdict> {
     let blind = written.blind.partition_point(|(from, _)| *from <= at).checked_sub(1);
     if at >= written.seen_to || blind.is_some_and(|last| at < written.blind[last].1) {
         return None;
