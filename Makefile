@@ -23,7 +23,7 @@ help: ## Say what there is
 run: build ## Start collector, this machine's agent and the rehearsal province; Ctrl-C stops all
 	@BIN=$(TARGET)/release configs/demo/run
 
-fault: ## Break something in a running rehearsal: make fault F="cut 28249"
+fault: ## Break something in a running rehearsal: make fault F="cut 28249" (cut, pop, carrier, hand-off, power, off, brownout, flap, service, clock, background)
 	@$(TARGET)/release/haidang-world fault "$(F)"
 
 heal: ## Heal everything, or one thing: make heal F="cut 28249"

@@ -1,24 +1,36 @@
 //! One simulated agent: its uplinks' liveness, and its batches on the first uplink that lives.
+//!
+//! ```text
+//! power    ▔▔▔▔▔▔▔▔▁▁▁▁▁▁▔▔▔▔▔▔▔    Off: no checks, nothing kept; a new boot when it is back
+//!                                    BoxAlone: it goes on, and its gateway does not answer
+//! boot     1        │      2, its clock from 0
+//! ```
+//!
+//! What it had kept before the power went lies on its disk, and comes home with the clock of its own boot.
 
-use crate::routine::Routine;
+use crate::map::Part;
+use crate::routine::{Met, Routine};
 use crate::spool::Spool;
-use crate::switches::Switch;
+use crate::switches::{Footing, Power, Services, Switch, Switches};
 use crate::time::Time;
-use crate::uplink::{self, Uplink};
+use crate::uplink::{self, Session, random};
 use crate::weather::{hash, mix};
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{anyhow, ensure};
 use bytes::Bytes;
 use haidang_agent::{
     place::Finder,
     uplink::post::{Post, Verdict},
 };
 use haidang_daemon::stop::Stop;
+use haidang_probe::check::CheckId;
 use haidang_probe::event::EventKind;
 use haidang_probe::key;
-use haidang_probe::moment::{BootId, Moment};
+use haidang_probe::moment::{BootId, ClockMap, Moment};
 use haidang_probe::plan::{Orders, Plan, PlanDigest};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 use tokio::net::UdpSocket;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
@@ -26,15 +38,24 @@ use tokio::time::MissedTickBehavior;
 const TURN: Duration = Duration::from_secs(10);
 /// Envelopes posted in one turn, so that a province that returns at once does not fill the collector.
 const POSTS: usize = 4;
+/// Boots before the present one whose clocks are kept, for what they saw and is not home.
+const FORMER: usize = 8;
 
 /// An agent with its sockets bound, ready to run.
 pub struct Agent {
     site: String,
     boot: BootId,
+    booted_ns: u64,
+    /// Clocks of the boots before, newest first.
+    former: VecDeque<ClockMap>,
     routine: Routine,
     spool: Spool,
     ways: Vec<Way>,
     time: Time,
+    standing: watch::Receiver<Footing>,
+    /// How the site stood when it was last felt.
+    felt: Footing,
+    services: Services,
     checked_ns: u64,
     getting_through: Option<bool>,
 }
@@ -43,38 +64,59 @@ pub struct Agent {
 struct Way {
     line: Switch,
     post: Post,
-    life: Option<(Uplink, UdpSocket)>,
+    life: Option<(Session, UdpSocket)>,
 }
 
 impl Agent {
-    /// Binds the sockets of the agent that `plan` describes. `switch` finds a line's.
+    /// Binds the sockets of the agent that `plan` describes; the checks in `gateway` ask its gateway on the LAN.
     ///
     /// # Errors
     /// A plan that cannot run here, or a socket that cannot be bound.
     pub async fn bind(
         plan: Plan,
+        gateway: BTreeSet<CheckId>,
         time: &Time,
-        switch: impl Fn(&str) -> Option<Switch>,
+        switches: &Switches,
     ) -> anyhow::Result<Agent> {
         let secret = key::unhex(&plan.secret).filter(|secret| secret.len() == 32);
         let secret = secret.ok_or_else(|| anyhow!("the secret is not 64 hex digits"))?;
         ensure!(!plan.uplinks.is_empty(), "it has no uplink");
         let (bearer, stamp) = (key::bearer(&secret), key::derive(&secret, key::STAMP));
+        let standing =
+            switches.site(&plan.agent).ok_or_else(|| anyhow!("site `{}` is not simulated", plan.agent))?;
         let mut ways = Vec::new();
         for uplink in &plan.uplinks {
-            let line = switch(&uplink.line)
+            let line = switches
+                .of(&Part::Line(uplink.line.clone()))
                 .ok_or_else(|| anyhow!("uplink `{}` is no simulated line", uplink.line))?;
             let socket = uplink::bind(uplink.source, uplink.stamp_address()).await?;
-            let life = Uplink::new(&uplink.line, uplink.ssid, &stamp, &random()?);
+            let (switch, site, time) = (line.clone(), standing.clone(), time.clone());
+            let life =
+                Session { line: uplink.line.clone(), ssid: uplink.ssid, key: stamp, switch, site, time };
             let post = Post::new(uplink, &bearer, Finder::default(), None).map_err(anyhow::Error::msg)?;
             ways.push(Way { line, post, life: Some((life, socket)) });
         }
         let boot = boot_of(&plan.agent, time.map().boot);
         let spool_id = u64::from_be_bytes(random()?);
         let spool = Spool::new(&plan.agent, spool_id, plan.orders().digest());
-        let routine = Routine::new(&plan.agent, boot, plan.checks);
+        let mut routine = Routine::new(&plan.agent, (boot, 0), gateway);
+        routine.follow(plan.checks);
         let (time, checked_ns) = (time.clone(), time.mono_ns());
-        Ok(Agent { site: plan.agent, boot, routine, spool, ways, time, checked_ns, getting_through: None })
+        Ok(Agent {
+            site: plan.agent,
+            boot,
+            booted_ns: 0,
+            former: VecDeque::new(),
+            routine,
+            spool,
+            ways,
+            time,
+            felt: Footing::default(),
+            standing,
+            services: switches.services(),
+            checked_ns,
+            getting_through: None,
+        })
     }
 
     /// How many uplinks it has.
@@ -89,7 +131,7 @@ impl Agent {
         for (number, way) in self.ways.iter_mut().enumerate() {
             let Some((life, socket)) = way.life.take() else { continue };
             let phase = Duration::from_micros(mix(random ^ number as u64) % 1_000_000);
-            lives.spawn(uplink::run(life, socket, way.line.clone(), self.time.clone(), phase, stop.clone()));
+            lives.spawn(life.run(socket, phase, stop.clone()));
         }
         self.spool.note(EventKind::AgentStarted, self.now());
         let phase = Duration::from_millis(random % TURN.as_millis() as u64);
@@ -102,21 +144,73 @@ impl Agent {
         loop {
             tokio::select! {
                 () = stop.wait() => break,
+                Ok(()) = self.standing.changed() => self.feel(),
                 _ = turns.tick() => self.turn().await,
             }
         }
-        while lives.join_next().await.is_some() {}
+        while let Some(ended) = lives.join_next().await {
+            if let Ok(Err(error)) = ended {
+                tracing::warn!(site = self.site, error = format!("{error:#}"), "an uplink ended");
+            }
+        }
+    }
+
+    /// Takes over how the site stands now.
+    fn feel(&mut self) {
+        let footing = *self.standing.borrow_and_update();
+        let felt = self.felt;
+        if footing.power != felt.power || footing.losses != felt.losses {
+            self.look();
+        }
+        if footing.losses != felt.losses {
+            self.former.push_front(self.clock());
+            self.former.truncate(FORMER);
+        }
+        self.felt = footing;
+        if footing.clock_ns != felt.clock_ns && footing.power != Power::Off {
+            self.spool.note(EventKind::ClockStepped, self.now());
+        }
+        let back = felt.power == Power::Off || footing.losses != felt.losses;
+        if back && footing.power != Power::Off {
+            self.boot();
+        }
+    }
+
+    /// The machine boots, as another than before.
+    fn boot(&mut self) {
+        self.booted_ns = self.time.mono_ns();
+        self.boot = boot_of(&format!("{} {}", self.site, self.booted_ns), self.time.map().boot);
+        self.routine.boot(self.boot, self.booted_ns);
+        self.checked_ns = self.booted_ns;
+        self.spool.note(EventKind::MachineBooted, Moment { boot: self.boot, mono_ns: 0 });
+        self.spool.note(EventKind::AgentStarted, self.now());
+        tracing::debug!(site = self.site, "power is back");
+    }
+
+    /// Does the checks that are due, and keeps what they saw.
+    fn look(&mut self) {
+        let now_ns = self.time.mono_ns();
+        let from_ns = std::mem::replace(&mut self.checked_ns, now_ns);
+        if self.felt.power == Power::Off {
+            return;
+        }
+        let met = Met {
+            reached: self.ways.iter().any(|way| !way.line.is_cut()),
+            gateway: self.felt.power == Power::On,
+            services: self.services.clone(),
+        };
+        self.spool.keep(self.routine.runs(from_ns, now_ns, &met), self.now());
     }
 
     async fn turn(&mut self) {
-        let now = self.now();
-        let reached = self.ways.iter().any(|way| !way.line.is_cut());
-        let outcomes = self.routine.runs(self.checked_ns, now.mono_ns, reached);
-        self.checked_ns = now.mono_ns;
-        self.spool.keep(outcomes, now);
+        self.look();
+        if self.felt.power == Power::Off {
+            return;
+        }
         for _ in 0..POSTS {
-            let clock = haidang_probe::moment::ClockMap { boot: self.boot, ..self.time.map() };
-            match self.spool.next(clock) {
+            let clocks: Vec<ClockMap> =
+                [self.clock()].into_iter().chain(self.former.iter().copied()).collect();
+            match self.spool.next(&clocks) {
                 Ok(Some(octets)) if self.bring(&octets).await => self.spool.done(),
                 Ok(_) => return,
                 Err(refusal) => tracing::warn!(site = self.site, %refusal, "batch not sealed"),
@@ -167,7 +261,7 @@ impl Agent {
         };
         match serde_json::from_slice::<Orders>(&orders) {
             Ok(Orders { checks, .. }) => {
-                self.routine = Routine::new(&self.site, self.boot, checks);
+                self.routine.follow(checks);
                 self.spool.runs(PlanDigest::of(&orders));
                 self.spool.note(EventKind::PlanTaken, self.now());
             }
@@ -188,7 +282,15 @@ impl Agent {
     }
 
     fn now(&self) -> Moment {
-        Moment { boot: self.boot, mono_ns: self.time.mono_ns() }
+        Moment { boot: self.boot, mono_ns: self.time.mono_ns().saturating_sub(self.booted_ns) }
+    }
+
+    /// The present boot's clock.
+    fn clock(&self) -> ClockMap {
+        let map = self.time.map();
+        let offset_ns =
+            map.offset_ns.saturating_add(self.felt.clock_ns).saturating_add_unsigned(self.booted_ns);
+        ClockMap { boot: self.boot, offset_ns, ..map }
     }
 }
 
@@ -201,15 +303,13 @@ fn boot_of(site: &str, machine: BootId) -> BootId {
     BootId(boot)
 }
 
-fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
-    let mut octets = [0; N];
-    getrandom::fill(&mut octets).context("draw random octets")?;
-    Ok(octets)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::{Fault, effects::Effects};
+    use crate::map::tests::map;
+    use haidang_daemon::clock::Clock;
+    use haidang_probe::batch::Envelope;
 
     #[test]
     fn each_gateway_has_a_boot_of_its_own_that_outlives_the_world() {
@@ -217,5 +317,111 @@ mod tests {
         assert_eq!(boot_of("28249-tt", machine), boot_of("28249-tt", machine));
         assert_ne!(boot_of("28249-tt", machine), boot_of("28250-tt", machine));
         assert_ne!(boot_of("28249-tt", machine), boot_of("28249-tt", BootId([8; 16])));
+    }
+
+    /// The agent of `site` in the test province, with a check every ten seconds, and what moves it.
+    async fn agent(site: &str) -> (Agent, Switches, Clock) {
+        let line = format!("{}-1", &site[..5]);
+        let plan = serde_json::json!({
+            "agent": site,
+            "secret": "07".repeat(32),
+            "uplinks": [{"line": line, "ssid": 6, "stamp": "127.0.0.1:9", "collector": "http://127.0.0.1:9"}],
+            "checks": [{"name": "gateway/icmp", "probe": "icmp", "target": "192.168.1.1", "every": "10s"}],
+        });
+        let plan: Plan = serde_json::from_value(plan).unwrap();
+        let (switches, clock) = (Switches::new(&map()), Clock::manual());
+        clock.advance(Duration::from_secs(100));
+        let gateway = [CheckId::of_name("gateway/icmp")].into();
+        let agent = Agent::bind(plan, gateway, &Time::new(clock.clone()), &switches).await.unwrap();
+        (agent, switches, clock)
+    }
+
+    /// What the agent would bring home now, in order of time: each outcome's time in UTC seconds, and whether it
+    /// was a success; and the events.
+    fn brought(agent: &mut Agent) -> (Vec<(i64, bool)>, Vec<EventKind>) {
+        let (mut seen, mut events) = (Vec::new(), Vec::new());
+        let clocks: Vec<ClockMap> = [agent.clock()].into_iter().chain(agent.former.iter().copied()).collect();
+        while let Some(octets) = agent.spool.next(&clocks).unwrap() {
+            let batch = Envelope::decode(&octets).unwrap().open().unwrap();
+            seen.extend(batch.outcomes.iter().map(|outcome| {
+                let clock = batch.clocks.iter().find(|clock| clock.boot == outcome.sent.boot).unwrap();
+                (clock.utc_ms(outcome.sent.mono_ns) / 1_000, outcome.result.is_ok())
+            }));
+            events.extend(batch.events.iter().map(|event| event.kind));
+            agent.spool.done();
+        }
+        seen.sort_unstable();
+        (seen, events)
+    }
+
+    fn worst(order: &str) -> Effects {
+        Fault::parse(order, &map()).unwrap().plot.worst()
+    }
+
+    #[tokio::test]
+    async fn without_power_nothing_is_seen_and_the_machine_comes_back_as_another() {
+        let (mut agent, switches, clock) = agent("28249-tt").await;
+        let (started, before) = (clock.utc_ms() / 1_000, agent.boot);
+        clock.advance(Duration::from_secs(60));
+        switches.set(&worst("power 28249-tt"));
+        agent.feel();
+        clock.advance(Duration::from_secs(600));
+        agent.look();
+        switches.set(&Effects::default());
+        agent.feel();
+        assert_ne!(agent.boot, before);
+        assert_eq!(agent.now().mono_ns, 0);
+        clock.advance(Duration::from_secs(60));
+        agent.look();
+        let (seen, events) = brought(&mut agent);
+        let times: Vec<i64> = seen.iter().map(|(at, _)| at - started).collect();
+        assert_eq!(times.len(), 12, "{times:?}");
+        assert!(times.iter().all(|at| (0..=60).contains(at) || (660..=720).contains(at)), "{times:?}");
+        assert!(seen.iter().all(|(_, well)| *well));
+        assert_eq!(events, [EventKind::MachineBooted, EventKind::AgentStarted]);
+    }
+
+    #[tokio::test]
+    async fn a_box_on_a_battery_lives_and_misses_its_gateway() {
+        let (mut agent, switches, clock) = agent("28252-tt").await;
+        let before = agent.boot;
+        switches.set(&worst("power lo-471"));
+        agent.feel();
+        clock.advance(Duration::from_secs(60));
+        switches.set(&Effects::default());
+        agent.feel();
+        clock.advance(Duration::from_secs(60));
+        agent.look();
+        let (seen, events) = brought(&mut agent);
+        assert_eq!(agent.boot, before);
+        assert_eq!(seen.iter().map(|(_, well)| *well).collect::<Vec<_>>(), [[false; 6], [true; 6]].concat());
+        assert!(events.is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_office_that_is_switched_off_takes_the_box_with_it() {
+        let (mut agent, switches, _) = agent("28252-tt").await;
+        let before = agent.boot;
+        for effects in [worst("off 28252-tt"), Effects::default()] {
+            switches.set(&effects);
+            agent.feel();
+        }
+        assert_ne!(agent.boot, before);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_off_moves_what_was_seen_and_is_told() {
+        let (mut agent, switches, clock) = agent("28249-tt").await;
+        let utc_s = clock.utc_ms() / 1_000;
+        switches.set(&worst("clock 28249-tt -3600"));
+        agent.feel();
+        clock.advance(Duration::from_secs(10));
+        agent.look();
+        let (seen, events) = brought(&mut agent);
+        assert!(seen.len() == 1 && (utc_s - 3_600..=utc_s - 3_590).contains(&seen[0].0), "{seen:?}");
+        assert_eq!(events, [EventKind::ClockStepped]);
+        switches.set(&Effects::default());
+        agent.feel();
+        assert_eq!(agent.clock().utc_ms(agent.now().mono_ns), clock.utc_ms());
     }
 }

@@ -8,7 +8,7 @@
 //! One order a connection, one connection at a time.
 
 use crate::map::Map;
-use crate::standing::Standing;
+use crate::standing::{Change, Standing};
 use crate::switches::Switches;
 use crate::time::Time;
 use crate::truth::Truth;
@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Control {
     /// The province.
     pub map: Map,
-    /// What is silent.
+    /// What is broken.
     pub switches: Switches,
     /// What truly happened.
     pub truth: Truth,
@@ -68,8 +68,13 @@ impl Control {
     pub async fn run(mut self, listener: UnixListener, stop: Stop) {
         let mut standing = Standing::default();
         loop {
+            let due_in = standing.due_ns().map(|due_ns| due_ns.saturating_sub(self.time.mono_ns()));
             let connection = tokio::select! {
                 () = stop.wait() => return,
+                () = tokio::time::sleep(Duration::from_nanos(due_in.unwrap_or_default())), if due_in.is_some() => {
+                    self.tick(&mut standing);
+                    continue;
+                }
                 accepted = listener.accept() => match accepted {
                     Ok((connection, _)) => connection,
                     Err(error) => {
@@ -98,18 +103,33 @@ impl Control {
     }
 
     fn order(&mut self, order: &str, standing: &mut Standing) -> Result<String, String> {
-        let done = standing.order(order, &self.map)?;
+        // What was due before the order happened before it.
+        self.tick(standing);
+        let done = standing.order(order, &self.map, self.time.mono_ns())?;
         let Some(change) = done.change else { return Ok(done.told) };
-        self.switches.set(&standing.silent());
-        let utc_ms = self.time.utc_ms();
-        tracing::info!(
-            order = change.order,
-            lines = change.lines.len(),
-            sites = change.sites.len(),
-            "silence changed"
-        );
-        self.truth.note(&change, utc_ms).map_err(|error| format!("{}; {error:#}", done.told))?;
+        self.switches.set(&standing.effects());
+        self.note(&change).map_err(|error| format!("{}; {error:#}", done.told))?;
         Ok(done.told)
+    }
+
+    /// Does what time does to the faults that stand.
+    fn tick(&mut self, standing: &mut Standing) {
+        let changes = standing.tick(&self.map, self.time.mono_ns());
+        if changes.is_empty() {
+            return;
+        }
+        self.switches.set(&standing.effects());
+        for change in &changes {
+            if let Err(error) = self.note(change) {
+                tracing::warn!(order = change.order, error = format!("{error:#}"), "truth not noted");
+            }
+        }
+    }
+
+    fn note(&mut self, change: &Change) -> anyhow::Result<()> {
+        let (lines, sites) = (change.lines.len(), change.sites.len());
+        tracing::info!(order = change.order, lines, sites, "the province changed");
+        self.truth.note(change, self.time.utc_ms())
     }
 }
 
@@ -153,7 +173,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let run = directory.path().to_owned();
         let map = map();
-        let switches = Switches::new(map.parts());
+        let switches = Switches::new(&map);
         let line = switches.of(&Part::Line("28249-1".into())).unwrap();
         let truth = Truth::open(&run.join("truth.jsonl"), 0).unwrap();
         let control = Control { map, switches, truth, time: Time::new(Clock::manual()) };

@@ -1,4 +1,4 @@
-//! What can be broken, in the words of the person who breaks it, and what each fault silences.
+//! What can be broken, in the words of the person who breaks it, and what each fault does.
 //!
 //! ```text
 //! cut COMMUNE             every line of every site of the commune
@@ -6,28 +6,56 @@
 //! pop POP                 every line on the POP, recorded or not
 //! carrier CARRIER         its cores, its ports and all its lines; our ports answer
 //! hand-off CARRIER        our ports to it and everything behind them (or the id of one hand-off)
+//!
+//! power PLACE             a site, commune, area or feeder without mains; an agent's box on a battery lives
+//! off SITE                the office, or all of a commune, is switched off, its agent's box too
+//! brownout LINE PERCENT   a line, or all of a commune, loses so many packets each way
+//! flap COMMUNE UP DOWN [TIMES]    its lines go and come, seconds
+//! service SERVICE         its check fails at every simulated agent
+//! clock SITE SECONDS      the clock of its agent is so far ahead (behind, when negative)
+//! background [PER_MONTH]  single sites fall silent at random, for seconds to an hour
 //! ```
 //!
 //! A commune is named by its code, or by its name with or without diacritics. Whatever is silent is silent both
-//! ways: liveness, batches, and the gateway's reflector.
+//! ways: liveness, batches, and the gateway's reflector. Batches get through a brownout: TCP repeats what is lost.
+
+pub mod effects;
+mod kinds;
+pub mod place;
 
 use crate::map::{Map, Part};
-use haidang_collector::topology::{Id, Role};
+use effects::{Course, Effects, Plot};
+use haidang_collector::topology::Id;
 use haidang_daemon::yaml;
 use std::collections::BTreeSet;
 
 /// First words of an order.
-const VERBS: [&str; 4] = ["cut", "pop", "carrier", "hand-off"];
-/// What may follow the colon of a cut.
-const ROLES: [&str; 2] = ["primary", "backup"];
+const VERBS: [&str; 11] = [
+    "cut",
+    "pop",
+    "carrier",
+    "hand-off",
+    "power",
+    "off",
+    "brownout",
+    "flap",
+    "service",
+    "clock",
+    "background",
+];
 
-/// One fault: how it is called and what it silences.
+/// One fault: how it is called and what it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Its one spelling, `cut 28249:primary`.
+    /// What tells it from others: its first word and its place, `flap 28249`. A second one of the same name takes
+    /// its place.
+    pub name: String,
+    /// Its one spelling, `flap 28249 60 30`.
     pub text: String,
-    /// What falls silent; never empty.
-    pub parts: BTreeSet<Part>,
+    /// What becomes of what it strikes, for an answer: `silent`.
+    pub fate: String,
+    /// What it does.
+    pub plot: Plot,
 }
 
 impl Fault {
@@ -36,21 +64,59 @@ impl Fault {
     /// # Errors
     /// What is wrong and the nearest right word, for a person.
     pub fn parse(text: &str, map: &Map) -> Result<Fault, String> {
-        let text = text.trim();
-        let (verb, what) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-        let what = what.trim();
-        if !VERBS.contains(&verb) {
-            return Err(yaml::unknown("fault", verb, VERBS));
-        }
-        if what.is_empty() {
-            return Err(format!("`{verb}` of what? {}", usage(verb)));
-        }
-        match verb {
-            "cut" => cut(what, map),
-            "pop" => pop(what, map),
-            "carrier" => carrier(what, map),
-            _ => hand_off(what, map),
-        }
+        let (verb, what) = split(text)?;
+        let (what, numbers) = kinds::numbers(verb, what);
+        kinds::count(verb, &numbers)?;
+        read(verb, &what, &numbers, map)
+    }
+
+    /// The name of the fault that `text` means; its numbers may be left out.
+    ///
+    /// # Errors
+    /// As of [`Fault::parse`].
+    pub fn name(text: &str, map: &Map) -> Result<String, String> {
+        let (verb, what) = split(text)?;
+        let (what, _) = kinds::numbers(verb, what);
+        Ok(read(verb, &what, kinds::ANY, map)?.name)
+    }
+
+    fn silence(name: String, parts: impl IntoIterator<Item = Part>) -> Fault {
+        Fault::steady(name, "silent", Effects::silent(parts))
+    }
+
+    fn steady(name: String, fate: &str, effects: Effects) -> Fault {
+        let plot = Plot::at_once(effects, Course::Steady);
+        Fault { text: name.clone(), name, fate: fate.into(), plot }
+    }
+}
+
+/// The first word, which must be known, and the rest.
+fn split(text: &str) -> Result<(&str, &str), String> {
+    let text = text.trim();
+    let (verb, what) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let what = what.trim();
+    if !VERBS.contains(&verb) {
+        return Err(yaml::unknown("fault", verb, VERBS));
+    }
+    if what.is_empty() && verb != "background" {
+        return Err(format!("`{verb}` of what? {}", usage(verb)));
+    }
+    Ok((verb, what))
+}
+
+fn read(verb: &str, what: &str, numbers: &[f64], map: &Map) -> Result<Fault, String> {
+    match verb {
+        "cut" => cut(what, map),
+        "pop" => pop(what, map),
+        "carrier" => carrier(what, map),
+        "hand-off" => hand_off(what, map),
+        "power" => kinds::power(what, map),
+        "off" => kinds::off(what, map),
+        "brownout" => kinds::brownout(what, numbers, map),
+        "flap" => kinds::flap(what, numbers, map),
+        "service" => kinds::service(what, map),
+        "clock" => kinds::clock(what, numbers, map),
+        _ => kinds::background(what, numbers),
     }
 }
 
@@ -58,54 +124,22 @@ fn usage(verb: &str) -> &'static str {
     match verb {
         "cut" => "write the commune's code or name, as in `cut 28249` or `cut 28249:primary`",
         "pop" => "write the POP's id",
+        "power" => "write a site, commune, area or feeder, as in `power 28249-tt`",
+        "off" => "write a site or commune, as in `off 28249-tt`",
+        "brownout" => "write a line or commune and a percentage, as in `brownout 28249 30`",
+        "flap" => {
+            "write a commune, seconds up and seconds down, as in `flap 28249 60 30` or `flap 28249 60 30 5`"
+        }
+        "service" => "write the service's id",
+        "clock" => "write a site and seconds, as in `clock 28249-tt -3600`",
+        "background" => "write how many in a month, as in `background 300`, or nothing",
         _ => "write the carrier's id",
     }
 }
 
 fn cut(what: &str, map: &Map) -> Result<Fault, String> {
-    let (name, role) = what.split_once(':').map_or((what, None), |(name, role)| (name, Some(role.trim())));
-    let wanted = match role {
-        None => None,
-        Some("primary") => Some(Role::Primary),
-        Some("backup") => Some(Role::Backup),
-        Some(other) => return Err(yaml::unknown("role", other, ROLES)),
-    };
-    let code = commune(name.trim(), map)?;
-    let lies_in =
-        |site: &Id| map.topology.sites.get(site).is_some_and(|site| site.commune.as_ref() == Some(&code));
-    let lines = map.lines(|_, line| lies_in(&line.site) && wanted.is_none_or(|role| line.role == role));
-    if lines.is_empty() {
-        let which = role.map_or(String::new(), |role| format!("{role} "));
-        return Err(format!("commune {code} has no {which}line to cut"));
-    }
-    let text = role.map_or(format!("cut {code}"), |role| format!("cut {code}:{role}"));
-    Ok(Fault { text, parts: lines.into_iter().map(Part::Line).collect() })
-}
-
-/// The code of a commune named by code or name.
-fn commune(name: &str, map: &Map) -> Result<Id, String> {
-    let communes = &map.topology.communes;
-    if communes.contains_key(name) {
-        return Ok(name.to_owned());
-    }
-    let plain = plain(name);
-    let named: Vec<&Id> =
-        communes.iter().filter(|(_, it)| self::plain(&it.name) == plain).map(|(code, _)| code).collect();
-    match named[..] {
-        [code] => Ok(code.clone()),
-        [] => {
-            let words: Vec<String> = if plain.starts_with(|c: char| c.is_ascii_digit()) {
-                communes.keys().cloned().collect()
-            } else {
-                communes.values().map(|it| self::plain(&it.name)).collect()
-            };
-            let word = if words.contains(&plain) { name } else { &plain };
-            Err(yaml::unknown("commune", word, words.iter().map(String::as_str)))
-        }
-        _ => {
-            Err(format!("`{name}` is the name of {} communes; write one of the codes {named:?}", named.len()))
-        }
-    }
+    let (place, lines) = place::commune_lines(what, map)?;
+    Ok(Fault::silence(format!("cut {place}"), lines.into_iter().map(Part::Line)))
 }
 
 fn pop(id: &str, map: &Map) -> Result<Fault, String> {
@@ -115,7 +149,7 @@ fn pop(id: &str, map: &Map) -> Result<Fault, String> {
     if lines.is_empty() {
         return Err(format!("no line hangs on POP {id}"));
     }
-    Ok(Fault { text: format!("pop {id}"), parts: lines.into_iter().map(Part::Line).collect() })
+    Ok(Fault::silence(format!("pop {id}"), lines.into_iter().map(Part::Line)))
 }
 
 fn carrier(id: &str, map: &Map) -> Result<Fault, String> {
@@ -128,7 +162,7 @@ fn carrier(id: &str, map: &Map) -> Result<Fault, String> {
     let ports = map.topology.hand_offs.iter().filter(|(_, port)| port.carrier == id);
     parts.extend(ports.map(|(port, _)| Part::CarrierPort(port.clone())));
     parts.insert(Part::Core(id.to_owned()));
-    Ok(Fault { text: format!("carrier {id}"), parts })
+    Ok(Fault::silence(format!("carrier {id}"), parts))
 }
 
 fn hand_off(name: &str, map: &Map) -> Result<Fault, String> {
@@ -148,30 +182,7 @@ fn hand_off(name: &str, map: &Map) -> Result<Fault, String> {
     if all.iter().all(|(id, port)| port.carrier != *carrier || cut.contains(id)) {
         parts.insert(Part::Core(carrier.clone()));
     }
-    Ok(Fault { text: format!("hand-off {name}"), parts })
-}
-
-/// Lower case without diacritics, spaces and hyphens: how one types a Vietnamese name on any keyboard.
-pub fn plain(name: &str) -> String {
-    name.to_lowercase().chars().filter(|c| c.is_alphanumeric()).map(bare).filter(|c| !is_mark(*c)).collect()
-}
-
-/// Combining diacritical marks, in text that was decomposed.
-fn is_mark(c: char) -> bool {
-    ('\u{300}'..='\u{36f}').contains(&c)
-}
-
-fn bare(c: char) -> char {
-    const BASES: [(char, &str); 7] = [
-        ('a', "àáảãạăằắẳẵặâầấẩẫậ"),
-        ('d', "đ"),
-        ('e', "èéẻẽẹêềếểễệ"),
-        ('i', "ìíỉĩị"),
-        ('o', "òóỏõọôồốổỗộơờớởỡợ"),
-        ('u', "ùúủũụưừứửữự"),
-        ('y', "ỳýỷỹỵ"),
-    ];
-    BASES.iter().find(|(_, marked)| marked.contains(c)).map_or(c, |(base, _)| *base)
+    Ok(Fault::silence(format!("hand-off {name}"), parts))
 }
 
 #[cfg(test)]
@@ -187,7 +198,7 @@ mod tests {
             Part::CarrierPort(id) => format!("theirs {id}"),
             Part::Core(id) => format!("core {id}"),
         };
-        fault.parts.iter().map(name).collect()
+        fault.plot.worst().lost.keys().map(name).collect()
     }
 
     #[test]
@@ -220,8 +231,9 @@ mod tests {
         let mut map = map();
         let second = map.topology.hand_offs["vnpt-1"].clone();
         map.topology.hand_offs.insert("vnpt-2".into(), second);
-        assert!(!Fault::parse("hand-off vnpt-1", &map).unwrap().parts.contains(&Part::Core("vnpt".into())));
-        assert!(Fault::parse("hand-off vnpt", &map).unwrap().parts.contains(&Part::Core("vnpt".into())));
+        let core = Part::Core("vnpt".into());
+        assert!(!Fault::parse("hand-off vnpt-1", &map).unwrap().plot.worst().lost.contains_key(&core));
+        assert!(Fault::parse("hand-off vnpt", &map).unwrap().plot.worst().lost.contains_key(&core));
     }
 
     #[test]
@@ -255,6 +267,19 @@ mod tests {
             ("cut 28249:backup", "commune 28249 has no backup line to cut"),
             ("pop caibe", "unknown POP `caibe`; did you mean `cai-be`?"),
             ("carrier vnp", "unknown carrier `vnp`; did you mean `vnpt`?"),
+            ("power my-to", "unknown site, commune, area or feeder `my-to`; did you mean `my-tho`?"),
+            ("power 28249-t", "unknown site, commune, area or feeder `28249-t`; did you mean `28249-tt`?"),
+            ("off my-tho", "unknown commune `mytho`"),
+            ("brownout 28249", "`brownout` takes other numbers; write a line or commune and a percentage"),
+            ("brownout 28249 100", "`100` is no share to lose; write a percentage"),
+            ("flap 28249 60", "`flap` takes other numbers; write a commune"),
+            ("flap 28249 60 0", "`0` seconds cannot be kept"),
+            ("flap 28249 60 30 1.5", "how many times? write a whole number"),
+            ("service portl", "unknown service `portl`; did you mean `portal`?"),
+            ("clock 28249-tt", "`clock` takes other numbers; write a site and seconds"),
+            ("clock 28249-tt nan", "no clock is `NaN` seconds off"),
+            ("clock 28250-tt 5", "unknown site with an agent `28250-tt`; did you mean"),
+            ("background many", "how many in a month? write 1 to"),
             ("hand-off vietel", "unknown hand-off `vietel`; did you mean `viettel`?"),
         ] {
             let wrong = Fault::parse(text, &map()).unwrap_err();

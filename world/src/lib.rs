@@ -14,6 +14,7 @@
 //! are in [`reflector`], [`uplink`], [`agent`] and [`control`].
 
 pub mod agent;
+pub mod background;
 pub mod control;
 pub mod fault;
 pub mod later;

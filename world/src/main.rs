@@ -32,10 +32,12 @@ enum Command {
         #[arg(long, default_value = ".run")]
         run: PathBuf,
     },
-    /// Break something: `cut COMMUNE[:primary|:backup]`, `pop POP`, `carrier CARRIER`, `hand-off CARRIER`.
+    /// Break something: `cut COMMUNE[:primary|:backup]`, `pop POP`, `carrier CARRIER`, `hand-off CARRIER`,
+    /// `power SITE|COMMUNE|AREA|FEEDER`, `off SITE|COMMUNE`, `brownout LINE|COMMUNE PERCENT`,
+    /// `flap COMMUNE UP DOWN [TIMES]` (seconds), `service SERVICE`, `clock SITE SECONDS`, `background [PER_MONTH]`.
     Fault {
         /// What to break.
-        #[arg(required = true)]
+        #[arg(required = true, allow_negative_numbers = true)]
         order: Vec<String>,
         /// Directory of the running world.
         #[arg(long, default_value = ".run")]
@@ -43,7 +45,8 @@ enum Command {
     },
     /// Heal one fault, or everything.
     Heal {
-        /// The fault as it was ordered; all of them when absent.
+        /// The fault as it was ordered, its numbers left out or not; all of them when absent.
+        #[arg(allow_negative_numbers = true)]
         fault: Vec<String>,
         /// Directory of the running world.
         #[arg(long, default_value = ".run")]

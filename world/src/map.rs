@@ -9,7 +9,7 @@
 //! recorded: POPs that the collector has to find by itself. Only rehearsal sites are simulated, and only on
 //! loopback: a production directory yields an empty map, never a false answer.
 
-use haidang_collector::topology::{Ask, Id, Topology};
+use haidang_collector::topology::{Ask, Id, Line, Site, Topology};
 use haidang_daemon::yaml::{self, Fault, Faults, Spanned};
 use haidang_probe::check::ProbeKind;
 use serde::Deserialize;
@@ -143,10 +143,16 @@ impl Map {
     }
 
     /// The simulated lines that `choose` accepts.
-    pub fn lines(&self, choose: impl Fn(&Id, &haidang_collector::topology::Line) -> bool) -> BTreeSet<Id> {
+    pub fn lines(&self, choose: impl Fn(&Id, &Line) -> bool) -> BTreeSet<Id> {
         let rehearsed = |site: &Id| self.topology.sites.get(site).is_some_and(|site| site.rehearsal);
         let lines = self.topology.lines.iter().filter(|(id, line)| rehearsed(&line.site) && choose(id, line));
         lines.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// The simulated sites that `choose` accepts.
+    pub fn sites(&self, choose: impl Fn(&Id, &Site) -> bool) -> BTreeSet<Id> {
+        let sites = self.topology.sites.iter().filter(|(id, site)| site.rehearsal && choose(id, site));
+        sites.map(|(id, _)| id.clone()).collect()
     }
 
     /// Everything that can fall silent.
@@ -194,8 +200,8 @@ pub(crate) mod tests {
     pub const PROVINCE: &str = r#"
 province: {code: "82", name: Đồng Tháp}
 communes:
-  - {code: "28249", name: Đạo Thạnh, kind: phường}
-  - {code: "28250", name: Mỹ Phong, kind: phường}
+  - {code: "28249", name: Đạo Thạnh, kind: phường, area: my-tho}
+  - {code: "28250", name: Mỹ Phong, kind: phường, area: my-tho}
   - {code: "28252", name: Thới Sơn, kind: xã}
 carriers:
   - {id: vnpt, name: VNPT, core: {probe: stamp, target: "127.82.2.1:8620"}}
@@ -212,6 +218,12 @@ hand_offs:
     our_port: {probe: stamp, target: "127.82.1.3:8620"}
 pops:
   - {id: cai-be, name: Trạm Cái Bè, carrier: vnpt}
+areas:
+  - {id: my-tho, name: Mỹ Tho}
+feeders:
+  - {id: lo-471, name: Lộ 471}
+services:
+  - {id: portal, name: Cổng dịch vụ công, owner: Sở KH&CN, check: {probe: http, target: "https://portal.example/"}, asked_by: [all]}
 defaults: {gate: 10s}
 sites:
   - {id: trung-tam, name: Trung tâm, kind: core, observe: gateway}
@@ -235,8 +247,12 @@ sites:
   - id: "28252-tt"
     name: Trung tâm hành chính công
     commune: "28252"
-    observe: reflector
+    observe: box-behind
     rehearsal: true
+    feeder: lo-471
+    power: {gateway: mains, agent: ups}
+    devices:
+      - {id: gateway, name: Bộ định tuyến, kind: gateway, checks: [{name: LAN, probe: icmp, target: 192.168.1.1}]}
     needs: {any_of: ["28252-1"]}
     lines:
       - {id: "28252-1", carrier: vnpt, hand_off: vnpt-1, circuit: C4, gateway: {probe: stamp, target: "127.82.16.4:8620"}}

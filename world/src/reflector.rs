@@ -22,10 +22,10 @@ pub struct Reflector {
 
 impl Reflector {
     /// What answers at `part`.
-    pub fn new(part: &Part) -> Reflector {
+    pub fn new(part: &Part, switch: &Switch) -> Reflector {
         // A port or a core has a way of its own, with a weather like a line's.
         let (Part::Line(way) | Part::OurPort(way) | Part::CarrierPort(way) | Part::Core(way)) = part;
-        Reflector { weather: Weather::new(way, &format!("{part:?}")), answers: Later::default() }
+        Reflector { weather: Weather::new(way, &format!("{part:?}"), switch), answers: Later::default() }
     }
 
     /// Takes a datagram sent at `now`; its answer is back both delays later, if neither is lost.
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn the_answer_is_back_after_both_delays() {
-        let mut reflector = Reflector::new(&Part::Line("28249-1".into()));
+        let mut reflector = Reflector::new(&Part::Line("28249-1".into()), &Switch::default());
         let mut sender = PlainSender::new(0);
         let from: SocketAddr = "127.0.0.1:9".parse().unwrap();
         let mut answered = 0;
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn noise_gets_no_answer() {
-        let mut reflector = Reflector::new(&Part::Core("vnpt".into()));
+        let mut reflector = Reflector::new(&Part::Core("vnpt".into()), &Switch::default());
         let now = Now { mono_ns: 0, utc_ns: 0, bound_ns: 1 };
         reflector.receive(&[7; 43], "127.0.0.1:9".parse().unwrap(), &now);
         assert_eq!(reflector.answers.due_ns(), None);

@@ -1,13 +1,15 @@
 //! What a simulated agent sees while it does its checks: plausible, and a function of check and time. Pure.
 //!
 //! ICMP asks the LAN and always answers; interface and uptime ask the gateway itself; TCP, HTTP and STAMP ask
-//! the centre, and time out while no line of the site lives.
+//! the centre, and time out while no line of the site lives. A silent gateway and a failing service time out too.
 
+use crate::switches::Services;
 use crate::weather::{hash, mix, share};
-use haidang_probe::check::{Check, ProbeKind};
+use haidang_probe::check::{Check, CheckId, ProbeKind};
 use haidang_probe::metric::Metric;
 use haidang_probe::moment::{BootId, Moment};
 use haidang_probe::outcome::{Failure, Outcome, Sample};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Most runs of one check made up in one turn; a check more often than that is thinned.
@@ -18,21 +20,45 @@ const RUNS: u64 = 20;
 pub struct Routine {
     seed: u64,
     boot: BootId,
+    booted_ns: u64,
     checks: Vec<Check>,
+    gateway: BTreeSet<CheckId>,
+}
+
+/// What a routine meets while it asks.
+#[derive(Clone, Debug)]
+pub struct Met {
+    /// Some line of the site lives.
+    pub reached: bool,
+    /// The gateway answers on the LAN.
+    pub gateway: bool,
+    /// Which services fail.
+    pub services: Services,
 }
 
 impl Routine {
-    /// The routine of `site`, on a gateway whose boot is `boot`.
-    pub fn new(site: &str, boot: BootId, checks: Vec<Check>) -> Routine {
-        Routine { seed: mix(hash(site)), boot, checks }
+    /// The routine of `site`, on a machine that booted as `boot` at `booted_ns`; the checks named in `gateway` ask
+    /// its gateway on the LAN.
+    pub fn new(site: &str, (boot, booted_ns): (BootId, u64), gateway: BTreeSet<CheckId>) -> Routine {
+        Routine { seed: mix(hash(site)), boot, booted_ns, checks: Vec::new(), gateway }
+    }
+
+    /// Does these checks from now on.
+    pub fn follow(&mut self, checks: Vec<Check>) {
+        self.checks = checks;
+    }
+
+    /// The machine booted anew, as `boot` at `booted_ns`.
+    pub fn boot(&mut self, boot: BootId, booted_ns: u64) {
+        (self.boot, self.booted_ns) = (boot, booted_ns);
     }
 
     /// The runs due after `from_ns` and up to `to_ns`, in order of time.
-    pub fn runs(&self, from_ns: u64, to_ns: u64, reached: bool) -> Vec<Outcome> {
+    pub fn runs(&self, from_ns: u64, to_ns: u64, met: &Met) -> Vec<Outcome> {
         let mut outcomes: Vec<Outcome> = self
             .checks
             .iter()
-            .flat_map(|check| self.due(check, from_ns, to_ns).map(|at_ns| self.run(check, at_ns, reached)))
+            .flat_map(|check| self.due(check, from_ns, to_ns).map(|at_ns| self.run(check, at_ns, met)))
             .collect();
         outcomes.sort_by_key(|outcome| outcome.sent.mono_ns);
         outcomes
@@ -47,31 +73,34 @@ impl Routine {
         (past(from_ns)..past(to_ns)).map(move |turn| turn * every_ns + phase_ns)
     }
 
-    fn run(&self, check: &Check, at_ns: u64, reached: bool) -> Outcome {
+    fn run(&self, check: &Check, at_ns: u64, met: &Met) -> Outcome {
         let random = share(mix(self.seed ^ mix(hash(&check.name) ^ at_ns)));
         let took = |least_us: f64, spread_us: f64| {
             Duration::from_nanos(((least_us + spread_us * random * random) * 1_000.0) as u64)
         };
-        let beyond = |took| if reached { Ok(took) } else { Err(Failure::Timeout) };
+        let up_ns = at_ns.saturating_sub(self.booted_ns);
+        let silent = !met.gateway && self.gateway.contains(&check.id()) || met.services.fails(&check.name);
+        let beyond = |took| if met.reached { Ok(took) } else { Err(Failure::Timeout) };
         let (result, samples) = match check.probe {
+            _ if silent => (Err(Failure::Timeout), Vec::new()),
             ProbeKind::Icmp => (Ok(took(250.0, 900.0)), Vec::new()),
-            ProbeKind::Interface => (Ok(took(40.0, 60.0)), self.counters(&check.target, at_ns)),
-            ProbeKind::Uptime => (Ok(took(1.0, 1.0)), vec![sample(Metric::Uptime, "", at_ns as f64 / 1e9)]),
-            ProbeKind::Http if reached => {
+            ProbeKind::Interface => (Ok(took(40.0, 60.0)), self.counters(&check.target, up_ns)),
+            ProbeKind::Uptime => (Ok(took(1.0, 1.0)), vec![sample(Metric::Uptime, "", up_ns as f64 / 1e9)]),
+            ProbeKind::Http if met.reached => {
                 (Ok(took(12_000.0, 30_000.0)), vec![sample(Metric::HttpStatus, "", 200.0)])
             }
             ProbeKind::Http | ProbeKind::Tcp | ProbeKind::Stamp | ProbeKind::Dns => {
                 (beyond(took(8_000.0, 20_000.0)), Vec::new())
             }
         };
-        let sent = Moment { boot: self.boot, mono_ns: at_ns };
+        let sent = Moment { boot: self.boot, mono_ns: up_ns };
         Outcome { check: check.id(), sent, result, samples }
     }
 
     /// Counters since boot of an office line: some megabits a second, more by day than by night.
-    fn counters(&self, interface: &str, at_ns: u64) -> Vec<Sample> {
+    fn counters(&self, interface: &str, up_ns: u64) -> Vec<Sample> {
         let part = if interface == "*" { "eth0" } else { interface };
-        let seconds = at_ns as f64 / 1e9;
+        let seconds = up_ns as f64 / 1e9;
         let day = std::f64::consts::TAU / 86_400.0;
         // The integral of 1 - cos/2 over the day: it only grows.
         let grown = seconds - (day * seconds).sin() / day / 2.0;
@@ -93,6 +122,9 @@ fn sample(metric: Metric, part: &str, value: f64) -> Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::effects::Effects;
+    use crate::map::tests::map;
+    use crate::switches::Switches;
     use haidang_probe::check::Span;
 
     const SECOND: u64 = 1_000_000_000;
@@ -109,14 +141,21 @@ mod tests {
             check(ProbeKind::Interface, "*", 30),
             check(ProbeKind::Uptime, "", 60),
         ];
-        Routine::new("28249-tt", BootId([1; 16]), checks)
+        let gateway = [checks[0].id()].into();
+        let mut routine = Routine::new("28249-tt", (BootId([1; 16]), 0), gateway);
+        routine.follow(checks);
+        routine
+    }
+
+    fn met(reached: bool) -> Met {
+        Met { reached, gateway: true, services: Services::default() }
     }
 
     fn of(routine: &Routine, probe: ProbeKind, to_s: u64, reached: bool) -> Vec<Outcome> {
         let id = check(probe, "", 1).id();
         let mut outcomes = Vec::new();
         for turn in 0..to_s / 10 {
-            outcomes.extend(routine.runs(turn * 10 * SECOND, (turn + 1) * 10 * SECOND, reached));
+            outcomes.extend(routine.runs(turn * 10 * SECOND, (turn + 1) * 10 * SECOND, &met(reached)));
         }
         outcomes.into_iter().filter(|outcome| outcome.check == id).collect()
     }
@@ -141,6 +180,50 @@ mod tests {
     }
 
     #[test]
+    fn a_dark_gateway_fails_its_checks_alone() {
+        let dark = Met { gateway: false, ..met(true) };
+        let failed = |outcome: &Outcome| outcome.result.is_err();
+        let (silent, well): (Vec<_>, Vec<_>) =
+            routine().runs(0, 60 * SECOND, &dark).into_iter().partition(failed);
+        let gateway = check(ProbeKind::Icmp, "", 1).id();
+        assert!(silent.len() == 6 && silent.iter().all(|outcome| outcome.check == gateway));
+        assert_eq!(well.len(), 9);
+    }
+
+    #[test]
+    fn a_failing_service_fails_its_check_wherever_it_is_asked() {
+        let switches = Switches::new(&map());
+        let failing = Effects { failing: ["portal".into()].into(), ..Effects::default() };
+        let portal =
+            Check { name: "service/portal".into(), ..check(ProbeKind::Http, "https://portal.example/", 10) };
+        let mut routine = routine();
+        routine.follow(vec![portal, check(ProbeKind::Tcp, "10.0.0.1:443", 10)]);
+        let failed = || {
+            let outcomes = routine.runs(0, 60 * SECOND, &Met { services: switches.services(), ..met(true) });
+            assert_eq!(outcomes.len(), 12);
+            outcomes.iter().filter(|outcome| outcome.result.is_err()).count()
+        };
+        assert_eq!(failed(), 0);
+        switches.set(&failing);
+        assert_eq!(failed(), 6);
+        switches.set(&Effects::default());
+        assert_eq!(failed(), 0);
+    }
+
+    #[test]
+    fn a_new_boot_begins_to_count_anew() {
+        let mut routine = routine();
+        routine.boot(BootId([2; 16]), 3_600 * SECOND);
+        for outcome in routine.runs(3_600 * SECOND, 3_660 * SECOND, &met(true)) {
+            assert_eq!(outcome.sent.boot, BootId([2; 16]));
+            assert!(outcome.sent.mono_ns <= 60 * SECOND);
+            for sample in outcome.samples.iter().filter(|sample| sample.metric == Metric::Uptime) {
+                assert!(sample.value <= 60.0);
+            }
+        }
+    }
+
+    #[test]
     fn counters_only_grow() {
         let outcomes = of(&routine(), ProbeKind::Interface, 200_000, true);
         for metric in [Metric::IfInOctets, Metric::IfOutOctets] {
@@ -157,7 +240,8 @@ mod tests {
     fn a_check_of_every_millisecond_is_thinned() {
         let busy =
             Check { every: Span(Duration::from_millis(1)), ..check(ProbeKind::Icmp, "192.168.1.1", 1) };
-        let routine = Routine::new("28249-tt", BootId::default(), vec![busy]);
-        assert_eq!(routine.runs(0, 10 * SECOND, true).len() as u64, RUNS);
+        let mut routine = routine();
+        routine.follow(vec![busy]);
+        assert_eq!(routine.runs(0, 10 * SECOND, &met(true)).len() as u64, RUNS);
     }
 }

@@ -2,14 +2,15 @@
 
 use crate::agent::Agent;
 use crate::control::{self, Control};
-use crate::map::{Map, Part};
+use crate::map::Map;
 use crate::reflector::{self, Reflector};
 use crate::switches::Switches;
 use crate::time::Time;
 use crate::truth::Truth;
 use anyhow::{Context as _, anyhow, bail};
+use haidang_collector::topology::DeviceKind;
 use haidang_daemon::{clock::Clock, stop::Stop, yaml};
-use haidang_probe::plan::Plan;
+use haidang_probe::{check::Check, plan::Plan};
 use std::path::Path;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -51,7 +52,7 @@ pub fn read_map(config: &Path) -> anyhow::Result<Map> {
 pub async fn serve(places: &Places<'_>, stop: Stop) -> anyhow::Result<()> {
     let map = read_map(places.config)?;
     let time = Time::new(Clock::machine()?);
-    let switches = Switches::new(map.parts());
+    let switches = Switches::new(&map);
     let listener = control::listen(places.run)?;
     let mut tasks = JoinSet::new();
     let reflectors = reflect(&mut tasks, &map, &switches, &time, &stop).await?;
@@ -78,7 +79,13 @@ async fn reflect(
     for (&address, part) in &map.reflectors {
         let socket = reflector::bind(address).await?;
         let switch = switches.of(part).unwrap_or_default();
-        tasks.spawn(reflector::run(Reflector::new(part), socket, switch, time.clone(), stop.clone()));
+        tasks.spawn(reflector::run(
+            Reflector::new(part, &switch),
+            socket,
+            switch,
+            time.clone(),
+            stop.clone(),
+        ));
     }
     Ok(map.reflectors.len())
 }
@@ -102,8 +109,9 @@ async fn simulate(
         if !site.rehearsal {
             continue;
         }
-        let switch = |line: &str| switches.of(&Part::Line(line.to_owned()));
-        let agent = Agent::bind(plan, time, switch).await;
+        let gateway = site.devices.values().filter(|device| device.kind == DeviceKind::Gateway);
+        let gateway = gateway.flat_map(|device| &device.checks).map(Check::id).collect();
+        let agent = Agent::bind(plan, gateway, time, switches).await;
         let agent = agent.with_context(|| format!("agent file {}", file.display()))?;
         (agents, uplinks) = (agents + 1, uplinks + agent.uplinks());
         tasks.spawn(agent.run(stop.clone()));

@@ -83,11 +83,12 @@ impl Spool {
         }
     }
 
-    /// The octets to post next: those numbered last time and not taken, else what is live, else backlog.
+    /// The octets to post next: those numbered last time and not taken, else what is live, else backlog. `clocks` is
+    /// the present boot's, then those of boots before it, which go along where something speaks of them.
     ///
     /// # Errors
     /// When a batch cannot be sealed; it is dropped and counted.
-    pub fn next(&mut self, clock: ClockMap) -> Result<Option<Bytes>, Refusal> {
+    pub fn next(&mut self, clocks: &[ClockMap]) -> Result<Option<Bytes>, Refusal> {
         if self.sealed.is_some() {
             return Ok(self.sealed.clone());
         }
@@ -98,7 +99,13 @@ impl Spool {
             std::mem::take(&mut self.live)
         };
         let (plan_digest, events) = (self.digest, std::mem::take(&mut self.events));
-        let batch = Batch { clocks: vec![clock], outcomes, events, plan_digest, backlog, unknown: 0 };
+        let told = |clock: &ClockMap| {
+            let seen = outcomes.iter().map(|outcome| outcome.sent.boot);
+            seen.chain(events.iter().map(|event| event.at.boot)).any(|boot| boot == clock.boot)
+        };
+        let (present, former) = clocks.split_at(clocks.len().min(1));
+        let clocks = present.iter().chain(former.iter().filter(|clock| told(clock))).copied().collect();
+        let batch = Batch { clocks, outcomes, events, plan_digest, backlog, unknown: 0 };
         if batch.is_empty() {
             return Ok(None);
         }
@@ -161,11 +168,11 @@ mod tests {
     fn a_numbered_envelope_is_resent_as_it_is() {
         let mut spool = spool();
         spool.keep(runs(1, 2), NOW);
-        let first = spool.next(CLOCK).unwrap().unwrap();
+        let first = spool.next(&[CLOCK]).unwrap().unwrap();
         spool.keep(runs(3, 2), NOW);
-        assert_eq!(spool.next(CLOCK).unwrap().unwrap(), first);
+        assert_eq!(spool.next(&[CLOCK]).unwrap().unwrap(), first);
         spool.done();
-        let (envelope, batch) = open(&spool.next(CLOCK).unwrap().unwrap());
+        let (envelope, batch) = open(&spool.next(&[CLOCK]).unwrap().unwrap());
         assert_eq!((envelope.seq, envelope.prev_sha256), (1, sha256(&first)));
         assert_eq!((checks(&batch), batch.backlog), (vec![3, 4], false));
     }
@@ -178,7 +185,7 @@ mod tests {
             spool.keep(runs(turn * 20, 20), NOW);
         }
         let (mut seen, mut backlogs) = (Vec::new(), Vec::new());
-        while let Some(octets) = spool.next(CLOCK).unwrap() {
+        while let Some(octets) = spool.next(&[CLOCK]).unwrap() {
             let (envelope, batch) = open(&octets);
             assert_eq!(envelope.seq, backlogs.len() as u64);
             seen.extend(checks(&batch));
@@ -200,18 +207,18 @@ mod tests {
             spool.keep(runs(turn * 20, 20), NOW);
         }
         assert_eq!(spool.waiting(), (BACKLOG + 20, 40));
-        let (_, live) = open(&spool.next(CLOCK).unwrap().unwrap());
+        let (_, live) = open(&spool.next(&[CLOCK]).unwrap().unwrap());
         assert_eq!(live.events.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::SpoolDropped]);
         spool.done();
-        let (_, oldest) = open(&spool.next(CLOCK).unwrap().unwrap());
+        let (_, oldest) = open(&spool.next(&[CLOCK]).unwrap().unwrap());
         assert_eq!(checks(&oldest)[0], 40);
     }
 
     #[test]
     fn nothing_seen_is_nothing_sent() {
         let mut spool = spool();
-        assert_eq!(spool.next(CLOCK).unwrap(), None);
+        assert_eq!(spool.next(&[CLOCK]).unwrap(), None);
         spool.note(EventKind::AgentStarted, NOW);
-        assert!(spool.next(CLOCK).unwrap().is_some());
+        assert!(spool.next(&[CLOCK]).unwrap().is_some());
     }
 }

@@ -4,8 +4,10 @@
 //! {"at":"2026-01-01T00:00:00.000Z","fault":"cut 28249","lines":["28249-1"],"sites":["28249-tt"]}
 //! ```
 //!
-//! `fault` is the order in its one spelling, or `start` when the world began with nothing silent; `lines` and
-//! `sites` are those that changed by it.
+//! `fault` is the order in its one spelling, or `start` when the world began with nothing broken; `lines` and
+//! `sites` are those that changed by it. What time does to a fault is noted too: `flap 28249 60 30: up`, `: down`,
+//! `power my-tho: goes on` for the next site, `heal …` when it is over by itself. An interruption of the background
+//! is `background cut SITE` or `background power SITE`.
 
 use crate::standing::Change;
 use anyhow::Context as _;

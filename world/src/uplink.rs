@@ -7,13 +7,16 @@
 //!              answer ─── delay, loss ──▶ collector
 //! ```
 //!
-//! [`Uplink`] is pure; [`run`] is its socket. While the line is cut the sender goes on counting and nothing
-//! leaves or arrives, as for a real agent.
+//! [`Uplink`] is pure; [`Session::run`] is its socket. While the line is cut the sender goes on counting and nothing
+//! leaves or arrives, as for a real agent; where the agent's machine has no power it does not count, and begins anew
+//! when it is back.
 
 use crate::later::Later;
-use crate::switches::Switch;
+use crate::switches::{Footing, Power, Switch};
 use crate::time::Time;
 use crate::weather::{Direction, Weather};
+use anyhow::Context as _;
+use haidang_collector::topology::Id;
 use haidang_daemon::stop::Stop;
 use haidang_probe::liveness::{
     Key, MAX_PACKET, Now, Reflected, Reflector, Sender, TTL_UNKNOWN, down_session,
@@ -22,6 +25,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::net::UdpSocket;
+use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 /// Interval of the up session.
@@ -37,7 +41,7 @@ pub struct Uplink {
 
 impl Uplink {
     /// The end of up session `ssid` on `line`; `random` is drawn anew at each start.
-    pub fn new(line: &str, ssid: u16, key: &[u8; 32], random: &[u8; 40]) -> Uplink {
+    pub fn new(line: &str, ssid: u16, key: &[u8; 32], random: &[u8; 40], switch: &Switch) -> Uplink {
         let (mut start, mut cookie_secret) = ([0; 8], [0; 32]);
         start.copy_from_slice(&random[..8]);
         cookie_secret.copy_from_slice(&random[8..]);
@@ -45,7 +49,7 @@ impl Uplink {
         let mut reflector = Reflector::new(&cookie_secret);
         reflector.allow(down_session(ssid), key.clone());
         let sender = Sender::new(ssid, key, u64::from_be_bytes(start));
-        Uplink { sender, reflector, weather: Weather::new(line, "life"), answers: Later::default() }
+        Uplink { sender, reflector, weather: Weather::new(line, "life", switch), answers: Later::default() }
     }
 
     /// The up packet that reaches the centre at `now`, sent a delay ago; `None` when it was lost.
@@ -101,39 +105,83 @@ pub async fn bind(source: Option<IpAddr>, collector: SocketAddr) -> io::Result<U
     Ok(socket)
 }
 
-/// Runs the uplink until `stop`; its first packet leaves after `phase`, so that a province does not speak at once.
-pub async fn run(
-    mut uplink: Uplink,
-    socket: UdpSocket,
-    line: Switch,
-    time: Time,
-    phase: Duration,
-    stop: Stop,
-) {
-    tokio::time::sleep(phase).await;
-    let mut every = tokio::time::interval(EVERY);
-    every.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut datagram = [0; MAX_PACKET + 1];
-    loop {
-        let answer_in = uplink.due_ns().map(|due_ns| due_ns.saturating_sub(time.mono_ns()));
-        // What the socket refuses (nobody listens at the collector's port) is a lost packet, here as there.
-        tokio::select! {
-            () = stop.wait() => return,
-            _ = every.tick() => if let Some(packet) = uplink.next(&time.now(0)) && !line.is_cut() {
-                let _ = socket.send(&packet).await;
-            },
-            Ok(length) = socket.recv(&mut datagram) => if !line.is_cut() {
-                uplink.receive(&datagram[..length], &time.now(0));
-            },
-            () = tokio::time::sleep(Duration::from_nanos(answer_in.unwrap_or_default())), if answer_in.is_some() => {
-                while let Some(answer) = uplink.answer(time.mono_ns()) {
-                    if !line.is_cut() {
-                        let _ = socket.send(&answer).await;
+/// What an uplink begins with, at the start and after each loss of power.
+pub struct Session {
+    /// Its line.
+    pub line: Id,
+    /// Its up session.
+    pub ssid: u16,
+    /// The STAMP key.
+    pub key: [u8; 32],
+    /// The line's switch.
+    pub switch: Switch,
+    /// How the site stands.
+    pub site: watch::Receiver<Footing>,
+    /// The clocks.
+    pub time: Time,
+}
+
+impl Session {
+    fn begin(&self) -> anyhow::Result<Uplink> {
+        Ok(Uplink::new(&self.line, self.ssid, &self.key, &random()?, &self.switch))
+    }
+
+    /// Now, by the clock of the agent's machine.
+    fn now(&self) -> Now {
+        let now = self.time.now(0);
+        Now { utc_ns: now.utc_ns.saturating_add(self.site.borrow().clock_ns), ..now }
+    }
+
+    /// Whether the agent's machine has power.
+    fn lives(&self) -> bool {
+        self.site.borrow().power != Power::Off
+    }
+
+    /// Runs the uplink until `stop`; its first packet leaves after `phase`, so that a province does not speak at once.
+    ///
+    /// # Errors
+    /// When no random octets can be drawn.
+    pub async fn run(self, socket: UdpSocket, phase: Duration, stop: Stop) -> anyhow::Result<()> {
+        let (mut uplink, mut losses) = (self.begin()?, self.site.borrow().losses);
+        tokio::time::sleep(phase).await;
+        let mut every = tokio::time::interval(EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut datagram = [0; MAX_PACKET + 1];
+        loop {
+            let lost = self.site.borrow().losses;
+            if lost != losses {
+                (uplink, losses) = (self.begin()?, lost);
+            }
+            let answer_in = uplink.due_ns().map(|due_ns| due_ns.saturating_sub(self.time.mono_ns()));
+            // What the socket refuses (nobody listens at the collector's port) is a lost packet, here as there.
+            tokio::select! {
+                () = stop.wait() => return Ok(()),
+                _ = every.tick() => if self.lives() && let Some(packet) = uplink.next(&self.now()) && !self.switch.is_cut() {
+                    let _ = socket.send(&packet).await;
+                },
+                Ok(length) = socket.recv(&mut datagram) => if self.lives() && !self.switch.is_cut() {
+                    uplink.receive(&datagram[..length], &self.now());
+                },
+                () = tokio::time::sleep(Duration::from_nanos(answer_in.unwrap_or_default())), if answer_in.is_some() => {
+                    while let Some(answer) = uplink.answer(self.time.mono_ns()) {
+                        if !self.switch.is_cut() {
+                            let _ = socket.send(&answer).await;
+                        }
                     }
                 }
             }
         }
     }
+}
+
+/// Octets that nobody else has.
+///
+/// # Errors
+/// When the machine gives none.
+pub fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
+    let mut octets = [0; N];
+    getrandom::fill(&mut octets).context("draw random octets")?;
+    Ok(octets)
 }
 
 #[cfg(test)]
@@ -149,7 +197,7 @@ mod tests {
     }
 
     fn uplink() -> Uplink {
-        Uplink::new("28249-1", 6, &KEY, &[3; 40])
+        Uplink::new("28249-1", 6, &KEY, &[3; 40], &Switch::default())
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! How a line treats the packets it carries while nothing is broken: a constant delay each way and a little
-//! loss. Pure and seeded: the same line treats its n-th packet alike in every run.
+//! How a line treats the packets it carries: a constant delay each way, a little loss, and what its switch says is
+//! lost beside. Pure and seeded: the same line treats its n-th packet alike in every run.
 
-/// Share of packets lost in one direction.
+use crate::switches::Switch;
+
+/// Share of packets lost in one direction while nothing is broken.
 pub const LOSS: f64 = 0.0025;
 /// Shortest delay of one direction, nanoseconds.
 const SHORTEST_NS: u64 = 3_000_000;
@@ -22,13 +24,14 @@ pub enum Direction {
 pub struct Weather {
     seed: u64,
     carried: [u64; 2],
+    switch: Switch,
 }
 
 impl Weather {
     /// The weather of a line, for the stream called `stream`: streams lose different packets, but the delay is the
     /// line's.
-    pub fn new(line: &str, stream: &str) -> Weather {
-        Weather { seed: mix(hash(line)), carried: [mix(hash(stream)); 2] }
+    pub fn new(line: &str, stream: &str, switch: &Switch) -> Weather {
+        Weather { seed: mix(hash(line)), carried: [mix(hash(stream)); 2], switch: switch.clone() }
     }
 
     /// How long a packet is under way, nanoseconds.
@@ -40,7 +43,7 @@ impl Weather {
     pub fn carries(&mut self, direction: Direction) -> bool {
         let carried = &mut self.carried[direction as usize];
         *carried = carried.wrapping_add(1);
-        share(mix(self.seed ^ mix(*carried ^ (direction as u64) << 63))) >= LOSS
+        share(mix(self.seed ^ mix(*carried ^ (direction as u64) << 63))) >= LOSS + self.switch.loss()
     }
 }
 
@@ -66,9 +69,12 @@ pub fn share(number: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::effects::Effects;
+    use crate::map::{Part, tests::map};
+    use crate::switches::Switches;
 
     fn lost(line: &str, stream: &str, direction: Direction, packets: usize) -> Vec<usize> {
-        let mut weather = Weather::new(line, stream);
+        let mut weather = Weather::new(line, stream, &Switch::default());
         (0..packets).filter(|_| !weather.carries(direction)).collect()
     }
 
@@ -80,6 +86,21 @@ mod tests {
             // 2 500 of a million, ± 6 standard deviations.
             assert!((2_200..2_800).contains(&lost), "{lost} of a million");
         }
+    }
+
+    #[test]
+    fn a_brownout_loses_its_share_each_way_beside_the_usual() {
+        let switches = Switches::new(&map());
+        let line = Part::Line("28249-1".into());
+        switches.set(&Effects { lost: [(line.clone(), 30_000)].into(), ..Effects::default() });
+        let mut weather = Weather::new("28249-1", "life", &switches.of(&line).unwrap());
+        for direction in [Direction::Up, Direction::Down] {
+            let lost = (0..100_000).filter(|_| !weather.carries(direction)).count();
+            // 30 250 ± 6 standard deviations.
+            assert!((29_370..31_130).contains(&lost), "{lost}");
+        }
+        switches.set(&Effects::default());
+        assert!((0..10_000).filter(|_| !weather.carries(Direction::Up)).count() < 60);
     }
 
     #[test]
@@ -102,13 +123,16 @@ mod tests {
     #[test]
     fn the_delay_is_the_lines_whatever_rides_on_it() {
         let delays: Vec<u64> = (0..100)
-            .map(|line| Weather::new(&format!("28{line}-1"), "life").delay_ns(Direction::Up))
+            .map(|line| {
+                Weather::new(&format!("28{line}-1"), "life", &Switch::default()).delay_ns(Direction::Up)
+            })
             .collect();
         assert!(delays.iter().all(|delay| (SHORTEST_NS..LONGEST_NS).contains(delay)));
         assert!(
             delays.iter().any(|delay| *delay < 8_000_000) && delays.iter().any(|delay| *delay > 25_000_000)
         );
-        let (one, other) = (Weather::new("28249-1", "life"), Weather::new("28249-1", "gateway"));
+        let [one, other] =
+            ["life", "gateway"].map(|stream| Weather::new("28249-1", stream, &Switch::default()));
         assert_eq!(one.delay_ns(Direction::Down), other.delay_ns(Direction::Down));
     }
 }
