@@ -169,6 +169,7 @@ fn site(name: &str, kind: SiteKind, commune: Option<&str>, needs: &[&str], check
 pub fn province() -> Topology {
     let mut record = Topology {
         province: Province { code: "82".into(), name: "Đồng Tháp".into() },
+        services: [("portal".to_owned(), portal())].into(),
         ..Topology::default()
     };
     record.areas.insert("my-tho".into(), Area { name: "Khu vực Mỹ Tho".into(), place: 0 });
@@ -185,14 +186,7 @@ pub fn province() -> Topology {
     let core = Some(ask("carrier/vnpt/core", "127.82.2.1"));
     let carrier = Carrier { name: "VNPT".into(), hotline: Some("18001166".into()), core };
     record.carriers.insert("vnpt".into(), carrier);
-    let hand_off = HandOff {
-        name: "Cổng VNPT tại trung tâm".into(),
-        carrier: "vnpt".into(),
-        our_port: Some(ask("hand-off/vnpt-1/ours", "127.82.1.1")),
-        carrier_port: Some(ask("hand-off/vnpt-1/carrier", "127.82.1.2")),
-        ..HandOff::default()
-    };
-    record.hand_offs.insert("vnpt-1".into(), hand_off);
+    record.hand_offs.insert("vnpt-1".into(), hand_off());
     record.pops.insert("vnpt-cai-be".into(), Pop { name: "Trạm Cái Bè".into(), carrier: "vnpt".into() });
     let gateway = check("gateway", ProbeKind::Icmp, "192.168.77.1");
     let resolver = check("resolver", ProbeKind::Tcp, "203.0.113.9:53");
@@ -224,16 +218,29 @@ pub fn province() -> Topology {
         ssid: Some(4),
         ..line.clone()
     };
-    let portal = Service {
+    record.lines.extend([("28249-1".into(), line), ("28249-2".into(), second)]);
+    record
+}
+
+fn hand_off() -> HandOff {
+    HandOff {
+        name: "Cổng VNPT tại trung tâm".into(),
+        carrier: "vnpt".into(),
+        our_port: Some(ask("hand-off/vnpt-1/ours", "127.82.1.1")),
+        carrier_port: Some(ask("hand-off/vnpt-1/carrier", "127.82.1.2")),
+        ..HandOff::default()
+    }
+}
+
+/// A service that all ask.
+fn portal() -> Service {
+    Service {
         name: "Cổng dịch vụ công tỉnh".into(),
         owner: "Trung tâm CNTT tỉnh".into(),
         outside: true,
         check: check("service/portal", ProbeKind::Http, "http://203.0.113.80/healthz"),
         asked_by: AskedBy { core: true, all: true, tags: [].into() },
-    };
-    record.services.insert("portal".into(), portal);
-    record.lines.extend([("28249-1".into(), line), ("28249-2".into(), second)]);
-    record
+    }
 }
 
 /// An incident with something in every field.
