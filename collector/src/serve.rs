@@ -164,6 +164,23 @@ struct Collector {
     ports: JoinSet<()>,
 }
 
+/// Serves agents and the console until `stop`.
+fn ports(
+    (agents, ingest): (Listener, Arc<Ingest>),
+    (console, parts): (Listener, api::Parts),
+    metrics: &Metrics,
+    stop: &Stop,
+) -> JoinSet<()> {
+    let mut ports = JoinSet::new();
+    let service = TowerToHyperService::new(ingest.router());
+    let (limits, counts) = (at_most(AGENT_CONNECTIONS), Counts::register(metrics, "agents"));
+    ports.spawn(serve::run(agents, limits, counts, service, stop.clone()));
+    let service = TowerToHyperService::new(api::router(parts));
+    let (limits, counts) = (at_most(CONSOLE_CONNECTIONS), Counts::register(metrics, "console"));
+    ports.spawn(serve::run(console, limits, counts, service, stop.clone()));
+    ports
+}
+
 impl Collector {
     async fn start(
         place: &Place,
@@ -207,7 +224,6 @@ impl Collector {
             ?stamp,
             "serving"
         );
-        let mut ports = JoinSet::new();
         let ingest = Ingest::new(fold.clone(), roster.clone(), plans.clone(), clock.clone(), &metrics);
         let parts = api::Parts {
             fold: fold.clone(),
@@ -220,12 +236,7 @@ impl Collector {
             stop: stop.clone(),
             secure: console.scheme() == "https",
         };
-        let service = TowerToHyperService::new(ingest.router());
-        let (limits, counts) = (at_most(AGENT_CONNECTIONS), Counts::register(&metrics, "agents"));
-        ports.spawn(serve::run(agents, limits, counts, service, stop.clone()));
-        let service = TowerToHyperService::new(api::router(parts));
-        let (limits, counts) = (at_most(CONSOLE_CONNECTIONS), Counts::register(&metrics, "console"));
-        ports.spawn(serve::run(console, limits, counts, service, stop.clone()));
+        let ports = ports((agents, ingest), (console, parts), &metrics, stop);
         Ok(Collector {
             fold,
             ending,
