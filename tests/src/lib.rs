@@ -1,6 +1,7 @@
 //! What whole-program tests and benches stand on: a province of real processes in a folder of its own.
 
 pub mod console;
+pub mod edits;
 pub mod evidence;
 mod fake_clock;
 pub mod figures;
@@ -10,5 +11,6 @@ pub mod outage;
 pub mod process;
 pub mod proxy;
 pub mod raw;
+pub mod reloads;
 pub mod stage;
 pub mod targets;
