@@ -199,9 +199,7 @@ impl Collector {
         first_sign_in(place, &access, &console, &clock)?;
 
         let plans = Arc::new(ArcSwap::from_pointee(Plans::of(&topology)));
-        let store = Arc::new(Store::open(&place.data, settings.series.into(), clock.utc_ms())?);
-        let upkeep = Upkeep::start(store.clone(), clock.clone());
-        let upkeep = upkeep.map_err(system("start the store's thread"))?;
+        let (store, upkeep) = keep_series(place, &settings, &clock)?;
         let history = Arc::new(History::open(&place.data)?);
         let (fold, ending) = fold::start(fold::Start {
             journal: fold::Journal { dir: place.data.join(EVIDENCE), max_bytes: settings.journal.max_bytes },
@@ -218,12 +216,7 @@ impl Collector {
         let roster = Arc::new(ArcSwap::from_pointee(roster));
         let reading = Reading::register(&metrics, digest, clock.utc_ms());
         Exposed::register(&metrics, fold.clone(), store.clone());
-        tracing::info!(
-            console = %format!("{}://{}", console.scheme(), console.address()),
-            agents = %format!("{}://{}", agents.scheme(), agents.address()),
-            ?stamp,
-            "serving"
-        );
+        tracing::info!(console = %url(&console), agents = %url(&agents), ?stamp, "serving");
         let ingest = Ingest::new(fold.clone(), roster.clone(), plans.clone(), clock.clone(), &metrics);
         let parts = api::Parts {
             fold: fold.clone(),
@@ -297,6 +290,20 @@ impl Collector {
     }
 }
 
+fn url(listener: &Listener) -> String {
+    format!("{}://{}", listener.scheme(), listener.address())
+}
+
+fn keep_series(
+    place: &Place,
+    settings: &config::Settings,
+    clock: &Clock,
+) -> Result<(Arc<Store>, Upkeep), ServeError> {
+    let store = Arc::new(Store::open(&place.data, settings.series.into(), clock.utc_ms())?);
+    let upkeep = Upkeep::start(store.clone(), clock.clone());
+    Ok((store, upkeep.map_err(system("start the store's thread"))?))
+}
+
 fn first_sign_in(
     place: &Place,
     access: &Access,
@@ -304,7 +311,7 @@ fn first_sign_in(
     clock: &Clock,
 ) -> Result<(), ServeError> {
     let Some(path) = &place.first_sign_in else { return Ok(()) };
-    let url = format!("{}://{}", console.scheme(), console.address());
+    let url = url(console);
     if access.first_sign_in(path, &url, clock.utc_ms())? {
         tracing::info!(path = %path.display(), "a first sign-in was written");
     }
