@@ -197,7 +197,6 @@ impl Collector {
             .map_err(|(address, error)| system(&format!("listen on {address} for STAMP"))(error))?;
         let access = Arc::new(Access::open(&place.data)?);
         first_sign_in(place, &access, &console, &clock)?;
-
         let plans = Arc::new(ArcSwap::from_pointee(Plans::of(&topology)));
         let (store, upkeep) = keep_series(place, &settings, &clock)?;
         let history = Arc::new(History::open(&place.data)?);
@@ -212,7 +211,6 @@ impl Collector {
         let running = bound.start(liveness.clone(), clock.clone(), fold.clone());
         let running = running.map_err(system("start the liveness thread"))?;
         liveness.serve(roster.clone()).await;
-
         let roster = Arc::new(ArcSwap::from_pointee(roster));
         let reading = Reading::register(&metrics, digest, clock.utc_ms());
         Exposed::register(&metrics, fold.clone(), store.clone());
