@@ -191,7 +191,7 @@ fn recover(dir: &Path, acked: u64) -> anyhow::Result<()> {
     println!("samples a start finds: {found}");
     println!("of them twice, or too few: {}", found.abs_diff(held * OF_REQUEST));
     println!("CPU s until ready: {used}");
-    println!("s until ready on the loaded machine: {}", ready as f64 / 1e9);
+    println!("s until ready, by the clock on the wall: {}", ready as f64 / 1e9);
     Ok(())
 }
 
