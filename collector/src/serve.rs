@@ -26,7 +26,7 @@ use haidang_daemon::clock::Clock;
 use haidang_daemon::listen::{ListenError, Listener};
 use haidang_daemon::metrics::Metrics;
 use haidang_daemon::reload::{Digest, Reading, Reload, steadily};
-use haidang_daemon::room::make_room;
+use haidang_daemon::room::{make_private, make_room};
 use haidang_daemon::serve::{self, Counts, Health, Limits};
 use haidang_daemon::stop::Stop;
 use hyper_util::service::TowerToHyperService;
@@ -113,6 +113,7 @@ pub enum ServeError {
 /// Runs a collector until `stop`. Needs a tokio runtime.
 pub async fn run(place: &Place, clock: Clock, stop: Stop) -> Result<(), ServeError> {
     let files = (CONSOLE_CONNECTIONS + AGENT_CONNECTIONS + OWN_FILES) as u64;
+    make_private();
     let allowed = make_room(files);
     if allowed < files {
         tracing::warn!(

@@ -1,9 +1,10 @@
-//! Room for as many open files as a program's own limits allow.
+//! Room for as many open files as a program's own limits allow, and files that are nobody else's.
 //!
 //! A service manager starts programs with 1,024 open files and lets them ask for more. A server that takes more
 //! connections than it has files for lets strangers keep it from opening its own.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::fs::Mode;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 
 /// Raises this process's limit of open files to `wanted`, as far as it may; gives the limit it has then.
 pub fn make_room(wanted: u64) -> u64 {
@@ -14,6 +15,11 @@ pub fn make_room(wanted: u64) -> u64 {
     let most = maximum.map_or(wanted, |maximum| maximum.min(wanted));
     let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum });
     if raised.is_ok() { most } else { current }
+}
+
+/// Whatever this process makes from now on is its owner's alone, also what libraries make.
+pub fn make_private() {
+    umask(Mode::RWXG | Mode::RWXO);
 }
 
 #[cfg(test)]
