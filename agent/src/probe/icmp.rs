@@ -15,7 +15,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use surge_ping::{Client, Config, ICMP, PingIdentifier, PingSequence, SurgeError};
+use surge_ping::{Client, Config, ICMP, IcmpPacket, PingIdentifier, PingSequence, SurgeError};
 
 /// Octets after the ICMP header, as `ping` sends them by default.
 const PAYLOAD: [u8; 56] = [0x48; 56];
@@ -75,8 +75,11 @@ impl Probe {
     ) -> Result<Duration, Failure> {
         let sequence = PingSequence(self.next.fetch_add(1, Ordering::Relaxed));
         let mut pinger = client.pinger(address, self.identifier).await;
-        let asked = pinger.timeout(within).ping(sequence, &PAYLOAD).await;
-        asked.map(|(_, round_trip)| round_trip).map_err(|error| failure(&error))
+        match pinger.timeout(within).ping(sequence, &PAYLOAD).await {
+            Ok((packet, round_trip)) if is_reply(&packet) => Ok(round_trip),
+            Ok(_) => Err(Failure::Unreachable),
+            Err(error) => Err(failure(&error)),
+        }
     }
 }
 
@@ -135,6 +138,15 @@ impl Shared {
     }
 }
 
+/// Whether a packet is the echo reply (RFC 792: type 0; RFC 4443: type 129). The library also hands over a router's
+/// error that quotes our request: that says that there is no way there.
+fn is_reply(packet: &IcmpPacket) -> bool {
+    match packet {
+        IcmpPacket::V4(packet) => packet.get_icmp_type().0 == 0,
+        IcmpPacket::V6(packet) => packet.get_icmpv6_type().0 == 129,
+    }
+}
+
 fn failure(error: &SurgeError) -> Failure {
     match error {
         SurgeError::Timeout { .. } => Failure::Timeout,
@@ -147,6 +159,8 @@ fn failure(error: &SurgeError) -> Failure {
 mod tests {
     use super::*;
     use haidang_daemon::clock::Clock;
+    use socket2::Type;
+    use surge_ping::Icmpv4Packet;
 
     fn probe() -> (Tools, Probe) {
         let tools = Tools { clock: Clock::machine().unwrap(), finder: Finder::default() };
@@ -183,5 +197,26 @@ mod tests {
         let refused = io::Error::from(io::ErrorKind::PermissionDenied);
         assert!(!failure(&SurgeError::IOError(refused)).tells_of_target());
         assert!(failure(&SurgeError::Timeout { seq: PingSequence(0) }).tells_of_target());
+    }
+
+    /// An IPv4 packet from 198.51.100.9, without checksums, which nobody looks at here.
+    fn packet(icmp: &[u8]) -> IcmpPacket {
+        let mut octets = vec![0x45, 0, 0, 20 + icmp.len() as u8, 0, 0, 0, 0, 64, 1, 0, 0];
+        octets.extend([198, 51, 100, 9, 127, 0, 0, 1]);
+        octets.extend(icmp);
+        let (from, to) = ("198.51.100.9".parse().unwrap(), "127.0.0.1".parse().unwrap());
+        IcmpPacket::V4(Icmpv4Packet::decode(&octets, Type::RAW, from, to).unwrap())
+    }
+
+    #[test]
+    fn a_routers_error_that_quotes_our_request_is_no_answer() {
+        let request = [8, 0, 0, 0, 0x4b, 0xdb, 0, 1];
+        assert!(is_reply(&packet(&[0, 0, 0, 0, 0x4b, 0xdb, 0, 1])));
+        for kind in [3, 11] {
+            let mut error = vec![kind, 1, 0, 0, 0, 0, 0, 0];
+            error.extend([0x45, 0, 0, 28, 0, 0, 0, 0, 64, 1, 0, 0, 127, 0, 0, 1, 198, 51, 100, 9]);
+            error.extend(request);
+            assert!(!is_reply(&packet(&error)), "type {kind}");
+        }
     }
 }
