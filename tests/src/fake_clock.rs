@@ -2,28 +2,24 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use tempfile::TempDir;
-
-/// Where Debian puts the library, by architecture.
-const FOLDERS: [&str; 2] = ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime"];
-const LIBRARY: &str = "libfaketime.so.1";
 
 /// A wall clock that programs read and a test sets.
 pub struct FakeClock {
-    library: PathBuf,
+    /// The variable that loads the library, as Debian's own command sets it.
+    loads: (String, String),
     folder: TempDir,
 }
 
 impl FakeClock {
     /// A clock that is right; `None`, and says so, where the library is not installed.
     pub fn new() -> Option<FakeClock> {
-        let library =
-            FOLDERS.iter().map(|folder| PathBuf::from(folder).join(LIBRARY)).find(|path| path.exists());
-        let Some(library) = library else {
+        let Some(loads) = loads() else {
             println!("libfaketime is not installed (`make test` does that): nothing is proved");
             return None;
         };
-        let clock = FakeClock { library, folder: tempfile::tempdir().ok()? };
+        let clock = FakeClock { loads, folder: tempfile::tempdir().ok()? };
         clock.set("+0");
         Some(clock)
     }
@@ -37,9 +33,10 @@ impl FakeClock {
     }
 
     /// The environment of a program that reads this clock.
-    pub(crate) fn environment(&self) -> [(&'static str, String); 5] {
+    pub(crate) fn environment(&self) -> [(&str, String); 5] {
+        let (loads, library) = &self.loads;
         [
-            ("LD_PRELOAD", self.library.display().to_string()),
+            (loads, library.clone()),
             ("FAKETIME_TIMESTAMP_FILE", self.file().display().to_string()),
             ("FAKETIME_NO_CACHE", "1".into()),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
@@ -50,4 +47,13 @@ impl FakeClock {
     fn file(&self) -> PathBuf {
         self.folder.path().join("clock")
     }
+}
+
+/// How `faketime` loads its library into a program: the command knows where it stands.
+fn loads() -> Option<(String, String)> {
+    let shown = Command::new("faketime").args(["-f", "+0", "env"]).output().ok()?;
+    let shown = String::from_utf8(shown.stdout).ok()?;
+    let variables = shown.lines().filter_map(|line| line.split_once('='));
+    let mut loads = variables.filter(|(_, value)| value.contains("libfaketime"));
+    loads.next().map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
