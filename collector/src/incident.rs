@@ -4,6 +4,8 @@
 //! noticed ──gate──▶ open ──recovered 30 s──▶ closed
 //!    └────────recovered before the gate────────▶ closed (opened = null, never notified)
 //! ```
+//!
+//! What planned work explains passes no gate while the work lasts: it stays noticed.
 
 pub mod cause;
 pub mod condition;

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!        from                      to          to + OVERRUN
-//!  ────────├──── shown as such ─────┤──── not told yet ────┤──── told ────▶
+//!  ────────├──── shown as such ─────┤── noticed alone ──┤──── opens, is told ────▶
 //! ```
 //!
-//! A window changes what is shown and who is told, never what is found. It explains trouble whose root it names, and
-//! trouble that stays within what it names: trouble wider than declared is told as any other.
+//! A window changes what is shown and what opens, never what is found. It explains trouble whose root it names, and
+//! trouble that stays within what it names: trouble wider than declared opens as any other.
 
 use super::{Impact, Root, RootKind};
 use crate::detect::graph::Graph;
@@ -15,7 +15,7 @@ use crate::topology::{Id, Line, Topology};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Work may last this long beyond its window before it is told, ms.
+/// Work may last this long beyond its window before its trouble opens, ms.
 pub const OVERRUN: i64 = 5 * 60_000;
 /// Windows that are over are kept for this long, ms.
 const KEPT: i64 = 30 * 86_400_000;

@@ -1,10 +1,13 @@
-//! Who is told of an incident, and when: it opens as it stands, but its page may be held back.
+//! When an incident opens, and who is told: planned work holds its opening back, closed offices its page.
 //!
 //! ```text
-//! opens ─┬─ some site has no path ─────────────────────────────────▶ page
-//!        ├─ … at one site outside its hours ──its hours begin──────▶ page
-//!        └─ … explained by planned work ──overrun, or grown wider──▶ page
+//! its gate passed ─┬─────────────────────────────────────────────────▶ opens
+//!                  └─ explained by planned work ──overrun, or wider──▶ opens
+//! opens ─┬─ some site has no path ───────────────────────────────────▶ page
+//!        └─ … at one site outside its hours ──its hours begin────────▶ page
 //! ```
+//!
+//! One that opened before its work was announced stays open; if it had not paged, planned work holds that back.
 
 use super::{Incident, RootKind, Severity, State, ledger::View, ledger::note};
 
@@ -30,16 +33,20 @@ pub(super) fn mark(view: &View, incident: &mut Incident, lines: &[&str]) {
 
 /// Whether there is something to do for it once its gate has passed: open it, or page what was held back.
 pub(super) fn waits(view: &View, incident: &Incident) -> bool {
-    let unpaged = incident.state == State::Open && incident.notifications == 0;
-    incident.state == State::Noticed || unpaged && pages(view, incident)
+    match incident.state {
+        State::Noticed => incident.maintenance.is_none(),
+        State::Open => incident.notifications == 0 && pages(view, incident),
+        State::Closed => false,
+    }
 }
 
 /// Opens an incident whose gate has passed, or pages what was held back.
 pub(super) fn open(view: &View, incident: &mut Incident) {
     let now = view.detector.now();
+    let since_opened = incident.timeline.iter().rev().take_while(|moment| moment.what != "opened");
     let was_held = |moment: &super::Moment| matches!(moment.what.as_str(), "outside-hours" | "maintenance");
     let what = match incident.state {
-        State::Open if incident.timeline.iter().any(was_held) => "paged",
+        State::Open if since_opened.into_iter().any(was_held) => "paged",
         State::Open => "critical",
         State::Noticed | State::Closed => "opened",
     };
@@ -48,7 +55,7 @@ pub(super) fn open(view: &View, incident: &mut Incident) {
     note(incident, now, what, None, None);
     if pages(view, incident) {
         incident.notifications += 1;
-    } else if incident.severity == Severity::Critical && incident.maintenance.is_none() {
+    } else if incident.severity == Severity::Critical {
         note(incident, now, "outside-hours", None, None);
     }
 }
