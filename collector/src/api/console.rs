@@ -28,13 +28,17 @@ pub(super) async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Respon
     if method != Method::GET && method != Method::HEAD {
         return super::problem::method_not_allowed(method, uri).await.into_response();
     }
-    let is_file = path.rsplit('/').next().is_some_and(|name| name.contains('.'));
-    if is_file {
+    if is_file(path) {
         return serve(embedded, path, &headers)
             .unwrap_or_else(|| Problem::not_found(format!("there is no /{path}")).into_response());
     }
     serve(embedded, "index.html", &headers)
         .unwrap_or_else(|| (StatusCode::OK, Html(NOT_BUILT)).into_response())
+}
+
+/// Files stand under `assets/` or at the top with an ending; deeper paths end with an id, which may hold a dot.
+fn is_file(path: &str) -> bool {
+    path.split_once('/').map_or(path.contains('.'), |(folder, _)| folder == "assets")
 }
 
 /// A file and the SHA-256 of its content.

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 /// Something about the set-up to mend.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FindingView {
-    /// `never-answered`, `agent-never-heard`, `not-permitted`, `unsupported`, `local`, `record-doubtful`,
-    /// `unproved-uplink`, `check-failing`, `plan-not-taken`, `plan-refused`,
+    /// `never-answered`, `agent-never-heard`, `not-permitted`, `unsupported`, `local`, `tls-unspoken`,
+    /// `record-doubtful`, `unproved-uplink`, `one-path`, `check-failing`, `plan-not-taken`, `plan-refused`,
     /// `no-successor`.
     pub kind: String,
     /// What it is about.
@@ -41,6 +41,10 @@ pub fn finding(finding: Finding, lang: &str) -> FindingView {
         "local" => (
             "máy này không tìm ra đích hoặc không gửi được: kiểm tra cổng mặc định, máy chủ tên miền, giao diện",
             "this machine finds no such target, or cannot send: check default gateway, resolver and interfaces",
+        ),
+        "tls-unspoken" => (
+            "đích chỉ biết TLS cũ hơn 1.2: cập nhật đích, trạng thái của nó chưa rõ",
+            "the target speaks only TLS older than 1.2: update it, its state is unknown",
         ),
         "record-doubtful" => {
             ("khai báo có vẻ không đúng với thực tế", "the record seems not to match what is seen")

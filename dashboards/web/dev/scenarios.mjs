@@ -27,7 +27,7 @@ function story(at, root, kind, severity, affected, more) {
     acked: null,
     timeline: [
       { at: iso(noticed), what: "noticed", text: "im lặng trên mọi luồng đo của gốc sự cố" },
-      { at: iso(noticed + 2_000), what: "affected", text: `${affected.length} điểm` },
+      { at: iso(noticed + 2_000), what: "critical", text: `${affected.length} điểm` },
       { at: iso(noticed + 5_000), what: "opened", text: "qua ngưỡng xác nhận" },
     ],
     evidence,

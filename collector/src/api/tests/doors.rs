@@ -124,12 +124,14 @@ async fn a_viewer_looks_and_does_not_act() {
 #[tokio::test]
 async fn the_console_is_served_with_its_page_for_every_path_of_its_own() {
     let rig = rig();
-    for path in ["/", "/incidents/SC-20261122-01"] {
+    for path in ["/", "/incidents/SC-20261122-01", "/sites/28249.tt-1.js"] {
         let answer = rig.get(path).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}");
         assert!(answer.header("content-type").starts_with("text/html"), "{path}");
     }
-    assert_eq!(rig.get("/assets/none-000.js").await.status, StatusCode::NOT_FOUND);
+    for path in ["/assets/none-000.js", "/none.txt"] {
+        assert_eq!(rig.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
     let unknown = rig.get("/api/v1/nothing").await;
     assert_eq!(
         (unknown.status, unknown.header("content-type")),

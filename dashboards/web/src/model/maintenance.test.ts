@@ -45,6 +45,7 @@ describe("maintenance", () => {
 
   it("names what people know", () => {
     expect(subjectName({ kind: "line", id: "l1" }, topology)).toBe("VNP-001");
+    expect(subjectName({ kind: "commune", id: "28261" }, topology)).toBe("Phường Mỹ Tho");
     expect(subjectName({ kind: "feeder", id: "473" }, topology)).toBe("473");
   });
 });

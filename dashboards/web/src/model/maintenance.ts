@@ -1,6 +1,7 @@
 /* Maintenance windows: which stand now, which touch a site, and what an incident would put under maintenance. */
 import type { Incident, Topology } from "../api/contract";
 import type { Maintenance, Subject } from "../api/site";
+import { placeName } from "./province";
 
 export type Phase = "now" | "coming" | "over";
 
@@ -51,8 +52,10 @@ export function subjectName({ kind, id }: Subject, topology: Topology): string {
       return topology.lines.find((one) => one.id === id)?.circuit ?? id;
     case "carrier":
       return topology.carriers.find((one) => one.id === id)?.name ?? id;
-    case "commune":
-      return topology.communes.find((one) => one.code === id)?.name ?? id;
+    case "commune": {
+      const commune = topology.communes.find((one) => one.code === id);
+      return commune ? placeName(commune) : id;
+    }
     default:
       return id;
   }
