@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Maintenance } from "../api/site";
-import { ordered, phaseOf, subjectName, subjectsOf, touches } from "./maintenance";
+import { offers, ordered, phaseOf, subjectName, subjectsOf, touches } from "./maintenance";
 import { incident, topology } from "./sample";
 
 const now = Date.parse("2026-11-22T09:00:00Z");
@@ -41,6 +41,13 @@ describe("maintenance", () => {
     expect(subjectsOf(incident({ root: { kind: "line", id: "l1", name: "VNP-001" } }))).toEqual([{ kind: "line", id: "l1" }]);
     const group = incident({ root: { kind: "group", id: "g", name: "g" }, affected: ["s1", "s2"] });
     expect(subjectsOf(group)).toEqual([{ kind: "site", id: "s1" }, { kind: "site", id: "s2" }]);
+  });
+
+  it("is found by what people type, wider things first", () => {
+    expect(offers("mỹ tho", topology, 9)).toEqual([{ kind: "commune", id: "28261" }, { kind: "site", id: "s2" }]);
+    expect(offers("vnp-001", topology, 9)).toEqual([{ kind: "line", id: "l1" }]);
+    expect(offers("phuong", topology, 1)).toHaveLength(1);
+    expect(offers(" ", topology, 9)).toEqual([]);
   });
 
   it("names what people know", () => {

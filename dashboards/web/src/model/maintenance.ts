@@ -1,6 +1,7 @@
 /* Maintenance windows: which stand now, which touch a site, and what an incident would put under maintenance. */
 import type { Incident, Topology } from "../api/contract";
 import type { Maintenance, Subject } from "../api/site";
+import { fold } from "./fold";
 import { placeName } from "./province";
 
 export type Phase = "now" | "coming" | "over";
@@ -32,7 +33,7 @@ export function touches(window: Maintenance, site: string, topology: Topology): 
 }
 
 /** One window names at most so many things. */
-const ITEMS_MAX = 200;
+export const ITEMS_MAX = 200;
 
 /** Roots that one can put under maintenance as they are; for others it is the sites they touch. */
 const THINGS = new Set(["site", "line", "device", "service", "pop", "hand_off", "carrier"]);
@@ -41,6 +42,20 @@ const THINGS = new Set(["site", "line", "device", "service", "pop", "hand_off", 
 export function subjectsOf({ root, affected }: Incident): Subject[] {
   if (THINGS.has(root.kind)) return [{ kind: root.kind, id: root.id }];
   return affected.length > ITEMS_MAX ? [] : affected.map((id) => ({ kind: "site", id }));
+}
+
+/** What the words may mean, wider things first; at most so many. Empty without words. */
+export function offers(query: string, topology: Topology, most: number): Subject[] {
+  const wanted = fold(query);
+  if (wanted === "") return [];
+  const hit = (...texts: string[]) => texts.some((text) => fold(text).includes(wanted));
+  const all: Subject[] = [
+    ...topology.carriers.filter(({ id, name }) => hit(id, name)).map(({ id }) => ({ kind: "carrier", id })),
+    ...topology.communes.filter((one) => hit(one.code, placeName(one))).map(({ code }) => ({ kind: "commune", id: code })),
+    ...topology.sites.filter(({ id, name }) => hit(id, name)).map(({ id }) => ({ kind: "site", id })),
+    ...topology.lines.filter(({ circuit }) => hit(circuit)).map(({ id }) => ({ kind: "line", id })),
+  ];
+  return all.slice(0, most);
 }
 
 /** What a window is about, by the names people know. */
