@@ -115,6 +115,12 @@ impl<'t> Lineage<'t> {
         self.0.sites.get_key_value(id).or_else(|| self.0.sites.iter().find(|(_, site)| was(site)))
     }
 
+    /// Whether what was recorded as `site` lay, at `at`, in a commune that speaks for `code`.
+    pub fn lay_in(&self, site: &str, code: &str, at: i64) -> bool {
+        let recorded = self.known_as(site).and_then(|(_, record)| record.commune.as_deref());
+        self.place(site, recorded, at).is_some_and(|commune| self.speaking(code, at).contains(&commune))
+    }
+
     /// Sites that lie, or lay, in one of these communes, under all their ids.
     pub fn sites_in(&self, communes: &BTreeSet<Id>) -> BTreeSet<Id> {
         let within = |commune: &Option<Id>| commune.as_ref().is_some_and(|code| communes.contains(code));
@@ -219,5 +225,9 @@ mod tests {
             "edited after the day"
         );
         assert_eq!(lineage.sites_in(&set(&["28252"])), lineage.ids("28249-2"));
+        let lay = |code, at| lineage.lay_in("28249-2", code, at);
+        assert!(lay("28252", DAY - 1) && lay("28249", DAY - 1) && !lay("28282", DAY - 1));
+        assert!(lay("28252", DAY) && lay("28249", DAY) && lay("28282", DAY), "all three are one commune now");
+        assert!(!lineage.lay_in("nobody", "28249", DAY));
     }
 }

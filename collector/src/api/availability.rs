@@ -100,12 +100,22 @@ pub(super) async fn availability(
 
 fn whose(record: &Topology, site: Option<String>, commune: Option<String>) -> Result<Whose, Problem> {
     match (site, commune) {
-        (Some(site), None) if Lineage::of(record).known_as(&site).is_some() => Ok(Whose::Site(site)),
-        (Some(site), None) => Err(Problem::not_found(format!("there is and was no site {site}"))),
-        (None, Some(code)) if record.communes.contains_key(&code) => Ok(Whose::Commune(code)),
-        (None, Some(code)) => Err(Problem::not_found(format!("there is and was no commune {code}"))),
+        (Some(site), None) => known_site(record, &site).map(|()| Whose::Site(site)),
+        (None, Some(code)) => known_commune(record, &code).map(|()| Whose::Commune(code)),
         _ => Err(Problem::unprocessable("say `site` or `commune`, one of them")),
     }
+}
+
+/// Refuses what no site is or ever was known as.
+pub(super) fn known_site(record: &Topology, id: &str) -> Result<(), Problem> {
+    let known = Lineage::of(record).known_as(id).is_some();
+    if known { Ok(()) } else { Err(Problem::not_found(format!("there is and was no site {id}"))) }
+}
+
+/// Refuses what no commune has or ever had as its code.
+pub(super) fn known_commune(record: &Topology, code: &str) -> Result<(), Problem> {
+    let known = record.communes.contains_key(code);
+    if known { Ok(()) } else { Err(Problem::not_found(format!("there is and was no commune {code}"))) }
 }
 
 fn view(question: &Question, shares: &[Share]) -> AvailabilityView {

@@ -4,6 +4,7 @@
 
 use super::{
     Shared,
+    availability::{known_commune, known_site},
     guard::Signed,
     problem::Problem,
     story::{IncidentView, Story},
@@ -11,6 +12,8 @@ use super::{
 };
 use crate::entry::{Act, ActKind, Entry};
 use crate::incident::{Incident, State as Standing};
+use crate::lineage::Lineage;
+use crate::topology::Topology;
 use axum::{
     Extension, Json,
     extract::{
@@ -37,6 +40,10 @@ pub(super) struct Which {
     open: Option<bool>,
     /// Only those that were not over at this instant (RFC 3339).
     since: Option<String>,
+    /// Only those that touched this site, by any id it ever had.
+    site: Option<String>,
+    /// Only those that touched a site of this commune, by any code it ever had.
+    commune: Option<String>,
     /// The `next` of the page before.
     next: Option<String>,
     /// Most items on the page, 1 to 1000; 200 where not said.
@@ -66,7 +73,8 @@ pub(super) struct Nothing {}
 
 /// Incidents, newest first.
 #[utoipa::path(get, path = "/api/v1/incidents", params(Which), responses(
-    (status = 200, body = Page<IncidentView>), (status = 401, body = Problem), (status = 422, body = Problem)))]
+    (status = 200, body = Page<IncidentView>), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 422, body = Problem)))]
 pub(super) async fn list(
     State(console): State<Shared>,
     which: Result<Query<Which>, QueryRejection>,
@@ -76,10 +84,12 @@ pub(super) async fn list(
     let limit = which.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
     console.parts.fold.read(|watch| {
         let all = watch.incidents();
+        let touches = touching(watch.topology(), &which)?;
         let fits = |incident: &&Incident| {
             let over = incident.state == Standing::Closed || incident.adopted_by.is_some();
             which.open.is_none_or(|open| open != over)
                 && since.is_none_or(|since| incident.closed.is_none_or(|closed| closed >= since))
+                && touches(incident)
         };
         let mut chosen: Vec<&Incident> = all.values().filter(fits).collect();
         chosen.sort_by_key(|incident| std::cmp::Reverse((incident.noticed, &incident.id)));
@@ -90,6 +100,23 @@ pub(super) async fn list(
         }
         let next = chosen.get(limit).and(chosen.get(limit - 1)).map(|incident| incident.id.clone());
         Ok(Json(Page { items: chosen.into_iter().take(limit).map(IncidentView::from).collect(), next }))
+    })
+}
+
+/// Which incidents touched the site and the commune asked for, under whatever ids these had then.
+fn touching<'a>(
+    record: &'a Topology,
+    which: &'a Which,
+) -> Result<impl Fn(&Incident) -> bool + use<'a>, Problem> {
+    let lineage = Lineage::of(record);
+    which.site.as_deref().map(|site| known_site(record, site)).transpose()?;
+    which.commune.as_deref().map(|code| known_commune(record, code)).transpose()?;
+    let ids = which.site.as_deref().map(|site| lineage.ids(site));
+    Ok(move |incident: &Incident| {
+        let mut sites = incident.sites.keys();
+        let of_site = ids.as_ref().is_none_or(|ids| sites.clone().any(|site| ids.contains(site)));
+        let lay = |code| sites.any(|site| lineage.lay_in(site, code, incident.began));
+        of_site && which.commune.as_deref().is_none_or(lay)
     })
 }
 

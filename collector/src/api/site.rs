@@ -6,9 +6,10 @@
 use super::{
     Shared,
     problem::Problem,
-    view::{ContactView, Named, rfc3339},
+    view::{ContactView, Named, SiteView, rfc3339},
 };
-use crate::topology::{Contact, DeviceKind, Hours, Medium, Observe, OffOutsideHours, Site, Topology};
+use crate::lineage::Lineage;
+use crate::topology::{DeviceKind, Hours, Medium, OffOutsideHours, Site, Topology};
 use crate::watch::{
     Verdict, Watch,
     changes::{self, What},
@@ -57,7 +58,7 @@ pub struct DeviceView {
     /// `gateway`, `switch`, `ups`, `camera`, `printer`, `portal`, `computer` or `other`.
     #[schema(value_type = String)]
     pub kind: DeviceKind,
-    /// `up`, `degraded`, `down` or `unknown`.
+    /// `up`, `degraded`, `down`, `off_hours` or `unknown`.
     #[schema(value_type = String)]
     pub state: Verdict,
     /// Since when; null where nobody can tell, and for what never answered.
@@ -97,21 +98,13 @@ pub struct ChangeView {
 /// A site, whole.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SiteDetail {
-    /// Id.
-    pub id: String,
-    /// Commune; null for the centre.
-    pub commune: Option<String>,
-    /// Name.
-    pub name: String,
-    /// `gateway`, `box-behind`, `reflector` or `ping-only`.
-    #[schema(value_type = String)]
-    pub observe: Observe,
-    /// Simulated.
-    pub rehearsal: bool,
+    /// What everybody is told of it.
+    #[serde(flatten)]
+    pub site: SiteView,
+    /// Ids it had before; incidents of then carry them.
+    pub formerly: Vec<String>,
     /// Where it is, in words.
     pub address: Option<String>,
-    /// Whom to call.
-    pub contact: Option<ContactView>,
     /// Who holds the key of the cabinet.
     pub key_holder: Option<ContactView>,
     /// When it serves; null where that is not said.
@@ -136,7 +129,7 @@ pub struct SiteDetail {
 }
 
 /// One site, with its devices, its agent and what was changed about it.
-#[utoipa::path(get, path = "/api/v1/sites/{id}", params(("id" = String, Path, description = "its id")),
+#[utoipa::path(get, path = "/api/v1/sites/{id}", params(("id" = String, Path, description = "its id, or one it had before")),
     responses((status = 200, body = SiteDetail), (status = 401, body = Problem), (status = 404, body = Problem)))]
 pub(super) async fn site(
     State(console): State<Shared>,
@@ -148,7 +141,7 @@ pub(super) async fn site(
 
 fn tell(watch: &Watch, id: &str) -> Option<SiteDetail> {
     let record = watch.topology();
-    let site = record.sites.get(id)?;
+    let (id, site) = Lineage::of(record).known_as(id)?;
     let lines = record.lines_of(id).map(|(line, recorded)| LineRecord {
         id: line.clone(),
         medium: recorded.medium,
@@ -160,14 +153,10 @@ fn tell(watch: &Watch, id: &str) -> Option<SiteDetail> {
         name: record.feeders.get(feeder).map_or_else(|| feeder.clone(), |known| known.name.clone()),
     });
     Some(SiteDetail {
-        id: id.to_owned(),
-        commune: site.commune.clone(),
-        name: site.name.clone(),
-        observe: site.observe,
-        rehearsal: site.rehearsal,
+        site: SiteView::of(id, site),
+        formerly: Lineage::of(record).ids(id).into_iter().filter(|former| former != id).collect(),
         address: site.address.clone(),
-        contact: site.contact.as_ref().map(person),
-        key_holder: site.key_holder.as_ref().map(person),
+        key_holder: site.key_holder.as_ref().map(ContactView::of),
         hours: site.hours.as_ref().map(hours),
         off_outside_hours: site.hours.as_ref().map(|_| site.off_outside_hours),
         feeder,
@@ -178,10 +167,6 @@ fn tell(watch: &Watch, id: &str) -> Option<SiteDetail> {
         agent: site.observe.has_agent().then(|| agent(watch, id)),
         changes: changes(watch, id, site),
     })
-}
-
-fn person(person: &Contact) -> ContactView {
-    ContactView { name: person.name.clone(), phone: person.phone.clone() }
 }
 
 fn hours(hours: &Hours) -> HoursView {

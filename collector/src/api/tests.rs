@@ -2,6 +2,7 @@
 
 mod doors;
 mod import;
+mod reform;
 pub(super) mod rig;
 mod sites;
 mod story;

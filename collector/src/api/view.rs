@@ -2,7 +2,7 @@
 //!
 //! What has no field here is not told: addresses, questions asked, secrets.
 
-use crate::topology::{Line, Observe, Role, Site, Topology};
+use crate::topology::{Contact, Line, Observe, Role, Site, Topology};
 use crate::watch::{Verdict, Watch};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -217,21 +217,30 @@ pub fn topology(record: &Topology) -> TopologyView {
             .iter()
             .map(|(id, c)| CarrierView { id: id.clone(), name: c.name.clone(), hotline: c.hotline.clone() })
             .collect(),
-        sites: sites(record),
+        sites: record.sites.iter().map(|(id, site)| SiteView::of(id, site)).collect(),
         lines: lines(record),
     }
 }
 
-fn sites(record: &Topology) -> Vec<SiteView> {
-    let view = |(id, site): (&String, &Site)| SiteView {
-        id: id.clone(),
-        commune: site.commune.clone(),
-        name: site.name.clone(),
-        observe: site.observe,
-        rehearsal: site.rehearsal,
-        contact: site.contact.as_ref().map(|c| ContactView { name: c.name.clone(), phone: c.phone.clone() }),
-    };
-    record.sites.iter().map(view).collect()
+impl SiteView {
+    /// A site of the record.
+    pub fn of(id: &str, site: &Site) -> SiteView {
+        SiteView {
+            id: id.to_owned(),
+            commune: site.commune.clone(),
+            name: site.name.clone(),
+            observe: site.observe,
+            rehearsal: site.rehearsal,
+            contact: site.contact.as_ref().map(ContactView::of),
+        }
+    }
+}
+
+impl ContactView {
+    /// A person of the record.
+    pub fn of(person: &Contact) -> ContactView {
+        ContactView { name: person.name.clone(), phone: person.phone.clone() }
+    }
 }
 
 fn lines(record: &Topology) -> Vec<LineView> {

@@ -9,6 +9,7 @@ use super::ids;
 use super::official::{self, Communes};
 use super::present::{Entry, Present, SITES};
 use super::problem::{Problem, Problems};
+use super::render;
 use super::same::moved;
 use crate::topology::Id;
 use serde_json::{Map, Value, json};
@@ -56,33 +57,7 @@ impl Field {
     /// Whether its values may be seen on the administrator's terminal alone: addresses, VLANs and whatever a person
     /// wrote by hand.
     pub fn restricted(&self) -> bool {
-        const SHOWN: [&str; 24] = [
-            "id",
-            "code",
-            "name",
-            "kind",
-            "area",
-            "valid_from",
-            "commune",
-            "observe",
-            "rehearsal",
-            "address",
-            "hours",
-            "contact",
-            "key_holder",
-            "needs",
-            "lines",
-            "carrier",
-            "hand_off",
-            "pop",
-            "circuit",
-            "contract",
-            "mbps",
-            "role",
-            "medium",
-            "metered",
-        ];
-        !SHOWN.contains(&self.key.as_str())
+        !render::is_shown(&self.key)
     }
 }
 

@@ -3,49 +3,55 @@
 
 use serde_json::{Map, Value};
 
-/// The order of keys; others follow by name.
-const ORDER: [&str; 36] = [
-    "id",
-    "code",
-    "name",
-    "kind",
-    "commune",
-    "area",
-    "valid_from",
-    "observe",
-    "rehearsal",
-    "address",
-    "hours",
-    "contact",
-    "key_holder",
-    "needs",
-    "phone",
-    "any_of",
-    "all_of",
-    "days",
-    "spans",
-    "carrier",
-    "hand_off",
-    "pop",
-    "circuit",
-    "contract",
-    "mbps",
-    "role",
-    "medium",
-    "metered",
-    "vlan",
-    "probe",
-    "target",
-    "every",
-    "timeout",
-    "gateway",
-    "seen_from",
-    "lines",
+/// The keys in their order, and whether everybody who may see a preview sees what they say. Others follow by name, and
+/// are not shown: addresses, VLANs and whatever a person wrote by hand are for the administrator's terminal alone.
+const KEYS: [(&str, bool); 36] = [
+    ("id", true),
+    ("code", true),
+    ("name", true),
+    ("kind", true),
+    ("commune", true),
+    ("area", true),
+    ("valid_from", true),
+    ("observe", true),
+    ("rehearsal", true),
+    ("address", true),
+    ("hours", true),
+    ("contact", true),
+    ("key_holder", true),
+    ("needs", true),
+    ("phone", false),
+    ("any_of", false),
+    ("all_of", false),
+    ("days", false),
+    ("spans", false),
+    ("carrier", true),
+    ("hand_off", true),
+    ("pop", true),
+    ("circuit", true),
+    ("contract", true),
+    ("mbps", true),
+    ("role", true),
+    ("medium", true),
+    ("metered", true),
+    ("vlan", false),
+    ("probe", false),
+    ("target", false),
+    ("every", false),
+    ("timeout", false),
+    ("gateway", false),
+    ("seen_from", false),
+    ("lines", true),
 ];
 
 /// Where a key stands among others.
 pub fn place(key: &str) -> usize {
-    ORDER.iter().position(|known| *known == key).unwrap_or(ORDER.len())
+    KEYS.iter().position(|(known, _)| *known == key).unwrap_or(KEYS.len())
+}
+
+/// Whether everybody who may see a preview sees what a key says.
+pub fn is_shown(key: &str) -> bool {
+    KEYS.contains(&(key, true))
 }
 
 /// A table's keys in order.

@@ -62,8 +62,12 @@ pub fn rig_with(secure: bool) -> Rig {
 }
 
 pub fn rig_of(topology: Topology, secure: bool) -> Rig {
+    rig_at(Clock::manual(), topology, secure)
+}
+
+/// A rig whose time is that of `clock`.
+pub fn rig_at(clock: Clock, topology: Topology, secure: bool) -> Rig {
     let dir = tempfile::tempdir().unwrap();
-    let clock = Clock::manual();
     let at = clock.utc_ms();
     let journal = Journal { dir: dir.path().join("evidence"), max_bytes: 1 << 30 };
     let history = Arc::new(History::open(dir.path()).unwrap());

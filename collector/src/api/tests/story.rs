@@ -27,7 +27,7 @@ fn tick(at: i64, alive: bool) -> Entry {
 
 impl Rig {
     /// Both uplinks are proved to ride on their lines.
-    async fn prove(&self) {
+    pub(super) async fn prove(&self) {
         for ssid in [CUT, LIVES] {
             self.fold
                 .durable(Entry::Proof { at: self.clock.utc_ms(), ssid, proved: true, rides_on: None })
@@ -37,7 +37,7 @@ impl Rig {
     }
 
     /// Lets `seconds` pass, with the first site's liveness heard or not.
-    async fn pass(&self, seconds: u32, alive: bool) {
+    pub(super) async fn pass(&self, seconds: u32, alive: bool) {
         for n in 1..=seconds * 10 {
             self.clock.advance(std::time::Duration::from_millis(100));
             let tick = tick(self.clock.utc_ms(), alive);

@@ -53,6 +53,8 @@ export interface LineRecord {
 
 export interface SiteDetail {
   id: string;
+  /** Ids it had before. */
+  formerly: string[];
   commune: string | null;
   name: string;
   observe: string;

@@ -19,6 +19,12 @@ describe("what belongs to a site", () => {
     expect(here.map((one) => one.id).sort()).toEqual(["agent", "device", "line", "touches"]);
   });
 
+  it("are incidents under an id it had before", () => {
+    const all = [incident({ id: "touched then", affected: ["old"] }), incident({ id: "agent then", root: root("agent", "old"), affected: [] })];
+    expect(incidentsOf("s2", all, topology, [])).toEqual([]);
+    expect(incidentsOf("s2", all, topology, [], ["old"])).toHaveLength(2);
+  });
+
   it("are findings about it, its checks and its lines, and no others", () => {
     const subjects = ["s2", "s2/gateway", "l3", "line/l3", "s22", "line/l1", "hand-off/a-1/ours"];
     const found = findingsOf("s2", subjects.map((subject) => ({ kind: "never-answered", subject, since: null, text: "" })), topology);

@@ -8,15 +8,23 @@ export function linesAt(site: string, topology: Topology): Line[] {
   return topology.lines.filter((line) => line.site === site).sort((a, b) => order(a) - order(b) || a.id.localeCompare(b.id));
 }
 
-/** Incidents that touch the site or whose root is the site, one of its lines or one of its devices; newest first. */
-export function incidentsOf(site: string, incidents: Iterable<Incident>, topology: Topology, devices: readonly { id: string }[]): Incident[] {
+/** Incidents that touch the site or whose root is the site, one of its lines or one of its devices; newest first. Those of
+    before it was renamed carry an id it had then, one of `formerly`. */
+export function incidentsOf(
+  site: string,
+  incidents: Iterable<Incident>,
+  topology: Topology,
+  devices: readonly { id: string }[],
+  formerly: readonly string[] = [],
+): Incident[] {
+  const ids = new Set([site, ...formerly]);
   const lines = new Set(linesAt(site, topology).map((line) => line.id));
   const things = new Set(devices.map((device) => device.id));
   const isHere = ({ root, affected }: Incident) =>
-    affected.includes(site) ||
+    affected.some((id) => ids.has(id)) ||
     (root.kind === "line" && lines.has(root.id)) ||
     (root.kind === "device" && things.has(root.id)) ||
-    ((root.kind === "site" || root.kind === "agent") && root.id === site);
+    ((root.kind === "site" || root.kind === "agent") && ids.has(root.id));
   return [...incidents].filter(isHere).sort(newestFirst);
 }
 
