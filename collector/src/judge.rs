@@ -45,6 +45,8 @@ pub struct Judges {
     dead: BTreeSet<Id>,
     /// Devices that fell silent together, in an incident of their LAN.
     fallen: BTreeSet<Id>,
+    /// Devices that are silent and may be off with their office.
+    resting: BTreeSet<Id>,
     /// Services that are down, with the sites that saw it since.
     down: BTreeMap<Id, BTreeSet<Id>>,
 }
@@ -57,6 +59,8 @@ pub enum Stands {
     /// Some of what is asked of it fails.
     Partly(i64),
     Failing(i64),
+    /// It is silent, and may be off with its office.
+    Off(i64),
     /// It never answered, or nothing is heard of it.
     Unknown,
 }
@@ -88,6 +92,7 @@ impl Judges {
         let known = |device: &Id| register.sites.values().any(|site| site.devices.contains_key(device));
         self.dead.retain(known);
         self.fallen.retain(known);
+        self.resting.retain(known);
         self.down.retain(|service, _| register.services.contains_key(service));
     }
 
@@ -126,7 +131,10 @@ impl Judges {
         let Some(register) = self.register.sites.get(site) else { return BTreeMap::new() };
         let stands = register.devices.iter().map(|(id, device)| {
             let dead = self.dead.contains(id) || self.fallen.contains(id);
-            (id, self.stands(site, &device.checks, now, dead))
+            match self.stands(site, &device.checks, now, dead) {
+                Stands::Failing(since) if self.resting.contains(id) => (id, Stands::Off(since)),
+                stands => (id, stands),
+            }
         });
         stands.collect()
     }
@@ -169,11 +177,12 @@ impl Judges {
         all
     }
 
-    /// Checks whose failing an incident tells, and those of things that people switch off.
+    /// Checks whose failing an incident tells, and those of things that people switch off or that rest.
     fn told<'a>(&'a self, site: &'a register::Place) -> impl Iterator<Item = CheckId> + 'a {
         let devices = site.devices.iter();
         let devices = devices.filter(|(id, device)| {
-            device.is_switched_off() || self.dead.contains(*id) || self.fallen.contains(*id)
+            let told = [&self.dead, &self.fallen, &self.resting].iter().any(|all| all.contains(*id));
+            told || device.is_switched_off()
         });
         let services = site.services.iter().filter(|(id, _)| self.down.contains_key(id));
         let of_devices = devices.flat_map(|(_, device)| device.checks.iter().map(|asked| asked.id));

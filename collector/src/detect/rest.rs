@@ -97,9 +97,14 @@ impl Detector {
         hours.and_then(|hours| expected(hours, since)).map_or(since, |opening| opening.max(since))
     }
 
-    /// Since when a silent agent is missed: with its office it may be off, and then it is for now not missed.
-    pub(super) fn missed_since(&self, graph: &Graph, site: usize, began: i64) -> Option<i64> {
-        let heard = self.ok[graph.sites[site].agent];
+    /// Since when a silent agent is missed: see [`Detector::missed_at`].
+    pub(super) fn agent_missed(&self, graph: &Graph, site: usize, began: i64) -> Option<i64> {
+        self.missed_at(graph, site, began, self.ok[graph.sites[site].agent])
+    }
+
+    /// Since when something at a site is missed that is silent since `began` and was last heard at `heard`: with its
+    /// office it may be off, and then it is for now not missed.
+    pub fn missed_at(&self, graph: &Graph, site: usize, began: i64, heard: i64) -> Option<i64> {
         let Some(hours) = self.hours(graph, site).filter(|hours| is_rest(hours, began, heard)) else {
             return Some(began);
         };

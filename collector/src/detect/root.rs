@@ -213,7 +213,7 @@ impl Detector {
             let Some(began) = silence.began.filter(|began| !known && self.now - began >= AGENT_DEAD) else {
                 continue;
             };
-            let Some(began) = self.missed_since(graph, number, began) else { continue };
+            let Some(began) = self.agent_missed(graph, number, began) else { continue };
             let gateway_lives = self.gateway_lives(graph, site, began);
             let alone = site.core || site.lines.is_empty();
             if silence.weight >= LAMBDA && (gateway_lives || alone) {

@@ -5,7 +5,8 @@
 //! the device                  ──ok── ✗ ── ✗ ── ✗     dead: enough failures while the other answered
 //! ```
 //!
-//! A device is dead when all its checks fail; a portal, which is there for citizens, is down when one of what
+//! A device is dead when all its checks fail, unless its office may be off by its hours: then it rests, and is missed
+//! from the opening on, as the office's lines are; a portal, which is there for citizens, is down when one of what
 //! it serves fails. Without another that answers, the LAN or the agent is in doubt: nobody is blamed, unless all
 //! of several devices fell silent at once while the agent is heard. That is one trouble, at the switch where one
 //! is recorded, else at the gateway, else at the site.
@@ -48,13 +49,14 @@ impl Ailing<'_> {
 impl Judges {
     pub(super) fn dead_devices(&mut self, view: &View) -> Vec<Condition> {
         let mut wrong = Vec::new();
-        let (mut dead, mut fallen) = (BTreeSet::new(), BTreeSet::new());
+        let (mut dead, mut fallen, mut resting) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for (site, place) in &self.register.sites {
-            let ailing = self.ailing(site, place, view.detector.now());
+            let (ailing, off) = self.ailing(view, site, place);
+            resting.extend(off.iter().map(|id| (*id).clone()));
             if ailing.is_empty() {
                 continue;
             }
-            let together = self.fell_together(site, place, &ailing);
+            let together = self.fell_together(site, place, &ailing, &off);
             if let Some(condition) = lan(view.topology, site, &ailing, &together) {
                 fallen.extend(together.iter().map(|one| one.id.clone()));
                 wrong.push(condition);
@@ -66,13 +68,29 @@ impl Judges {
                 }
             }
         }
-        (self.dead, self.fallen) = (dead, fallen);
+        (self.dead, self.fallen, self.resting) = (dead, fallen, resting);
         wrong
     }
 
-    fn ailing<'a>(&'a self, site: &'a str, place: &'a Place, now: i64) -> Vec<Ailing<'a>> {
-        let devices = place.devices.iter().filter(|(_, device)| !device.is_switched_off());
-        devices.filter_map(|(id, device)| self.ails(site, id, device, now)).collect()
+    /// The devices that fail, and beside them those that may be off with their office.
+    fn ailing<'a>(&'a self, view: &View, site: &'a str, place: &'a Place) -> (Vec<Ailing<'a>>, Vec<&'a Id>) {
+        let (mut ailing, mut off) = (Vec::new(), Vec::new());
+        for (id, device) in place.devices.iter().filter(|(_, device)| !device.is_switched_off()) {
+            let Some(one) = self.ails(site, id, device, view.detector.now()) else { continue };
+            match self.missed_since(view, site, &one) {
+                Some(since) => ailing.push(Ailing { since, ..one }),
+                None => off.push(id),
+            }
+        }
+        (ailing, off)
+    }
+
+    /// Since when a device is missed. What answers, if only wrongly, is on.
+    fn missed_since(&self, view: &View, site: &str, one: &Ailing) -> Option<i64> {
+        let Some(number) = view.graph.site(site).filter(|_| one.silent) else { return Some(one.since) };
+        let standings = self.standings_of(site, &one.device.checks);
+        let heard = standings.filter_map(Standing::answered).map(|window| window.until).max();
+        view.detector.missed_at(view.graph, number, one.since, heard.unwrap_or(i64::MIN))
     }
 
     fn ails<'a>(&'a self, site: &'a str, id: &'a Id, device: &'a Thing, now: i64) -> Option<Ailing<'a>> {
@@ -100,6 +118,7 @@ impl Judges {
         site: &str,
         place: &Place,
         ailing: &'b [Ailing<'a>],
+        off: &[&Id],
     ) -> Vec<&'b Ailing<'a>> {
         let counts = |kind: DeviceKind| kind != DeviceKind::Gateway;
         let silent: Vec<&Ailing> = ailing
@@ -111,9 +130,9 @@ impl Judges {
         else {
             return Vec::new();
         };
-        let established = place.devices.values().filter(|device| {
+        let established = place.devices.iter().filter(|(id, device)| {
             let answered = self.standings_of(site, &device.checks).any(Standing::established);
-            counts(device.kind) && !device.is_switched_off() && answered
+            counts(device.kind) && !device.is_switched_off() && !off.contains(id) && answered
         });
         let dead = ailing.iter().filter(|one| counts(one.device.kind) && self.dead.contains(one.id)).count();
         let all = silent.len() + dead == established.count();

@@ -71,6 +71,7 @@ fn shown(stands: Stands) -> (Verdict, Option<i64>) {
         Stands::Well(since) => (Verdict::Up, since),
         Stands::Partly(since) => (Verdict::Degraded, since),
         Stands::Failing(since) => (Verdict::Down, since),
+        Stands::Off(since) => (Verdict::OffHours, since),
         Stands::Unknown => (Verdict::Unknown, 0),
     };
     (verdict, Some(since).filter(|since| *since > 0))

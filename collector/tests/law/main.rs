@@ -12,6 +12,7 @@ mod province;
 mod random;
 mod record;
 mod relapse;
+mod rest;
 mod restart;
 mod services;
 
