@@ -77,8 +77,7 @@ fn agent_add(add: &Add) -> anyhow::Result<()> {
     })?;
     registry.assign(&mut topology);
     if let Some(out) = &add.out {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(out);
-        made.with_context(|| format!("create {}", out.display()))?;
+        make(out)?;
     }
     let authority = settings.authority.as_ref().map(|path| add.place.config.join(path));
     let read = |path: &Path| fs::read_to_string(path).with_context(|| format!("read {}", path.display()));
@@ -118,6 +117,7 @@ fn people(user: User) -> anyhow::Result<()> {
             let Some(role) = Role::named(&role) else {
                 bail!("there is no role `{role}`; say viewer, operator or admin")
             };
+            make(&data)?;
             let password = Access::open(&data)?.add(&name, role, now)?;
             (name, password)
         }
@@ -128,4 +128,10 @@ fn people(user: User) -> anyhow::Result<()> {
     };
     writeln!(stdout(), "{name} {password}")?;
     Ok(())
+}
+
+/// Makes a directory, where it is missing, that only its owner reads.
+fn make(directory: &Path) -> anyhow::Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.with_context(|| format!("create {}", directory.display()))
 }

@@ -142,7 +142,7 @@ enum User {
         /// What they may do: viewer, operator or admin.
         #[arg(long, default_value = "operator")]
         role: String,
-        /// The collector's own directory.
+        /// The collector's own directory. Made when missing.
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
     },
