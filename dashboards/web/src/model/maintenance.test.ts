@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Maintenance } from "../api/site";
-import { offers, ordered, phaseOf, subjectName, subjectsOf, touches } from "./maintenance";
+import { offers, ordered, phaseOf, subjectName, subjectsOf, touches, wasDropped } from "./maintenance";
 import { incident, topology } from "./sample";
 
 const now = Date.parse("2026-11-22T09:00:00Z");
@@ -41,6 +41,11 @@ describe("maintenance", () => {
     expect(subjectsOf(incident({ root: { kind: "line", id: "l1", name: "VNP-001" } }))).toEqual([{ kind: "line", id: "l1" }]);
     const group = incident({ root: { kind: "group", id: "g", name: "g" }, affected: ["s1", "s2"] });
     expect(subjectsOf(group)).toEqual([{ kind: "site", id: "s1" }, { kind: "site", id: "s2" }]);
+  });
+
+  it("was dropped when it ended before it began", () => {
+    expect(wasDropped(window("a", "12:00", "09:00"))).toBe(true);
+    expect(wasDropped(window("b", "08:00", "09:00"))).toBe(false);
   });
 
   it("is found by what people type, wider things first", () => {

@@ -11,6 +11,11 @@ export function phaseOf(window: Maintenance, now: number): Phase {
   return Date.parse(window.from) <= now ? "now" : "coming";
 }
 
+/** Ended before it began: it never stood. */
+export function wasDropped(window: Maintenance): boolean {
+  return Date.parse(window.to) <= Date.parse(window.from);
+}
+
 /** Those that stand first, then the coming ones by their start, then the past ones, latest first. */
 export function ordered(windows: readonly Maintenance[], now: number): Maintenance[] {
   const order: Phase[] = ["now", "coming", "over"];
