@@ -328,7 +328,7 @@ fn on_own_ports(text: &str, ports: &Ports) -> String {
     let swaps = [
         ("127.0.0.1:8080", format!("127.0.0.1:{console}")),
         ("127.0.0.1:8443", format!("127.0.0.1:{agents}")),
-        ("127.0.0.1:8862", format!("127.0.0.1:{stamp}")),
+        (":8862", format!(":{stamp}")),
         (":8620", format!(":{reflectors}")),
         ("127.82.", format!("127.{network}.")),
         ("127.83.", format!("127.{}.", network + 1)),

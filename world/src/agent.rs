@@ -6,14 +6,16 @@
 //! boot     1        │      2, its clock from 0
 //! ```
 //!
+//! Behind a gateway that fails over by itself, an uplink that is not pinned rides where the gateway does.
 //! What it had kept before the power went lies on its disk, and comes home with the clock of its own boot.
 
+use crate::failover::Pair;
 use crate::map::Part;
 use crate::routine::{Met, Routine};
 use crate::spool::Spool;
-use crate::switches::{Footing, Power, Services, Switch, Switches};
+use crate::switches::{Footing, Power, Services, Switches};
 use crate::time::Time;
-use crate::uplink::{self, Session, random};
+use crate::uplink::{self, Outlet, Session, random};
 use crate::weather::{hash, mix};
 use anyhow::{anyhow, ensure};
 use bytes::Bytes;
@@ -21,12 +23,13 @@ use haidang_agent::{
     place::Finder,
     uplink::post::{Post, Verdict},
 };
+use haidang_collector::topology::Id;
 use haidang_daemon::stop::Stop;
 use haidang_probe::check::CheckId;
 use haidang_probe::event::EventKind;
 use haidang_probe::key;
 use haidang_probe::moment::{BootId, ClockMap, Moment};
-use haidang_probe::plan::{Orders, Plan, PlanDigest};
+use haidang_probe::plan::{Orders, Plan, PlanDigest, Uplink};
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 use tokio::net::UdpSocket;
@@ -51,6 +54,8 @@ pub struct Agent {
     routine: Routine,
     spool: Spool,
     ways: Vec<Way>,
+    /// Where what follows its gateway leaves, where that chooses.
+    route: Option<[Outlet; 2]>,
     time: Time,
     standing: watch::Receiver<Footing>,
     /// How the site stood when it was last felt.
@@ -60,46 +65,65 @@ pub struct Agent {
     getting_through: Option<bool>,
 }
 
+/// Where an agent stands.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// The checks that ask its gateway on the LAN.
+    pub gateway: BTreeSet<CheckId>,
+    /// The lines its gateway chooses from, where it does.
+    pub failover: Option<Pair>,
+}
+
 /// One uplink as the batches see it.
 struct Way {
-    line: Switch,
+    line: Id,
+    outlets: [Outlet; 2],
     post: Post,
     life: Option<(Session, UdpSocket)>,
 }
 
+impl Way {
+    /// Whether it carries a batch now. One that has followed its gateway onto another line does not: the uplink of
+    /// that line carries it, and it leaves from the same address.
+    fn carries(&self, on_backup: bool) -> bool {
+        let outlet = &self.outlets[usize::from(on_backup)];
+        outlet.line == self.line && !outlet.switch.is_cut()
+    }
+}
+
 impl Agent {
-    /// Binds the sockets of the agent that `plan` describes; the checks in `gateway` ask its gateway on the LAN.
+    /// Binds the sockets of the agent that `plan` describes.
     ///
     /// # Errors
     /// A plan that cannot run here, or a socket that cannot be bound.
-    pub async fn bind(
-        plan: Plan,
-        gateway: BTreeSet<CheckId>,
-        time: &Time,
-        switches: &Switches,
-    ) -> anyhow::Result<Agent> {
+    pub async fn bind(plan: Plan, place: Place, time: &Time, switches: &Switches) -> anyhow::Result<Agent> {
         let secret = key::unhex(&plan.secret).filter(|secret| secret.len() == 32);
         let secret = secret.ok_or_else(|| anyhow!("the secret is not 64 hex digits"))?;
         ensure!(!plan.uplinks.is_empty(), "it has no uplink");
         let (bearer, stamp) = (key::bearer(&secret), key::derive(&secret, key::STAMP));
         let standing =
             switches.site(&plan.agent).ok_or_else(|| anyhow!("site `{}` is not simulated", plan.agent))?;
+        let route = place.failover.map(|pair| route(&pair, &plan, switches)).transpose()?;
         let mut ways = Vec::new();
         for uplink in &plan.uplinks {
-            let line = switches
-                .of(&Part::Line(uplink.line.clone()))
-                .ok_or_else(|| anyhow!("uplink `{}` is no simulated line", uplink.line))?;
-            let socket = uplink::bind(uplink.source, uplink.stamp_address()).await?;
-            let (switch, site, time) = (line.clone(), standing.clone(), time.clone());
-            let life =
-                Session { line: uplink.line.clone(), ssid: uplink.ssid, key: stamp, switch, site, time };
-            let post = Post::new(uplink, &bearer, Finder::default(), None).map_err(anyhow::Error::msg)?;
-            ways.push(Way { line, post, life: Some((life, socket)) });
+            let own = outlet(&uplink.line, &plan, switches)?;
+            let outlets = match &route {
+                Some(route) if uplink.pin.is_none() => route.clone(),
+                _ => [own.clone(), own],
+            };
+            let to = uplink.stamp_address();
+            let socket = uplink::bind(outlets[0].source, to).await?;
+            let (site, time) = (standing.clone(), time.clone());
+            let life = Session { outlets: outlets.clone(), to, ssid: uplink.ssid, key: stamp, site, time };
+            // The rehearsal's collector takes batches at one address: where they leave from tells their line.
+            let reached = Uplink { pin: None, ..uplink.clone() };
+            let post = Post::new(&reached, &bearer, Finder::default(), None).map_err(anyhow::Error::msg)?;
+            ways.push(Way { line: uplink.line.clone(), outlets, post, life: Some((life, socket)) });
         }
         let boot = boot_of(&plan.agent, time.map().boot);
         let spool_id = u64::from_be_bytes(random()?);
         let spool = Spool::new(&plan.agent, spool_id, plan.orders().digest());
-        let mut routine = Routine::new(&plan.agent, (boot, 0), gateway);
+        let mut routine = Routine::new(&plan.agent, (boot, 0), place.gateway);
         routine.follow(plan.checks);
         let (time, checked_ns) = (time.clone(), time.mono_ns());
         Ok(Agent {
@@ -110,6 +134,7 @@ impl Agent {
             routine,
             spool,
             ways,
+            route,
             time,
             felt: Footing::default(),
             standing,
@@ -159,7 +184,8 @@ impl Agent {
     fn feel(&mut self) {
         let footing = *self.standing.borrow_and_update();
         let felt = self.felt;
-        if footing.power != felt.power || footing.losses != felt.losses {
+        if footing.power != felt.power || footing.losses != felt.losses || footing.on_backup != felt.on_backup
+        {
             self.look();
         }
         if footing.losses != felt.losses {
@@ -195,11 +221,19 @@ impl Agent {
             return;
         }
         let met = Met {
-            reached: self.ways.iter().any(|way| !way.line.is_cut()),
+            reached: self.reaches(),
             gateway: self.felt.power == Power::On,
             services: self.services.clone(),
         };
         self.spool.keep(self.routine.runs(from_ns, now_ns, &met), self.now());
+    }
+
+    /// Whether what it asks beyond its lines gets there: by the gateway's choice, where that chooses.
+    fn reaches(&self) -> bool {
+        match &self.route {
+            Some(route) => !route[usize::from(self.felt.on_backup)].switch.is_cut(),
+            None => self.ways.iter().any(|way| way.carries(false)),
+        }
     }
 
     async fn turn(&mut self) {
@@ -223,12 +257,12 @@ impl Agent {
         let mut wrong = None;
         for number in 0..self.ways.len() {
             let way = &self.ways[number];
-            if way.line.is_cut() {
+            if !way.carries(self.felt.on_backup) {
                 continue;
             }
             match way.post.batch(octets).await {
                 // Cut while the answer was under way: it never arrived.
-                Verdict::Kept(_) if way.line.is_cut() => {}
+                Verdict::Kept(_) if !way.carries(self.felt.on_backup) => {}
                 Verdict::Kept(ack) => {
                     self.follow(ack.plan_digest, number).await;
                     self.tell(None);
@@ -292,6 +326,19 @@ impl Agent {
             map.offset_ns.saturating_add(self.felt.clock_ns).saturating_add_unsigned(self.booted_ns);
         ClockMap { boot: self.boot, offset_ns, ..map }
     }
+}
+
+/// Where packets of a line's uplink leave.
+fn outlet(line: &str, plan: &Plan, switches: &Switches) -> anyhow::Result<Outlet> {
+    let switch = switches.of(&Part::Line(line.to_owned()));
+    let switch = switch.ok_or_else(|| anyhow!("uplink `{line}` is no simulated line"))?;
+    let source = plan.uplinks.iter().find(|uplink| uplink.line == line).and_then(|uplink| uplink.source);
+    Ok(Outlet { line: line.to_owned(), switch, source })
+}
+
+/// Where packets that follow the gateway leave: on its primary, on its backup.
+fn route(pair: &Pair, plan: &Plan, switches: &Switches) -> anyhow::Result<[Outlet; 2]> {
+    Ok([outlet(&pair.primary, plan, switches)?, outlet(&pair.backup, plan, switches)?])
 }
 
 /// The boot of a site's gateway: as many as there are sites, and each as long-lived as this machine's own, so that

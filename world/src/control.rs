@@ -7,6 +7,7 @@
 //!
 //! One order a connection, one connection at a time.
 
+use crate::failover::Gateways;
 use crate::map::Map;
 use crate::standing::{Change, Standing};
 use crate::switches::Switches;
@@ -34,14 +35,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What orders change.
 pub struct Control {
-    /// The province.
-    pub map: Map,
-    /// What is broken.
-    pub switches: Switches,
-    /// What truly happened.
-    pub truth: Truth,
-    /// When it happened.
-    pub time: Time,
+    map: Map,
+    switches: Switches,
+    truth: Truth,
+    time: Time,
+    standing: Standing,
+    gateways: Gateways,
 }
 
 /// Opens the socket in `run`, for its owner only.
@@ -64,15 +63,21 @@ pub fn listen(run: &Path) -> anyhow::Result<UnixListener> {
 }
 
 impl Control {
+    /// Nothing is broken in `map`; what changes moves `switches` and is noted in `truth`.
+    pub fn new(map: Map, switches: Switches, truth: Truth, time: Time) -> Control {
+        let gateways = Gateways::new(&map);
+        Control { map, switches, truth, time, standing: Standing::default(), gateways }
+    }
+
     /// Carries out orders until `stop`.
     pub async fn run(mut self, listener: UnixListener, stop: Stop) {
-        let mut standing = Standing::default();
         loop {
-            let due_in = standing.due_ns().map(|due_ns| due_ns.saturating_sub(self.time.mono_ns()));
+            let due_ns = [self.standing.due_ns(), self.gateways.due_ns()].into_iter().flatten().min();
+            let due_in = due_ns.map(|due_ns| due_ns.saturating_sub(self.time.mono_ns()));
             let connection = tokio::select! {
                 () = stop.wait() => return,
                 () = tokio::time::sleep(Duration::from_nanos(due_in.unwrap_or_default())), if due_in.is_some() => {
-                    self.tick(&mut standing);
+                    self.tick();
                     continue;
                 }
                 accepted = listener.accept() => match accepted {
@@ -84,17 +89,17 @@ impl Control {
                     }
                 },
             };
-            let taken = tokio::time::timeout(PATIENCE, self.take(connection, &mut standing)).await;
+            let taken = tokio::time::timeout(PATIENCE, self.take(connection)).await;
             if !matches!(taken, Ok(Ok(()))) {
                 tracing::debug!("whoever gave an order did not wait for its answer");
             }
         }
     }
 
-    async fn take(&mut self, mut connection: UnixStream, standing: &mut Standing) -> std::io::Result<()> {
+    async fn take(&mut self, mut connection: UnixStream) -> std::io::Result<()> {
         let mut order = String::new();
         (&mut connection).take(MAX_ORDER).read_to_string(&mut order).await?;
-        let answer = match self.order(&order, standing) {
+        let answer = match self.order(&order) {
             Ok(told) => format!("ok\n{told}"),
             Err(wrong) => format!("error\n{wrong}"),
         };
@@ -102,24 +107,34 @@ impl Control {
         connection.shutdown().await
     }
 
-    fn order(&mut self, order: &str, standing: &mut Standing) -> Result<String, String> {
+    fn order(&mut self, order: &str) -> Result<String, String> {
         // What was due before the order happened before it.
-        self.tick(standing);
-        let done = standing.order(order, &self.map, self.time.mono_ns())?;
+        self.tick();
+        let done = self.standing.order(order, &self.map, self.time.mono_ns())?;
         let Some(change) = done.change else { return Ok(done.told) };
-        self.switches.set(&standing.effects());
-        self.note(&change).map_err(|error| format!("{}; {error:#}", done.told))?;
-        Ok(done.told)
+        let noted = self.note(&change);
+        self.settle();
+        noted.map(|()| done.told.clone()).map_err(|error| format!("{}; {error:#}", done.told))
     }
 
     /// Does what time does to the faults that stand.
-    fn tick(&mut self, standing: &mut Standing) {
-        let changes = standing.tick(&self.map, self.time.mono_ns());
-        if changes.is_empty() {
-            return;
-        }
-        self.switches.set(&standing.effects());
-        for change in &changes {
+    fn tick(&mut self) {
+        let changes = self.standing.tick(&self.map, self.time.mono_ns());
+        self.note_all(&changes);
+        self.settle();
+    }
+
+    /// Lets the gateways see what is broken, and everybody feel it.
+    fn settle(&mut self) {
+        let mut effects = self.standing.effects();
+        let changes = self.gateways.tick(&effects, self.time.mono_ns());
+        effects.on_backup = self.gateways.on_backup();
+        self.switches.set(&effects);
+        self.note_all(&changes);
+    }
+
+    fn note_all(&mut self, changes: &[Change]) {
+        for change in changes {
             if let Err(error) = self.note(change) {
                 tracing::warn!(order = change.order, error = format!("{error:#}"), "truth not noted");
             }
@@ -176,7 +191,7 @@ mod tests {
         let switches = Switches::new(&map);
         let line = switches.of(&Part::Line("28249-1".into())).unwrap();
         let truth = Truth::open(&run.join("truth.jsonl"), 0).unwrap();
-        let control = Control { map, switches, truth, time: Time::new(Clock::manual()) };
+        let control = Control::new(map, switches, truth, Time::new(Clock::manual()));
         let (stopper, stop) = stop::pair();
         let running = tokio::spawn(control.run(listen(&run).unwrap(), stop));
         let told = asked(run.clone(), "cut dao thanh").await.unwrap();

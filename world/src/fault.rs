@@ -52,7 +52,7 @@ pub struct Fault {
     pub name: String,
     /// Its one spelling, `flap 28249 60 30`.
     pub text: String,
-    /// What becomes of what it strikes, for an answer: `silent`.
+    /// What becomes of what it strikes, for an answer: `silent`; a whole sentence where it strikes nothing itself.
     pub fate: String,
     /// What it does.
     pub plot: Plot,

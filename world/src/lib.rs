@@ -10,12 +10,13 @@
 //!
 //! Nothing here decides what is up or down: the world only falls silent, as a province does, and the collector has
 //! to find out. It uses no ICMP, which the kernel answers on loopback whatever is cut. What silences what
-//! ([`fault`], [`standing`]), what is lost ([`weather`]) and what is seen ([`routine`], [`spool`]) are pure; sockets
+//! ([`fault`], [`standing`], [`failover`]), what is lost ([`weather`]) and what is seen ([`routine`], [`spool`]) are pure; sockets
 //! are in [`reflector`], [`uplink`], [`agent`] and [`control`].
 
 pub mod agent;
 pub mod background;
 pub mod control;
+pub mod failover;
 pub mod fault;
 pub mod later;
 pub mod map;

@@ -7,7 +7,8 @@
 //!
 //! It is a pure function of the list of communes: the committed files are what it writes, and a test says so.
 //! What each place is follows from its rank in the list, so that every mix stands in it: single and dual-homed,
-//! with an agent and without, with a record of its POP and without. Commune 28249 has exactly one site, one
+//! with an agent and without, with a record of its POP and without, behind a gateway that fails over with both uplinks
+//! pinned and with one that follows. Commune 28249 has exactly one site, one
 //! line and an agent. One whole POP of at least six communes has no record; the world knows it nevertheless.
 
 mod draw;
@@ -128,6 +129,8 @@ struct Site {
     id: String,
     name: String,
     observe: &'static str,
+    /// The power line that feeds it, where somebody wrote it down.
+    feeder: Option<String>,
     contact: (String, String),
     lines: Vec<Line>,
 }
@@ -135,6 +138,15 @@ struct Site {
 impl Site {
     fn has_agent(&self) -> bool {
         self.observe != "reflector"
+    }
+
+    fn is_behind(&self) -> bool {
+        self.observe == "box-behind"
+    }
+
+    /// Whether citizens are served there.
+    fn is_centre(&self) -> bool {
+        self.id.ends_with(Office::Centre.suffix())
     }
 }
 
@@ -145,6 +157,8 @@ struct Line {
     circuit: String,
     mbps: u32,
     backup: bool,
+    /// The gateway routes an address of the collector strictly over it.
+    pinned: bool,
     /// Third and fourth octet of its addresses.
     address: (usize, usize),
     /// The POP it truly runs through.
@@ -166,12 +180,20 @@ impl Pop {
     }
 }
 
+/// A power line that feeds several sites.
+#[derive(Debug)]
+struct Feeder {
+    id: String,
+    name: String,
+}
+
 /// The whole province.
 struct Province {
     communes: Vec<Commune>,
     /// Sites by commune, in order of the list.
     sites: BTreeMap<&'static str, Vec<Site>>,
     pops: Vec<Pop>,
+    feeders: Vec<Feeder>,
 }
 
 /// Writes the configuration of the rehearsal into `directory`.
@@ -194,7 +216,8 @@ impl Province {
         let communes = draw::communes();
         let mut sites = draw::sites(&communes);
         let pops = draw::pops(&communes, &mut sites);
-        Province { communes, sites, pops }
+        let feeders = draw::feeders(&communes, &mut sites);
+        Province { communes, sites, pops, feeders }
     }
 }
 
@@ -272,6 +295,39 @@ mod tests {
             let count = province.pops.iter().filter(|pop| pop.carrier == carrier).count();
             assert!((12..=16).contains(&count), "{}: {count} pops", carrier.id());
         }
+    }
+
+    #[test]
+    fn a_feeder_is_told_from_every_pop() {
+        let province = Province::new();
+        assert!(province.feeders.len() >= 12);
+        for feeder in &province.feeders {
+            let fed = |site: &&Site| site.feeder.as_ref() == Some(&feeder.id);
+            let sites: Vec<&Site> = province.sites.values().flatten().filter(fed).collect();
+            let carriers: BTreeSet<Carrier> =
+                sites.iter().flat_map(|site| &site.lines).map(|line| line.carrier).collect();
+            assert!(sites.len() >= 2 && carriers.len() == 2, "{}: {} sites", feeder.id, sites.len());
+            assert_eq!(draw::pops_taken(&province.sites, &feeder.id), Vec::<String>::new(), "{}", feeder.id);
+        }
+    }
+
+    #[test]
+    fn most_sites_have_a_record_of_their_feeder() {
+        let sites: Vec<Site> = Province::new().sites.into_values().flatten().collect();
+        let fed = sites.iter().filter(|site| site.feeder.is_some()).count();
+        assert!(fed * 10 >= sites.len() * 8 && fed < sites.len(), "{fed} of {}", sites.len());
+    }
+
+    #[test]
+    fn some_gateways_fail_over_with_both_uplinks_pinned_and_some_with_one_that_follows() {
+        let province = Province::new();
+        let behind = |site: &&Site| site.is_behind() && site.lines.len() == 2;
+        let pinned = |site: &Site| site.lines.iter().map(|line| line.pinned).collect::<Vec<_>>();
+        let kinds: Vec<Vec<bool>> = province.sites.values().flatten().filter(behind).map(pinned).collect();
+        for kind in [[true, true], [false, true]] {
+            assert!(kinds.iter().filter(|pins| **pins == kind).count() >= 3, "{kinds:?}");
+        }
+        assert!(kinds.iter().all(|pins| pins[1]));
     }
 
     #[test]

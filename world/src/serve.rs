@@ -1,7 +1,8 @@
 //! The running world: every reflector, every simulated agent, and the socket for orders, on one thread.
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Place};
 use crate::control::{self, Control};
+use crate::failover::Pair;
 use crate::map::Map;
 use crate::reflector::{self, Reflector};
 use crate::switches::Switches;
@@ -59,7 +60,7 @@ pub async fn serve(places: &Places<'_>, stop: Stop) -> anyhow::Result<()> {
     let (agents, uplinks) = simulate(&mut tasks, places.agents, &map, &switches, &time, &stop).await?;
     let truth = Truth::open(&places.run.join("truth.jsonl"), time.utc_ms())?;
     tasks.spawn(relate(time.clone(), stop.clone()));
-    tasks.spawn(Control { map, switches, truth, time }.run(listener, stop.clone()));
+    tasks.spawn(Control::new(map, switches, truth, time).run(listener, stop.clone()));
     tracing::info!(reflectors, agents, uplinks, "the rehearsal province runs");
     while let Some(ended) = tasks.join_next().await {
         ended.context("a part of the world failed")?;
@@ -111,7 +112,8 @@ async fn simulate(
         }
         let gateway = site.devices.values().filter(|device| device.kind == DeviceKind::Gateway);
         let gateway = gateway.flat_map(|device| &device.checks).map(Check::id).collect();
-        let agent = Agent::bind(plan, gateway, time, switches).await;
+        let place = Place { gateway, failover: Pair::of(&plan.agent, site, &map.topology) };
+        let agent = Agent::bind(plan, place, time, switches).await;
         let agent = agent.with_context(|| format!("agent file {}", file.display()))?;
         (agents, uplinks) = (agents + 1, uplinks + agent.uplinks());
         tasks.spawn(agent.run(stop.clone()));

@@ -135,7 +135,10 @@ impl Standing {
             self.background = Some(Background::new(per_month, now_ns));
         }
         let before = self.effects();
-        let told = format!("{}: {} {}", fault.text, counted(&fault.plot.worst(), map), fault.fate);
+        let told = match counted(&fault.plot.worst(), map) {
+            Some(counted) => format!("{}: {counted} {}", fault.text, fault.fate),
+            None => format!("{}: {}", fault.text, fault.fate),
+        };
         let order = fault.text.clone();
         let effects = fault.plot.effects(0).unwrap_or_default();
         self.faults.insert(fault.name.clone(), Stands { fault, since_ns: now_ns, seen_ns: 0, effects });
@@ -169,10 +172,10 @@ impl Standing {
         if self.faults.is_empty() {
             return "nothing stands".into();
         }
-        let told = self
-            .faults
-            .values()
-            .map(|Stands { fault, .. }| format!("{}: {}", fault.text, counted(&fault.plot.worst(), map)));
+        let told = self.faults.values().map(|Stands { fault, .. }| {
+            let counted = counted(&fault.plot.worst(), map);
+            format!("{}: {}", fault.text, counted.as_ref().unwrap_or(&fault.fate))
+        });
         told.collect::<Vec<_>>().join("\n")
     }
 
@@ -180,7 +183,8 @@ impl Standing {
     fn healed(&self, before: &Effects, map: &Map) -> String {
         let changed = changed(before, &self.effects());
         let again = if changed.lost.is_empty() { "as before" } else { "speak again" };
-        format!("{} {again}", counted(&changed, map))
+        counted(&changed, map)
+            .map_or_else(|| "nothing was broken".into(), |counted| format!("{counted} {again}"))
     }
 
     fn change(&self, order: String, before: &Effects, map: &Map) -> Change {
@@ -205,6 +209,7 @@ fn changed(before: &Effects, after: &Effects) -> Effects {
         dark: differing(&before.dark, &after.dark),
         failing: before.failing.symmetric_difference(&after.failing).cloned().collect(),
         clocks: differing(&before.clocks, &after.clocks),
+        on_backup: before.on_backup.symmetric_difference(&after.on_backup).cloned().collect(),
     }
 }
 
@@ -223,18 +228,21 @@ fn lines_and_sites(effects: &Effects, map: &Map) -> (BTreeSet<Id>, BTreeSet<Id>)
     (lines, sites)
 }
 
-/// `2 lines of 1 site (28250-1, 28250-2)`, or `1 site` where no line is concerned.
-fn counted(effects: &Effects, map: &Map) -> String {
+/// `2 lines of 1 site (28250-1, 28250-2)`, or `1 site` where no line is concerned; `None` where nothing is.
+fn counted(effects: &Effects, map: &Map) -> Option<String> {
+    if *effects == Effects::default() {
+        return None;
+    }
     let (lines, sites) = lines_and_sites(effects, map);
     let some = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     if effects.lost.is_empty() {
-        return some(sites.len(), "site");
+        return Some(some(sites.len(), "site"));
     }
     let counts = format!("{} of {}", some(lines.len(), "line"), some(sites.len(), "site"));
     if lines.is_empty() || lines.len() > NAMED {
-        return counts;
+        return Some(counts);
     }
-    format!("{counts} ({})", lines.iter().cloned().collect::<Vec<_>>().join(", "))
+    Some(format!("{counts} ({})", lines.iter().cloned().collect::<Vec<_>>().join(", ")))
 }
 
 #[cfg(test)]
@@ -364,7 +372,13 @@ mod tests {
     #[test]
     fn a_background_strikes_single_sites_until_it_is_healed() {
         let mut standing = Standing::default();
-        told(&mut standing, "background 4320");
+        let order = "background 4320: single sites fall silent at random, 4320 times a month";
+        assert_eq!(told(&mut standing, "background 4320"), order);
+        assert_eq!(told(&mut standing, "list"), order);
+        assert_eq!(
+            told(&mut standing.clone(), "heal background"),
+            "heal background 4320: nothing was broken"
+        );
         let orders = passed(&mut standing, 86_400);
         let struck = orders.iter().filter(|order| order.starts_with("background ")).count();
         let over = orders.iter().filter(|order| order.starts_with("heal background ")).count();

@@ -52,6 +52,8 @@ pub struct Footing {
     pub losses: u64,
     /// How far its clock is off, nanoseconds.
     pub clock_ns: i64,
+    /// Its gateway rides on the backup line.
+    pub on_backup: bool,
 }
 
 /// Services by the name of their check; a cut one fails.
@@ -109,9 +111,10 @@ impl Switches {
         for (id, site) in &self.sites {
             let power = effects.dark.get(id).copied().unwrap_or_default();
             let clock_ns = effects.clocks.get(id).copied().unwrap_or_default();
+            let on_backup = effects.on_backup.contains(id);
             site.send_if_modified(|footing| {
                 let lost = power == Power::Off && footing.power != Power::Off;
-                let now = Footing { power, losses: footing.losses + u64::from(lost), clock_ns };
+                let now = Footing { power, losses: footing.losses + u64::from(lost), clock_ns, on_backup };
                 std::mem::replace(footing, now) != now
             });
         }
@@ -150,7 +153,7 @@ mod tests {
         ] {
             switches.set(&effects);
             assert!(site.has_changed().unwrap());
-            assert_eq!(*site.borrow_and_update(), Footing { power, losses, clock_ns: 0 });
+            assert_eq!(*site.borrow_and_update(), Footing { power, losses, ..Footing::default() });
             switches.set(&effects);
             assert!(!site.has_changed().unwrap());
         }

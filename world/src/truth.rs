@@ -7,7 +7,8 @@
 //! `fault` is the order in its one spelling, or `start` when the world began with nothing broken; `lines` and
 //! `sites` are those that changed by it. What time does to a fault is noted too: `flap 28249 60 30: up`, `: down`,
 //! `power my-tho: goes on` for the next site, `heal …` when it is over by itself. An interruption of the background
-//! is `background cut SITE` or `background power SITE`.
+//! is `background cut SITE` or `background power SITE`. A gateway that changes over by itself is `failover SITE` or
+//! `failback SITE`, and `lines` names the one it rides on from then on.
 
 use crate::standing::Change;
 use anyhow::Context as _;

@@ -9,7 +9,8 @@
 //!
 //! [`Uplink`] is pure; [`Session::run`] is its socket. While the line is cut the sender goes on counting and nothing
 //! leaves or arrives, as for a real agent; where the agent's machine has no power it does not count, and begins anew
-//! when it is back.
+//! when it is back. Where its gateway changes lines, packets leave by the other from then on: another address, another
+//! port, and the sessions go on.
 
 use crate::later::Later;
 use crate::switches::{Footing, Power, Switch};
@@ -50,6 +51,11 @@ impl Uplink {
         reflector.allow(down_session(ssid), key.clone());
         let sender = Sender::new(ssid, key, u64::from_be_bytes(start));
         Uplink { sender, reflector, weather: Weather::new(line, "life", switch), answers: Later::default() }
+    }
+
+    /// From now on packets take `line`, with its weather.
+    pub fn ride(&mut self, line: &str, switch: &Switch) {
+        self.weather = Weather::new(line, "life", switch);
     }
 
     /// The up packet that reaches the centre at `now`, sent a delay ago; `None` when it was lost.
@@ -105,16 +111,28 @@ pub async fn bind(source: Option<IpAddr>, collector: SocketAddr) -> io::Result<U
     Ok(socket)
 }
 
+/// A line as packets of an uplink leave by it.
+#[derive(Clone, Debug)]
+pub struct Outlet {
+    /// The line.
+    pub line: Id,
+    /// Its switch.
+    pub switch: Switch,
+    /// The address they come from then; the system chooses when absent.
+    pub source: Option<IpAddr>,
+}
+
 /// What an uplink begins with, at the start and after each loss of power.
 pub struct Session {
-    /// Its line.
-    pub line: Id,
+    /// Where packets leave while its gateway rides on the primary, and on the backup; the same where it does not
+    /// choose for them.
+    pub outlets: [Outlet; 2],
+    /// The collector's STAMP port.
+    pub to: SocketAddr,
     /// Its up session.
     pub ssid: u16,
     /// The STAMP key.
     pub key: [u8; 32],
-    /// The line's switch.
-    pub switch: Switch,
     /// How the site stands.
     pub site: watch::Receiver<Footing>,
     /// The clocks.
@@ -123,7 +141,13 @@ pub struct Session {
 
 impl Session {
     fn begin(&self) -> anyhow::Result<Uplink> {
-        Ok(Uplink::new(&self.line, self.ssid, &self.key, &random()?, &self.switch))
+        let Outlet { line, switch, .. } = self.outlet();
+        Ok(Uplink::new(line, self.ssid, &self.key, &random()?, switch))
+    }
+
+    /// Where packets leave now.
+    fn outlet(&self) -> &Outlet {
+        &self.outlets[usize::from(self.site.borrow().on_backup)]
     }
 
     /// Now, by the clock of the agent's machine.
@@ -137,17 +161,25 @@ impl Session {
         self.site.borrow().power != Power::Off
     }
 
-    /// Runs the uplink until `stop`; its first packet leaves after `phase`, so that a province does not speak at once.
+    /// Runs the uplink until `stop`, first on `socket`, bound to where it leaves on the primary; its first packet leaves
+    /// after `phase`, so that a province does not speak at once.
     ///
     /// # Errors
-    /// When no random octets can be drawn.
-    pub async fn run(self, socket: UdpSocket, phase: Duration, stop: Stop) -> anyhow::Result<()> {
+    /// When no random octets can be drawn, or no socket be bound on another line.
+    pub async fn run(self, mut socket: UdpSocket, phase: Duration, stop: Stop) -> anyhow::Result<()> {
         let (mut uplink, mut losses) = (self.begin()?, self.site.borrow().losses);
         tokio::time::sleep(phase).await;
         let mut every = tokio::time::interval(EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut datagram = [0; MAX_PACKET + 1];
+        let (mut rides_on, mut felt) = (self.outlets[0].line.clone(), self.site.clone());
         loop {
+            let outlet = self.outlet();
+            if outlet.line != rides_on {
+                socket = bind(outlet.source, self.to).await?;
+                uplink.ride(&outlet.line, &outlet.switch);
+                rides_on.clone_from(&outlet.line);
+            }
             let lost = self.site.borrow().losses;
             if lost != losses {
                 (uplink, losses) = (self.begin()?, lost);
@@ -156,15 +188,16 @@ impl Session {
             // What the socket refuses (nobody listens at the collector's port) is a lost packet, here as there.
             tokio::select! {
                 () = stop.wait() => return Ok(()),
-                _ = every.tick() => if self.lives() && let Some(packet) = uplink.next(&self.now()) && !self.switch.is_cut() {
+                Ok(()) = felt.changed() => {}
+                _ = every.tick() => if self.lives() && let Some(packet) = uplink.next(&self.now()) && !outlet.switch.is_cut() {
                     let _ = socket.send(&packet).await;
                 },
-                Ok(length) = socket.recv(&mut datagram) => if self.lives() && !self.switch.is_cut() {
+                Ok(length) = socket.recv(&mut datagram) => if self.lives() && !outlet.switch.is_cut() {
                     uplink.receive(&datagram[..length], &self.now());
                 },
                 () = tokio::time::sleep(Duration::from_nanos(answer_in.unwrap_or_default())), if answer_in.is_some() => {
                     while let Some(answer) = uplink.answer(self.time.mono_ns()) {
-                        if !self.switch.is_cut() {
+                        if !outlet.switch.is_cut() {
                             let _ = socket.send(&answer).await;
                         }
                     }
@@ -237,6 +270,33 @@ mod tests {
         let delay = uplink.weather.delay_ns(Direction::Up) + uplink.weather.delay_ns(Direction::Down);
         assert!(replies.len() > 15 && replies.iter().all(|reply| reply.rtt_ns == delay), "{replies:?}");
         assert!(replies.last().unwrap().peer_count.is_some(), "counted as life");
+    }
+
+    #[tokio::test]
+    async fn packets_leave_by_the_other_line_when_the_gateway_changes_over() {
+        let centre = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let to = centre.local_addr().unwrap();
+        let outlet = |line: &str, source: &str| Outlet {
+            line: line.into(),
+            switch: Switch::default(),
+            source: source.parse().ok(),
+        };
+        let outlets = [outlet("28250-1", "127.83.16.2"), outlet("28250-2", "127.83.16.3")];
+        let (footing, site) = watch::channel(Footing::default());
+        let time = Time::new(haidang_daemon::clock::Clock::manual());
+        let socket = bind(outlets[0].source, to).await.unwrap();
+        let (stopper, stop) = haidang_daemon::stop::pair();
+        let session = Session { outlets, to, ssid: 6, key: KEY, site, time };
+        let running = tokio::spawn(session.run(socket, Duration::ZERO, stop));
+        let mut datagram = [0; MAX_PACKET];
+        for on_backup in [false, true, false] {
+            footing.send_modify(|footing| footing.on_backup = on_backup);
+            let expected = if on_backup { "127.83.16.3" } else { "127.83.16.2" };
+            // One that was under way may still come from before.
+            while centre.recv_from(&mut datagram).await.unwrap().1.ip().to_string() != expected {}
+        }
+        stopper.stop();
+        running.await.unwrap().unwrap();
     }
 
     #[test]

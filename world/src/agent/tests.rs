@@ -24,8 +24,8 @@ async fn agent(site: &str) -> (Agent, Switches, Clock) {
     let plan: Plan = serde_json::from_value(plan).unwrap();
     let (switches, clock) = (Switches::new(&map()), Clock::manual());
     clock.advance(Duration::from_secs(100));
-    let gateway = [CheckId::of_name("gateway/icmp")].into();
-    let agent = Agent::bind(plan, gateway, &Time::new(clock.clone()), &switches).await.unwrap();
+    let place = Place { gateway: [CheckId::of_name("gateway/icmp")].into(), failover: None };
+    let agent = Agent::bind(plan, place, &Time::new(clock.clone()), &switches).await.unwrap();
     (agent, switches, clock)
 }
 

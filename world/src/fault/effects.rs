@@ -22,6 +22,8 @@ pub struct Effects {
     pub failing: BTreeSet<Id>,
     /// How far the clock of a site's agent is off, nanoseconds.
     pub clocks: BTreeMap<Id, i64>,
+    /// Sites whose gateway rides on its backup line by its own choice ([`crate::failover`]).
+    pub on_backup: BTreeSet<Id>,
 }
 
 impl Effects {
@@ -45,6 +47,7 @@ impl Effects {
             *known = known.saturating_add(*off_ns);
         }
         self.failing.extend(other.failing.iter().cloned());
+        self.on_backup.extend(other.on_backup.iter().cloned());
     }
 }
 

@@ -151,7 +151,7 @@ pub(super) fn background(what: &str, numbers: &[f64]) -> Result<Fault, String> {
     Ok(Fault {
         name: "background".into(),
         text: format!("background {per_month}"),
-        fate: format!("interrupted now and then, {per_month} times a month"),
+        fate: format!("single sites fall silent at random, {per_month} times a month"),
         plot: Plot::at_once(Effects::default(), Course::Background(per_month as u32)),
     })
 }

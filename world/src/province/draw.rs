@@ -1,6 +1,6 @@
 //! How the province is drawn from the list of communes: its sites, their lines, the POPs behind them.
 
-use super::{AREAS, Carrier, Commune, Line, Office, Pop, Site};
+use super::{AREAS, Carrier, Commune, Feeder, Line, Office, Pop, Site};
 use std::collections::BTreeMap;
 
 const COMMUNES: &str = include_str!("../../dongthap/communes.csv");
@@ -10,6 +10,13 @@ const MAX_LINES_OF_POP: usize = 12;
 /// Lines per third octet of the addresses, which starts at this one.
 const LINES_OF_NET: usize = 200;
 const FIRST_NET: usize = 16;
+/// Communes of a feeder, about; and the fewest of an area that has a record of its feeders.
+const COMMUNES_OF_FEEDER: usize = 4;
+const FEWEST_COMMUNES: usize = 5;
+/// Share of a POP's lines that a feeder does not take, in tenths: with as many silent the POP is suspected.
+const MOST_TENTHS: usize = 6;
+/// Number of the first feeder of an area.
+const FIRST_FEEDER: usize = 471;
 
 pub(super) fn communes() -> Vec<Commune> {
     let rows = COMMUNES.lines().skip(1).map(|row| row.split(',').collect::<Vec<_>>());
@@ -67,14 +74,20 @@ impl Numbers {
         self.sites += 1;
         let primary = Carrier::turn(commune.rank / 2 + usize::from(office != Office::Centre));
         let dual = office == Office::Centre && matches!(commune.rank % 5, 1 | 2 | 4);
+        let observe = observe(commune.rank, office);
         let mut lines = vec![self.line(commune, lines_before + 1, primary, false)];
         if dual {
             lines.push(self.line(commune, lines_before + 2, primary.other(), true));
         }
+        if dual && observe == "box-behind" {
+            lines[0].pinned = commune.rank.is_multiple_of(2);
+            lines[1].pinned = true;
+        }
         Site {
             id: format!("{}-{}", commune.code, office.suffix()),
             name: format!("{} {} {}", office.name(), commune.kind, commune.name),
-            observe: observe(commune.rank, office),
+            observe,
+            feeder: None,
             contact: (person(self.sites), format!("0900 000 {:03}", self.sites)),
             lines,
         }
@@ -90,6 +103,7 @@ impl Numbers {
             circuit: format!("{}-{:06}", carrier.circuits(), 4_107 + number * 13),
             mbps: if backup { 50 } else { [200, 100, 300][number % 3] },
             backup,
+            pinned: false,
             address: (FIRST_NET + number / LINES_OF_NET, 1 + number % LINES_OF_NET),
             pop: String::new(),
             recorded: number % 17 != 5,
@@ -150,6 +164,60 @@ pub(super) fn pops(communes: &[Commune], sites: &mut BTreeMap<&'static str, Vec<
         }
     }
     pops
+}
+
+/// The feeders of each area, each with every so many communes from west to east. A commune stays without where its
+/// feeder would take most of a POP: a cut of it would be told as that POP's.
+pub(super) fn feeders(communes: &[Commune], sites: &mut BTreeMap<&'static str, Vec<Site>>) -> Vec<Feeder> {
+    let mut feeders = Vec::new();
+    for (area, area_name) in AREAS {
+        let served = from_west_to_east(communes, area);
+        if served.len() < FEWEST_COMMUNES {
+            continue;
+        }
+        let count = served.len().div_ceil(COMMUNES_OF_FEEDER);
+        let numbers = (0..count).map(|nth| FIRST_FEEDER + 2 * nth);
+        let own: Vec<Feeder> = numbers
+            .map(|number| Feeder {
+                id: format!("{area}-{number}"), name: format!("Lộ {number} {area_name}")
+            })
+            .collect();
+        for (nth, commune) in served.iter().enumerate() {
+            let mut turns = own.iter().cycle().skip(nth % count).take(count);
+            turns.any(|feeder| feed(sites, commune.code, &feeder.id));
+        }
+        feeders.extend(own);
+    }
+    feeders
+}
+
+/// Puts a commune on a feeder, unless that then takes most of a POP; whether it did.
+fn feed(sites: &mut BTreeMap<&'static str, Vec<Site>>, commune: &str, feeder: &str) -> bool {
+    let put = |sites: &mut BTreeMap<&'static str, Vec<Site>>, to: Option<&str>| {
+        let fed = sites.get_mut(commune).into_iter().flatten();
+        fed.for_each(|site| site.feeder = to.map(str::to_owned));
+    };
+    put(sites, Some(feeder));
+    let keeps = pops_taken(sites, feeder).is_empty();
+    if !keeps {
+        put(sites, None);
+    }
+    keeps
+}
+
+/// POPs of which a feeder takes several sites and most lines, as far as their lines are recorded.
+pub(super) fn pops_taken(sites: &BTreeMap<&'static str, Vec<Site>>, feeder: &str) -> Vec<String> {
+    // A site has one line of a carrier, so lines of a POP are sites of it.
+    let mut taken: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for site in sites.values().flatten() {
+        for line in site.lines.iter().filter(|line| line.recorded) {
+            let (all, dark) = taken.entry(&line.pop).or_default();
+            *all += 1;
+            *dark += usize::from(site.feeder.as_deref() == Some(feeder));
+        }
+    }
+    let most = |(all, dark): (usize, usize)| dark >= 2 && dark * 10 >= all * MOST_TENTHS;
+    taken.into_iter().filter(|(_, counts)| most(*counts)).map(|(pop, _)| pop.to_owned()).collect()
 }
 
 fn from_west_to_east<'c>(communes: &'c [Commune], area: &str) -> Vec<&'c Commune> {

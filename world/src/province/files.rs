@@ -19,7 +19,8 @@ const COLLECTOR: &str = r#"
 collector:
   console: {listen: "127.0.0.1:8080"}
   agents: {listen: "127.0.0.1:8443", plain: true}
-  stamp: {listen: "127.0.0.1:8862"}
+  # Gateways that fail over by themselves route the second strictly over VNPT, the third over Viettel.
+  stamp: {listen: ["127.0.0.1:8862", "127.82.0.1:8862", "127.82.0.2:8862"]}
   journal: {max_bytes: 8589934592}
 
 # A cut of one site opens after 10 s, so that a drill need not wait; in earnest 60 s.
@@ -44,9 +45,37 @@ sites:
       - {name: uptime, probe: uptime, every: 10s}
 "#;
 
+const SERVICES: &str = r#"
+# What the sites work with, asked by their simulated agents: nothing of it exists, and nothing leaves this machine.
+services:
+  - id: portal
+    name: Cổng dịch vụ công tỉnh
+    owner: Trung tâm Chuyển đổi số tỉnh
+    check: {probe: http, target: "https://dichvucong.example/healthz", every: 10s, timeout: 5s}
+    asked_by: [all]
+  - id: one-stop
+    name: Hệ thống một cửa
+    owner: Văn phòng UBND tỉnh
+    check: {probe: http, target: "https://motcua.example/", every: 10s, timeout: 5s}
+    asked_by: [one-stop]
+  - id: document-axis
+    name: Trục liên thông văn bản
+    owner: Đơn vị quản lý trục quốc gia
+    outside: true
+    check: {probe: tcp, target: "truc.example:443", every: 10s, timeout: 5s}
+    asked_by: [all]
+"#;
+
 /// What a simulated agent asks: its LAN, its gateway's port to the lines, its gateway.
 const CHECKS: &str = r"    checks:
       - {name: LAN, probe: icmp, target: 192.168.1.1, every: 10s, timeout: 2s}
+      - {name: port, probe: interface, target: eth0, every: 30s}
+      - {name: uptime, probe: uptime, every: 60s}
+";
+
+/// What an agent on a box behind the gateway asks, and the gateway as it sees it.
+const BEHIND_CHECKS: &str = r"    checks:
+      - {name: LAN, probe: icmp, target: 192.168.1.2, every: 10s, timeout: 2s}
       - {name: port, probe: interface, target: eth0, every: 30s}
       - {name: uptime, probe: uptime, every: 60s}
 ";
@@ -58,6 +87,8 @@ pub fn files() -> BTreeMap<String, String> {
         ("collector.yml".to_owned(), format!("{HEAD}{COLLECTOR}")),
         ("province.yml".to_owned(), text(|out| administration(out, &province))),
         ("carriers.yml".to_owned(), text(|out| network(out, &province))),
+        ("services.yml".to_owned(), format!("{HEAD}{SERVICES}")),
+        ("feeders.yml".to_owned(), text(|out| power(out, &province))),
         ("trung-tam.yml".to_owned(), format!("{HEAD}{CENTRE}")),
         ("world/hidden-pops.yml".to_owned(), text(|out| hidden(out, &province))),
     ]);
@@ -112,6 +143,14 @@ fn network(out: &mut String, province: &Province) -> fmt::Result {
     Ok(())
 }
 
+fn power(out: &mut String, province: &Province) -> fmt::Result {
+    out.push_str("\n# Which power line feeds which sites, as far as somebody wrote it down.\nfeeders:\n");
+    province
+        .feeders
+        .iter()
+        .try_for_each(|feeder| writeln!(out, "  - {{id: {}, name: {}}}", feeder.id, feeder.name))
+}
+
 fn area_sites(out: &mut String, province: &Province, area: &str, name: &str) -> fmt::Result {
     writeln!(out, "# Khu vực {name}\n\nsites:")?;
     for commune in province.communes.iter().filter(|commune| commune.area == area) {
@@ -123,21 +162,45 @@ fn area_sites(out: &mut String, province: &Province, area: &str, name: &str) -> 
 }
 
 fn site_text(out: &mut String, commune: &str, site: &Site) -> fmt::Result {
-    let Site { id, name, observe, contact: (person, phone), lines } = site;
+    let Site { id, name, observe, feeder, contact: (person, phone), lines } = site;
     let needed: Vec<String> = lines.iter().map(|line| format!("\"{}\"", line.id)).collect();
     writeln!(out, "  - id: \"{id}\"\n    name: {name}\n    commune: \"{commune}\"")?;
     writeln!(out, "    observe: {observe}\n    rehearsal: true")?;
     writeln!(out, "    contact: {{name: {person}, phone: {phone}}}")?;
-    if site.has_agent() {
-        out.push_str(CHECKS);
+    if let Some(feeder) = feeder {
+        writeln!(out, "    feeder: {feeder}")?;
     }
+    supplied(out, site)?;
     writeln!(out, "    needs: {{any_of: [{}]}}\n    lines:", needed.join(", "))?;
     lines.iter().try_for_each(|line| line_text(out, line, site.has_agent()))
 }
 
+/// What feeds the site's equipment, what its agent asks, and what it sees of its gateway.
+fn supplied(out: &mut String, site: &Site) -> fmt::Result {
+    if site.is_behind() {
+        writeln!(out, "    power: {{gateway: mains, agent: ups}}")?;
+    } else {
+        writeln!(out, "    power: {{gateway: mains}}")?;
+    }
+    if !site.has_agent() {
+        return Ok(());
+    }
+    if site.is_centre() {
+        writeln!(out, "    tags: [one-stop]")?;
+    }
+    if !site.is_behind() {
+        out.push_str(CHECKS);
+        return Ok(());
+    }
+    out.push_str(BEHIND_CHECKS);
+    let asked = "{probe: icmp, target: 192.168.1.1, every: 10s, timeout: 2s}";
+    writeln!(out, "    devices:")?;
+    writeln!(out, "      - {{id: {}-gw, name: Bộ định tuyến, kind: gateway, checks: [{asked}]}}", site.id)
+}
+
 fn line_text(out: &mut String, line: &Line, agent: bool) -> fmt::Result {
-    let Line { id, carrier, circuit, mbps, backup, address: (net, last), pop, recorded } = line;
-    let carrier = carrier.id();
+    let Line { id, carrier: by, circuit, mbps, backup, pinned, address: (net, last), pop, recorded } = line;
+    let carrier = by.id();
     writeln!(out, "      - id: \"{id}\"\n        carrier: {carrier}\n        hand_off: {carrier}-1")?;
     if *recorded {
         writeln!(out, "        pop: {pop}")?;
@@ -145,6 +208,9 @@ fn line_text(out: &mut String, line: &Line, agent: bool) -> fmt::Result {
     writeln!(out, "        circuit: {circuit}\n        mbps: {mbps}")?;
     if *backup {
         writeln!(out, "        role: backup")?;
+    }
+    if *pinned {
+        writeln!(out, "        collector: 127.82.0.{}", 1 + *by as usize)?;
     }
     let pace = if agent { AGENT_PACE } else { PACE };
     writeln!(out, "        gateway: {{probe: stamp, target: \"127.82.{net}.{last}:8620\", {pace}}}")?;
