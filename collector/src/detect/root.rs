@@ -70,7 +70,7 @@ impl Detector {
     }
 
     /// Everything above answered well after the silence began.
-    fn lives(&self, above: &[usize], began: i64) -> bool {
+    pub(super) fn lives(&self, above: &[usize], began: i64) -> bool {
         above.iter().all(|node| self.ok[*node] >= began + CLEAR)
     }
 

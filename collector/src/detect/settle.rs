@@ -209,10 +209,15 @@ impl Detector {
                 && self.ok[graph.lines[*line].node] < cleared
                 && self.closed(graph, *line, cleared)
         };
+        // It came back with the root, which answers others still: this silence is its own.
+        let fell_alone = |line: usize, began: i64| {
+            fault.wide && began > cleared && self.lives(&graph.lines[line].above, began)
+        };
         let leaves = |line: &usize| match self.lines[*line] {
             // The root is silent still, and this line answers steadily: the root is not its.
             Shows::Alive => fault.wide && fault.cleared.is_none(),
             Shows::Silent(_) if rests(line) => true,
+            Shows::Silent(began) if named && fell_alone(*line, began) => true,
             Shows::Silent(_) => held && many && named && now - self.ok[graph.lines[*line].node] > HOLD_DOWN,
             Shows::Unknown | Shows::Off(_) => false,
         };

@@ -3,6 +3,7 @@
 use super::{
     incidents, only,
     province::{Cut, Province},
+    seconds_to_notice,
 };
 use haidang_collector::{
     entry::ActKind,
@@ -122,4 +123,22 @@ fn a_site_that_needs_all_its_lines_is_down_with_one() {
     assert_eq!(province.watch.site("c06").verdict, Verdict::Down);
     province.heal().run(45.0);
     assert_eq!((only(&province).state, only(&province).notifications), (State::Closed, 2));
+}
+
+#[test]
+fn a_line_cut_after_its_pop_came_back_is_noticed_as_fast_as_any() {
+    for (site, limit) in [("c01", 6.0), ("c02", 3.3)] {
+        let (mut province, line) = (Province::new(), format!("{site}-a"));
+        let pop = province.watch.topology().lines[&line].pop.clone().unwrap();
+        province.cut(Cut::Pop(pop.clone())).run(20.0).heal().run(10.0).cut(Cut::Line(line));
+        seconds_to_notice(&mut province, limit);
+        province.run(40.0);
+        let told = |province: &Province| -> Vec<_> {
+            let all = incidents(province).into_iter();
+            all.map(|incident| (incident.root.id, incident.state, incident.notifications)).collect()
+        };
+        assert_eq!(told(&province), [(pop.clone(), State::Closed, 2), (site.to_owned(), State::Open, 1)]);
+        province.heal().run(40.0);
+        assert_eq!(told(&province)[1], (site.to_owned(), State::Closed, 2));
+    }
 }
