@@ -4,8 +4,9 @@
 //! turns(site, from_ms, verdict, commune)   blind(from_ms, to_ms)   reached(position, tick)
 //! ```
 //!
-//! A file that is lost, damaged or of another version is begun anew, and the journal is folded into it again from
-//! its start: it holds nothing that the journal does not.
+//! A file that is lost or damaged is begun anew from what the journal still holds; it reaches further back than the
+//! journal does, so the damaged one is set aside, never removed. Whatever else keeps it from opening (a full disk, a
+//! lock, tables of a later version) passes or is to be mended: the start fails and the file stays as it is.
 
 use super::availability::{Question, Share, Written, shares};
 use super::{KEPT_DAYS, Recorder, Row, Turn};
@@ -13,8 +14,9 @@ use crate::entry::Entry;
 use crate::lineage::DAY_MS;
 use crate::topology::{Id, Topology};
 use crate::watch::{Effect, Verdict, Watch};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ErrorCode, params};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,13 +26,17 @@ pub const FILE: &str = "history.db";
 /// Version of its tables.
 const SCHEMA: i64 = 1;
 const TABLES: &str = "
+    BEGIN;
     CREATE TABLE turns (site TEXT NOT NULL, from_ms INTEGER NOT NULL, verdict INTEGER, commune TEXT,
         PRIMARY KEY (site, from_ms)) WITHOUT ROWID;
     CREATE INDEX turns_by_commune ON turns (commune, site);
     CREATE TABLE blind (from_ms INTEGER PRIMARY KEY, to_ms INTEGER NOT NULL);
     CREATE TABLE reached (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL, tick INTEGER NOT NULL);
     INSERT INTO reached VALUES (1, 0, 0);
-    PRAGMA user_version = 1;";
+    PRAGMA user_version = 1;
+    COMMIT;";
+/// What SQLite keeps beside a file, and the file itself last: a file without its log is never taken for whole.
+const PARTS: [&str; 3] = ["-wal", "-shm", ""];
 /// Verdicts by their number in the file.
 const VERDICTS: [Verdict; 7] = [
     Verdict::Up,
@@ -61,6 +67,14 @@ pub enum HistoryError {
     Sqlite(#[from] rusqlite::Error),
 }
 
+impl HistoryError {
+    /// Whether what stands in the file is no history any more; anything else may pass.
+    fn is_damage(&self) -> bool {
+        let HistoryError::Sqlite(error) = self else { return false };
+        matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+    }
+}
+
 /// The history, file and what waits for it. Share it by `Arc`.
 pub struct History(Mutex<Inner>);
 
@@ -70,21 +84,20 @@ struct Inner {
 }
 
 impl History {
-    /// Opens `dir`/[`FILE`] (mode 0600), made anew where there is none that reads.
+    /// Opens `dir`/[`FILE`] (mode 0600), made where there is none; a damaged one is set aside.
+    ///
+    /// # Errors
+    /// Everything but damage: the file is left as it is.
     pub fn open(dir: &Path) -> Result<History, HistoryError> {
         let path = dir.join(FILE);
         let (file, recorder) = match open(&path) {
-            Ok(opened) => opened,
-            Err(error) => {
-                tracing::warn!(%error, "the history does not read; it is made again from the journal");
-                for end in ["", "-wal", "-shm"] {
-                    let mut name = path.clone().into_os_string();
-                    name.push(end);
-                    // What cannot be removed is told by the next line.
-                    let _ = std::fs::remove_file(name);
-                }
+            Err(error) if error.is_damage() => {
+                let aside = set_aside(&path)?;
+                let aside = aside.display();
+                tracing::warn!(%error, %aside, "the history is damaged; it begins with what the journal holds");
                 open(&path)?
             }
+            opened => opened?,
         };
         Ok(History(Mutex::new(Inner { file, recorder })))
     }
@@ -204,6 +217,31 @@ impl Inner {
     }
 }
 
+/// Renames a damaged file, and what SQLite keeps beside it, to the next free name; gives that.
+fn set_aside(path: &Path) -> Result<PathBuf, HistoryError> {
+    let ended = |path: &Path, end: &str| {
+        let mut name = path.to_owned().into_os_string();
+        name.push(end);
+        PathBuf::from(name)
+    };
+    let mut aside = ended(path, ".damaged");
+    for number in 2.. {
+        if !aside.exists() {
+            break;
+        }
+        aside = ended(path, &format!(".damaged-{number}"));
+    }
+    for part in PARTS {
+        match std::fs::rename(ended(path, part), ended(&aside, part)) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(HistoryError::File { path: path.into(), source });
+            }
+            _ => {}
+        }
+    }
+    Ok(aside)
+}
+
 fn open(path: &Path) -> Result<(Connection, Recorder), HistoryError> {
     let made = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
     made.map_err(|source| HistoryError::File { path: path.into(), source })?;
@@ -211,6 +249,7 @@ fn open(path: &Path) -> Result<(Connection, Recorder), HistoryError> {
     file.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
     match file.query_row("PRAGMA user_version", [], |row| row.get(0))? {
         0 => file.execute_batch(TABLES)?,
+        // Versions before this one are brought up to it here; there is none yet.
         SCHEMA => {}
         found => return Err(HistoryError::Version(found)),
     }

@@ -81,13 +81,43 @@ fn turns_beyond_their_days_go_but_the_one_a_site_stands_in() {
 }
 
 #[test]
-fn a_damaged_file_is_made_anew_and_asks_for_everything() {
+fn a_damaged_file_is_set_aside_and_a_new_one_asks_for_everything() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join(FILE), "no database, whatever it is, at least a page long".repeat(100))
-        .unwrap();
+    for aside in ["history.db.damaged", "history.db.damaged-2"] {
+        let damaged = "no database, whatever it is, at least a page long".repeat(100);
+        std::fs::write(dir.path().join(FILE), &damaged).unwrap();
+        let history = History::open(dir.path()).unwrap();
+        assert_eq!(history.reached(), 0);
+        assert!(history.keep(0).unwrap());
+        assert_eq!(std::fs::read_to_string(dir.path().join(aside)).unwrap(), damaged);
+    }
+}
+
+#[test]
+fn a_file_that_may_open_later_is_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
     let history = History::open(dir.path()).unwrap();
-    assert_eq!(history.reached(), 0);
-    assert!(history.keep(0).unwrap());
+    turn(&history, 1, MINUTE);
+    assert!(history.keep(1).unwrap());
+    drop(history);
+    let other = Connection::open(dir.path().join(FILE)).unwrap();
+    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;").unwrap();
+    assert!(matches!(History::open(dir.path()), Err(HistoryError::Sqlite(_))), "locked");
+    other.execute_batch("COMMIT; PRAGMA user_version = 2;").unwrap();
+    drop(other);
+    assert!(matches!(History::open(dir.path()), Err(HistoryError::Version(2))), "a later program's");
+    assert_eq!(rows(dir.path(), "turns"), 1);
+}
+
+#[test]
+fn a_checkpoint_says_how_every_site_stands_after_what_was_missed() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = History::open(dir.path()).unwrap();
+    history.see(700, &watch().checkpoint(), &[], &watch());
+    assert!(history.keep(700).unwrap());
+    history.see(701, &watch().checkpoint(), &[], &watch());
+    assert!(history.keep(701).unwrap());
+    assert_eq!(rows(dir.path(), "turns"), 1, "said once");
 }
 
 #[test]
