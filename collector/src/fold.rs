@@ -313,7 +313,7 @@ pub struct Start {
 pub struct Journal {
     /// Its directory.
     pub dir: PathBuf,
-    /// Its limit; when it is reached the oldest records that no start needs go.
+    /// Its limit; when it is reached the oldest records go, whoever needs them, and are counted.
     pub max_bytes: u64,
 }
 

@@ -84,7 +84,11 @@ impl Recorder {
                 sites.iter().for_each(|site| self.turn(site, entry.at(), watch));
             }
         }
-        if matches!(entry, Entry::Config { .. }) {
+        // A checkpoint may be the first that is seen after records are gone: sites go on from how they stand in it.
+        if matches!(entry, Entry::Checkpoint(_)) {
+            watch.topology().sites.keys().for_each(|site| self.turn(site, entry.at(), watch));
+        }
+        if matches!(entry, Entry::Config { .. } | Entry::Checkpoint(_)) {
             let gone = |site: &&Id| !watch.topology().sites.contains_key(*site);
             let gone: Vec<Id> = self.last.keys().filter(gone).cloned().collect();
             gone.iter().for_each(|site| self.turn(site, entry.at(), watch));

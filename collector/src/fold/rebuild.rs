@@ -1,4 +1,4 @@
-//! The start: checkpoint, then the tail behind it; and what was measured since those who keep it kept all.
+//! The start: a checkpoint, then the tail behind it; and what was measured since those who keep it kept all.
 
 use super::record::Record;
 use super::{Hooks, StartError, standing};
@@ -8,6 +8,7 @@ use crate::topology::Topology;
 use crate::watch::{Effect, Watch, lines::Lines};
 use haidang_journal::{Disk, Gap, Item};
 use haidang_probe::batch::{Batch, Envelope, Refusal};
+use std::cmp::Reverse;
 
 /// The fold of everything in the journal. Measurements from `resume` on, or where that is not known those received
 /// since `since` (UTC ms), are given to the hooks again; other effects were had when the entries were new.
@@ -17,14 +18,7 @@ pub(super) fn watch<D: Disk + Clone>(
     since: i64,
     hooks: &mut Hooks,
 ) -> Result<Watch, StartError> {
-    // A history behind the checkpoint is told what it missed, which takes the fold from the journal's start.
-    let reached = hooks.history.as_ref().map(|history| history.reached());
-    let checkpoint = record.checkpoint()?.filter(|(at, _)| reached.is_none_or(|reached| *at <= reached));
-    let restored = checkpoint.and_then(|(at, checkpoint)| Some((at, Watch::restore(&checkpoint)?)));
-    let (begin, mut watch) = match restored {
-        Some(restored) => restored,
-        None => (record.first()?, Watch::new()),
-    };
+    let (begin, mut watch) = begin(record, hooks.history.as_ref().map(|history| history.reached()))?;
     let from = match resume {
         Some(resume) => begin.min(resume),
         None => begin.min(record.day_ago()?),
@@ -63,6 +57,34 @@ pub(super) fn watch<D: Disk + Clone>(
         }
     }
     Ok(watch)
+}
+
+/// Where the fold begins, and its state there: at the newest checkpoint that the history `reached`, so that it is
+/// told all it missed, or at the journal's start. A journal that has lost its start has lost record, incidents and
+/// what was received with it: then it begins at the oldest checkpoint, and the history has a gap.
+fn begin<D: Disk + Clone>(record: &mut Record<D>, reached: Option<u64>) -> Result<(u64, Watch), StartError> {
+    let first = record.first()?;
+    let mut oldest = None;
+    for Reverse(position) in record.checkpoints()? {
+        let told = reached.is_none_or(|reached| position <= reached);
+        if !told && first == 0 {
+            continue;
+        }
+        let checkpoint = record.checkpoint(position)?;
+        let Some(watch) = checkpoint.and_then(|checkpoint| Watch::restore(&checkpoint)) else { continue };
+        if told {
+            return Ok((position, watch));
+        }
+        oldest = Some((position, watch));
+    }
+    if let Some((position, watch)) = oldest {
+        tracing::warn!(reached, position, "the history misses what the journal no longer holds");
+        return Ok((position, watch));
+    }
+    if first > 0 {
+        tracing::warn!(first, "the journal lost its start and has no checkpoint that reads: what it knew is lost");
+    }
+    Ok((first, Watch::new()))
 }
 
 /// Lines measured before the checkpoint the fold begins with. How lines and sites stood then is not known.

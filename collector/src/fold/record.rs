@@ -8,6 +8,8 @@
 
 use crate::entry::{Checkpoint, Entry};
 use haidang_journal::{Appended, Disk, Error, Item, Journal, OnFull, Position, Reader, Settings};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 /// Bytes of a segment, the unit in which the oldest goes.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -77,15 +79,20 @@ impl<D: Disk + Clone> Record<D> {
         Ok(())
     }
 
-    /// The newest durable checkpoint and its position.
-    pub(super) fn checkpoint(&mut self) -> Result<Option<(u64, Checkpoint)>, Error> {
+    /// Positions of the checkpoints that cursors stand at and that are kept, newest first.
+    pub(super) fn checkpoints(&mut self) -> Result<BTreeSet<Reverse<u64>>, Error> {
         let evidence = self.evidence()?;
-        let Some(position) = evidence.cursor(CHECKPOINT) else { return Ok(None) };
-        let Some(Item::Record { bytes, .. }) = evidence.read(position).next().transpose()? else {
-            return Ok(None);
-        };
+        let marked = (0..HOURS).filter_map(|hour| evidence.cursor(&hour_cursor(hour)));
+        let all = marked.chain(evidence.cursor(CHECKPOINT));
+        Ok(all.filter(|position| *position >= evidence.first()).map(|position| Reverse(position.0)).collect())
+    }
+
+    /// The checkpoint at a position, if that is one.
+    pub(super) fn checkpoint(&mut self, position: u64) -> Result<Option<Checkpoint>, Error> {
+        let item = self.evidence()?.read(Position(position)).next().transpose()?;
+        let Some(Item::Record { bytes, .. }) = item else { return Ok(None) };
         let Ok(Entry::Checkpoint(checkpoint)) = Entry::decode(&bytes) else { return Ok(None) };
-        Ok(Some((position.0, checkpoint)))
+        Ok(Some(checkpoint))
     }
 
     /// A position before every batch of the last day of running.

@@ -179,3 +179,29 @@ async fn an_orderly_stop_keeps_what_was_submitted_before() {
     let (fold, _ending) = quiet(&disk);
     assert_eq!(fold.read(Watch::seq), 102, "start, ticks, checkpoint, and the new start");
 }
+
+#[tokio::test]
+async fn a_history_begun_anew_does_not_cost_what_a_journal_without_its_start_knows() {
+    let (disk, dir) = (Memory::new(), tempfile::tempdir().unwrap());
+    let fresh = |name: &str| {
+        let dir = dir.path().join(name);
+        std::fs::create_dir(&dir).unwrap();
+        Hooks { history: Some(Arc::new(History::open(&dir).unwrap())), ..Hooks::default() }
+    };
+    let begun = |hooks: Hooks| {
+        let journal = Journal { dir: PathBuf::new(), max_bytes: 128 << 20 };
+        let topology = Topology::default();
+        start_on(disk.clone(), Start { journal, at: BEGAN, topology, resume: None, hooks }).unwrap()
+    };
+    let (fold, ending) = begun(fresh("first"));
+    fold.batch(arrival(0, BEGAN)).await.unwrap();
+    let kind = ActKind::Note("x".repeat(15 << 20));
+    let act = Act { at: BEGAN, person: "lan".into(), incident: "SC-1".into(), kind };
+    while count(&fold.counts().dropped) == 0 {
+        fold.durable(Entry::Act(act.clone())).await.unwrap();
+    }
+    ending.stop().await;
+    let (fold, _ending) = begun(fresh("second"));
+    let kept = fold.batch(arrival(0, BEGAN)).await.unwrap();
+    assert_eq!(kept.position, None, "known as received");
+}
