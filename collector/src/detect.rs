@@ -270,6 +270,12 @@ impl Detector {
         &self.faults
     }
 
+    /// A detector that stands at `now` with these live faults.
+    #[cfg(test)]
+    pub(crate) fn holding(now: i64, faults: BTreeMap<FaultId, Fault>) -> Detector {
+        Detector { now, faults, ..Detector::default() }
+    }
+
     /// Time of the last tick.
     pub fn now(&self) -> i64 {
         self.now

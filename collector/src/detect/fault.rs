@@ -87,5 +87,5 @@ pub enum Change {
     /// It was not over yet and fell silent again, after answering.
     Relapsed(FaultId),
     /// All its lines lived long enough.
-    Over(FaultId, Fault),
+    Over(FaultId),
 }

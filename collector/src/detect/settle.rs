@@ -30,7 +30,7 @@ impl Detector {
             if fault.returned.is_some_and(|at| self.now - at >= over)
                 || (fault.lines.is_empty() && !fault.is_agent)
             {
-                changes.push(Change::Over(id, fault));
+                changes.push(Change::Over(id));
                 continue;
             }
             if fault != before {

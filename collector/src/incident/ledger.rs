@@ -71,15 +71,17 @@ impl Ledger {
     /// Takes in one tick's changes and passes gates; returns the ids revised.
     pub fn tick(&mut self, view: &View, changes: &[Change]) -> BTreeSet<Id> {
         let mut revised = BTreeSet::new();
-        for change in changes {
+        let changes = settled(changes);
+        for change in &changes {
             match change {
-                Change::Found(fault) => revised.extend(self.found(view, *fault, changes)),
+                Change::Found(fault) => revised.extend(self.found(view, *fault, &changes)),
                 Change::Adopted { child, by } => revised.extend(self.adopted(view, *child, *by)),
                 Change::Relapsed(fault) => revised.extend(self.relapsed(view, *fault)),
                 Change::Revised(fault) => revised.extend(self.refresh(view, *fault)),
-                Change::Over(id, _) => revised.extend(self.over(view, *id)),
+                Change::Over(fault) => revised.extend(self.over(view, *fault)),
             }
         }
+        revised.extend(self.bereaved(view));
         revised.extend(self.flapping(view));
         revised.extend(self.mark_planned(view));
         revised.extend(self.pass_gates(view));
@@ -110,6 +112,7 @@ impl Ledger {
 
     /// A new fault: a new incident, or the oldest of those it explains, which keeps its id.
     fn found(&mut self, view: &View, fault: FaultId, changes: &[Change]) -> Vec<Id> {
+        let Some(found) = view.detector.faults().get(&fault) else { return Vec::new() };
         let children = changes.iter().filter_map(|change| match change {
             Change::Adopted { child, by } if *by == fault => self.by_fault.get(child).cloned(),
             _ => None,
@@ -122,7 +125,6 @@ impl Ledger {
             Some(oldest) => oldest.clone(),
             None => self.name(now),
         };
-        let Some(found) = view.detector.faults().get(&fault) else { return Vec::new() };
         let entry = self.incidents.entry(id.clone()).or_insert_with(|| blank(&id, now));
         entry.root = root_of(view, found);
         entry.evidence = evidence(view, found);
@@ -142,12 +144,16 @@ impl Ledger {
         children.into_iter().skip(1).chain([id]).collect()
     }
 
-    /// A live fault took in another, unless it did so when it was found.
-    fn adopted(&mut self, view: &View, child: FaultId, by: FaultId) -> Option<Id> {
-        let by = self.by_fault.get(&by)?.clone();
-        let child = self.by_fault.remove(&child)?;
-        self.hand_over(&child, &by, view.detector.now());
-        Some(child)
+    /// A live fault took in another, unless it did so when it was found. If a person closed its incident, the one of
+    /// what it took in becomes its incident.
+    fn adopted(&mut self, view: &View, child: FaultId, by: FaultId) -> Vec<Id> {
+        let Some(parent) = self.by_fault.get(&by).cloned() else {
+            let known = self.by_fault.contains_key(&child);
+            return if known { self.found(view, by, &[Change::Adopted { child, by }]) } else { Vec::new() };
+        };
+        let Some(child) = self.by_fault.remove(&child) else { return Vec::new() };
+        self.hand_over(&child, &parent, view.detector.now());
+        vec![child]
     }
 
     fn hand_over(&mut self, child: &str, by: &str, now: i64) {
@@ -210,6 +216,13 @@ impl Ledger {
         Some(incident.id.clone())
     }
 
+    /// Every open has one close, also where a fault is gone and nothing said so.
+    fn bereaved(&mut self, view: &View) -> Vec<Id> {
+        let gone = |fault: &&FaultId| !view.detector.faults().contains_key(fault);
+        let gone: Vec<FaultId> = self.by_fault.keys().filter(gone).copied().collect();
+        gone.into_iter().filter_map(|fault| self.over(view, fault)).collect()
+    }
+
     /// A silence within a flapping fault may outlast the gate at any time.
     fn flapping(&mut self, view: &View) -> Vec<Id> {
         let flaps = |id: &FaultId| view.detector.faults().get(id).is_some_and(|fault| fault.flaps.is_some());
@@ -252,11 +265,19 @@ impl Ledger {
         opened
     }
 
-    /// The next incident's id.
+    /// The next incident's id. Numbers of a day begin anew after one of another day, which a clock that was wrong
+    /// may have named: those that are taken are passed over.
     pub(super) fn name(&mut self, now: i64) -> Id {
         let day = (now + hours::VIETNAM_MS).div_euclid(86_400_000);
-        self.last = if self.last.0 == day { (day, self.last.1 + 1) } else { (day, 1) };
-        format!("SC-{}-{:02}", hours::day(now), self.last.1)
+        let mut number = if self.last.0 == day { self.last.1 } else { 0 };
+        loop {
+            number += 1;
+            let id = format!("SC-{}-{number:02}", hours::day(now));
+            if !self.incidents.contains_key(&id) {
+                self.last = (day, number);
+                return id;
+            }
+        }
     }
 
     fn forget(&mut self) {
@@ -270,6 +291,32 @@ impl Ledger {
             self.incidents.remove(&oldest);
         }
     }
+}
+
+/// One tick's changes without the faults that were found and taken in within it: what these had taken in is the last
+/// one's. What is taken in comes last, when all that were found are known.
+fn settled(changes: &[Change]) -> Vec<Change> {
+    let mut parents = BTreeMap::new();
+    for change in changes {
+        if let Change::Adopted { child, by } = change {
+            parents.insert(*child, *by);
+        }
+    }
+    // A fault that was taken in is no more, and takes in none: no chain leads back.
+    let last = |by: &FaultId| std::iter::successors(Some(*by), |by| parents.get(by).copied()).last();
+    let (mut settled, mut adopted) = (Vec::new(), Vec::new());
+    for change in changes {
+        match change {
+            Change::Adopted { child, by } => {
+                adopted.push(Change::Adopted { child: *child, by: last(by).unwrap_or(*by) });
+            }
+            Change::Found(fault) | Change::Relapsed(fault) | Change::Revised(fault)
+                if parents.contains_key(fault) => {}
+            other => settled.push(other.clone()),
+        }
+    }
+    settled.extend(adopted);
+    settled
 }
 
 /// An incident of which nothing is known yet.
@@ -343,3 +390,6 @@ fn communes(view: &View, incident: &Incident) -> usize {
 fn at_once_communes(view: &View) -> usize {
     ((view.topology.communes.len() as f64 * AT_ONCE_SHARE).ceil() as usize).max(AT_ONCE_COMMUNES)
 }
+
+#[cfg(test)]
+mod tests;
