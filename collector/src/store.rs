@@ -109,7 +109,8 @@ pub struct Counts {
     pub unplaced: u64,
     /// Samples beyond a limit, or no number.
     pub refused: u64,
-    /// Records the `samples` journal could not take: the next start reads them from `evidence`.
+    /// Records the `samples` journal could not take: what they held is in memory alone until it is sealed, and the
+    /// next start reads it from `evidence`.
     pub behind: u64,
     /// Chunks that did not read.
     pub garbled: u64,
@@ -209,11 +210,15 @@ impl Store {
 
     /// What is held and what was dropped.
     pub fn counts(&self) -> Counts {
-        let journal = self.log.as_ref().map_or(0, |log| lock(log).octets());
+        let (journal, too_long) = self.log.as_ref().map_or((0, 0), |log| {
+            let log = lock(log);
+            (log.octets(), log.too_long())
+        });
         let ring = self.ring();
         let (series, head) = (ring.head.count(), ring.head.octets());
-        let counts = ring.counts;
+        let mut counts = ring.counts;
         drop(ring);
+        counts.behind += too_long;
         let (sealed, garbled) = (self.shelf.octets(), self.garbled.load(Ordering::Relaxed));
         Counts { series, head, sealed, journal, garbled, ..counts }
     }

@@ -3,14 +3,14 @@
 //!
 //! Records have their positions before they are written: they wait in order, and nobody else writes here.
 
-use super::record::SAMPLES_MAX;
+use super::record::{FRESH_MAX, Record, SAMPLES_MAX};
 use haidang_journal::{Error, Files, Item, Journal, OnFull, Position, Settings};
 use std::path::Path;
 
 /// Octets of a segment, the unit in which what is sealed goes.
 const SEGMENT: u64 = 4 << 20;
-/// Longest record: every sample of it in its longest form.
-const RECORD: u32 = SAMPLES_MAX as u32 * 24 + (1 << 20);
+/// Longest record: every sample of it in its longest form, and the series that are new in it.
+const RECORD: u32 = (SAMPLES_MAX * 24 + 2 * FRESH_MAX) as u32;
 
 /// The journal, open for writing.
 pub(super) struct Log {
@@ -20,6 +20,8 @@ pub(super) struct Log {
     journal: Option<Journal<Files>>,
     /// Not durable yet: position and octets.
     unsynced: Vec<(u64, Vec<u8>)>,
+    /// Records too long for the journal, which were dropped.
+    too_long: u64,
 }
 
 /// What the journal held at a start.
@@ -40,7 +42,7 @@ impl Log {
     pub fn open(dir: &Path, max_bytes: u64) -> Result<Log, Error> {
         let disk = Files::new(dir);
         let journal = Some(open(&disk, max_bytes)?);
-        Ok(Log { disk, max_bytes, journal, unsynced: Vec::new() })
+        Ok(Log { disk, max_bytes, journal, unsynced: Vec::new(), too_long: 0 })
     }
 
     /// Position of the next record.
@@ -68,8 +70,8 @@ impl Log {
         self.unsynced.extend((position..).zip(records));
         let Some(journal) = &mut self.journal else { return self.journal().map(drop) };
         let next = journal.next().0;
-        let new = self.unsynced.iter().filter(|(position, _)| *position >= next);
-        let written = new.map(|(_, octets)| octets).try_for_each(|octets| journal.append(octets).map(drop));
+        let mut new = self.unsynced.iter().filter(|(position, _)| *position >= next);
+        let written = new.try_for_each(|(_, octets)| append(journal, octets, &mut self.too_long));
         // Also when the journal is full: what it took is to be durable.
         let synced = journal.sync().and(written);
         match &synced {
@@ -84,6 +86,11 @@ impl Log {
     /// Octets that wait because the disk failed.
     pub fn waiting(&self) -> usize {
         self.unsynced.iter().map(|(_, octets)| octets.len()).sum()
+    }
+
+    /// Records dropped because they are longer than the journal takes.
+    pub fn too_long(&self) -> u64 {
+        self.too_long
     }
 
     /// Octets on disk.
@@ -109,7 +116,7 @@ impl Log {
         let mut journal = open(&self.disk, self.max_bytes)?;
         for (position, octets) in &self.unsynced {
             if *position >= journal.next().0 {
-                journal.append(octets)?;
+                append(&mut journal, octets, &mut self.too_long)?;
             }
         }
         journal.sync()?;
@@ -117,6 +124,18 @@ impl Log {
         tracing::info!("the journal of samples was opened anew");
         Ok(journal)
     }
+}
+
+/// Appends a record. One too long would stand for ever in the way of those behind it: an empty one takes its place,
+/// because positions are given already.
+fn append(journal: &mut Journal<Files>, octets: &[u8], too_long: &mut u64) -> Result<(), Error> {
+    let mut appended = journal.append(octets);
+    if matches!(appended, Err(Error::TooLong { .. })) {
+        *too_long += 1;
+        tracing::warn!(octets = octets.len(), "a record of samples is too long for the journal and is dropped");
+        appended = journal.append(&Record::Samples { fresh: Vec::new(), samples: Vec::new() }.encode(0));
+    }
+    appended.map(drop)
 }
 
 fn open(disk: &Files, max_bytes: u64) -> Result<Journal<Files>, Error> {
@@ -127,4 +146,26 @@ fn open(disk: &Files, max_bytes: u64) -> Result<Journal<Files>, Error> {
         tracing::warn!(path = repair.path, bytes = repair.bytes_cut, "a torn tail of samples was cut");
     }
     Ok(journal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_too_long_is_dropped_and_stands_in_nobodys_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = Log::open(dir.path(), 1 << 30).unwrap();
+        let record = Record::Sealed { group: 2 }.encode(7);
+        log.write(0, vec![vec![0; RECORD as usize + 1], record.clone()]).unwrap();
+        assert_eq!((log.next().unwrap(), log.too_long(), log.waiting()), (2, 1, 0));
+        let mut held = Vec::new();
+        log.read(|item| held.extend(match item {
+            Held::Record { octets, .. } => Record::decode(&octets),
+            Held::Damage => None,
+        }))
+        .unwrap();
+        let empty = Record::Samples { fresh: Vec::new(), samples: Vec::new() };
+        assert_eq!(held, [(0, empty), (7, Record::Sealed { group: 2 })]);
+    }
 }

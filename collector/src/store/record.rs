@@ -24,6 +24,9 @@ const SEALED: u8 = 3;
 /// Most samples of one record; more make several.
 pub(super) const SAMPLES_MAX: usize = 65_536;
 
+/// Octets of the series new in one record; more make several.
+pub(super) const FRESH_MAX: usize = 1 << 19;
+
 /// What a series is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Definition {
@@ -35,6 +38,14 @@ pub(super) struct Definition {
     pub metric: Metric,
     /// Part of the target, or empty.
     pub part: String,
+}
+
+impl Definition {
+    /// Octets it takes in a record, at most.
+    pub fn octets(&self) -> usize {
+        // Number, check, metric and lengths beside the names.
+        self.site.len() + self.part.len() + 32
+    }
 }
 
 /// One sample of a series.

@@ -1,7 +1,7 @@
 //! What was measured comes in.
 
 use super::head::{group_of, window_of};
-use super::record::SAMPLES_MAX;
+use super::record::{FRESH_MAX, SAMPLES_MAX};
 use super::{AHEAD_MS, BUCKET_MS, Definition, Entry, HEAD_MAX, Limits, Record, Ring, Store};
 use haidang_probe::batch::Batch;
 use haidang_probe::outcome::Outcome;
@@ -43,6 +43,11 @@ impl Store {
         }
         entries.sort_by_key(|entry: &Entry| (entry.id, entry.at));
         let mut entries = entries.as_slice();
+        // Series are known before any sample of theirs is read again.
+        while let Some(most) = fitting(&fresh) {
+            let later = fresh.split_off(most);
+            ring.keep(None, std::mem::replace(&mut fresh, later), &[]);
+        }
         while !entries.is_empty() || !fresh.is_empty() {
             let (now_taken, later) = entries.split_at(entries.len().min(SAMPLES_MAX));
             entries = later;
@@ -99,6 +104,17 @@ fn values(outcome: &Outcome) -> Vec<(Metric, &str, f64)> {
     let samples = outcome.samples.iter().filter(|sample| !OWN.contains(&sample.metric));
     values.extend(samples.map(|s| (s.metric, s.part.as_str(), s.value)));
     values
+}
+
+/// How many of these series one record holds, where that is not all of them.
+fn fitting(fresh: &[(u32, Definition)]) -> Option<usize> {
+    let mut octets = 0;
+    let beyond = fresh.iter().position(|(_, definition)| {
+        octets += definition.octets();
+        octets > FRESH_MAX
+    });
+    // One alone is never too long: names of sites and parts have their limits.
+    beyond.map(|beyond| beyond.max(1))
 }
 
 impl Ring {
