@@ -93,7 +93,11 @@ impl Store {
             let ring = self.ring();
             (ring.head.stream(place).cloned(), ring.sealing.get(&place).cloned())
         };
-        let mut samples = self.sealed(place);
+        // An answer is given of what reads.
+        let mut samples = self.sealed(place).unwrap_or_else(|error| {
+            self.unread(place, &error);
+            Vec::new()
+        });
         let later = [sealing.map(|window| window.stream.samples()), open.map(|stream| stream.samples())];
         for later in later.into_iter().flatten() {
             if samples.is_empty() {
@@ -106,18 +110,21 @@ impl Store {
     }
 
     /// The samples of a window that are on the shelf. A chunk that does not read is counted and holds none.
-    pub(super) fn sealed(&self, place: Place) -> Vec<Sample> {
-        let read = self.shelf.chunk(place).map(|chunk| chunk.map(|chunk| chunk::decode(place.0, &chunk)));
-        let why = match read {
-            Ok(None) => return Vec::new(),
-            Ok(Some(Ok(samples))) => return samples,
-            Ok(Some(Err(garbled))) => garbled.to_string(),
-            Err(error) => error.to_string(),
-        };
+    ///
+    /// # Errors
+    /// The shelf's: what it holds is not known.
+    pub(super) fn sealed(&self, place: Place) -> fjall::Result<Vec<Sample>> {
+        let Some(chunk) = self.shelf.chunk(place)? else { return Ok(Vec::new()) };
+        Ok(chunk::decode(place.0, &chunk).unwrap_or_else(|garbled| {
+            self.unread(place, &garbled);
+            Vec::new()
+        }))
+    }
+
+    fn unread(&self, (window, series): Place, why: &dyn std::fmt::Display) {
         if self.garbled.fetch_add(1, Ordering::Relaxed) == 0 {
-            tracing::warn!(why, window = place.0, series = place.1, "a chunk of samples does not read");
+            tracing::warn!(%why, window, series, "a chunk of samples does not read");
         }
-        Vec::new()
     }
 }
 

@@ -45,6 +45,9 @@ pub(super) enum Shelf {
 pub(super) struct Memory {
     chunks: BTreeMap<Place, Vec<u8>>,
     series: BTreeMap<u32, Vec<u8>>,
+    /// Reading fails, as that of a disk does.
+    #[cfg(test)]
+    pub fails: bool,
 }
 
 pub(super) struct Disk {
@@ -81,6 +84,10 @@ impl Shelf {
     /// The chunk of a place.
     pub fn chunk(&self, place: Place) -> fjall::Result<Option<Vec<u8>>> {
         match self {
+            #[cfg(test)]
+            Shelf::Memory(memory) if lock(memory).fails => {
+                Err(std::io::Error::from(std::io::ErrorKind::Other).into())
+            }
             Shelf::Memory(memory) => Ok(lock(memory).chunks.get(&place).cloned()),
             Shelf::Disk(disk) => {
                 let day = lock(&disk.days).get(&day_of(place.0)).cloned();
@@ -176,16 +183,15 @@ impl Shelf {
                 Ok(0)
             }
             Shelf::Disk(disk) => {
-                let mut days = lock(&disk.days);
-                let kept = days.split_off(&first);
-                let gone = std::mem::replace(&mut *days, kept);
-                drop(days);
-                let count = gone.len();
-                for (day, keyspace) in gone {
+                let gone: Vec<_> =
+                    lock(&disk.days).range(..first).map(|(day, keyspace)| (*day, keyspace.clone())).collect();
+                for (day, keyspace) in &gone {
                     tracing::info!(day, "samples of a day are past keeping");
-                    disk.database.delete_keyspace(keyspace)?;
+                    disk.database.delete_keyspace(keyspace.clone())?;
+                    // Not before: one that could not be deleted is tried again.
+                    lock(&disk.days).remove(day);
                 }
-                Ok(count)
+                Ok(gone.len())
             }
         }
     }

@@ -315,3 +315,38 @@ fn the_journal_is_cut_behind_what_is_sealed() {
     let counts = store.counts();
     assert!(counts.sealed > 0 && counts.journal < 6 << 20, "{counts:?}");
 }
+
+#[test]
+fn a_late_sample_does_not_take_the_place_of_an_hour_that_the_shelf_cannot_read() {
+    let store = Store::default();
+    for n in 0..10 {
+        push(&store, DAY0 + n * 60_000, 1.0, DAY0 + 600_000);
+    }
+    let later = DAY0 + 3 * 3_600_000;
+    assert!(store.seal(later).unwrap() > 0);
+    let fail = |fails: bool| match &store.shelf {
+        Shelf::Memory(memory) => lock(memory).fails = fails,
+        Shelf::Disk(_) => unreachable!(),
+    };
+    push(&store, DAY0 + 1_000, 2.0, later);
+    fail(true);
+    assert!(store.seal(later + 3 * 3_600_000).is_err());
+    fail(false);
+    store.seal(later + 4 * 3_600_000).unwrap();
+    let points = query(&store, &ask(Metric::ProbeDuration, DAY0, DAY0 + 3_600_000, 3_600_000));
+    assert_eq!(points[0].count, 11);
+}
+
+#[test]
+fn series_that_are_new_all_at_once_make_records_that_the_journal_takes() {
+    let dir = tempfile::tempdir().unwrap();
+    let parts: Vec<String> = (0..12_000).map(|n| format!("{n:0>250}")).collect();
+    let values: Vec<_> = parts.iter().map(|part| (Metric::IfInOctets, part.as_str(), 1.0)).collect();
+    let store = Store::open(dir.path(), Limits::default(), DAY0).unwrap();
+    store.take(Some(5), &[Row { site: "site", check: CHECK, at: DAY0, values: &values }], DAY0);
+    store.flush().unwrap();
+    assert_eq!(store.counts().behind, 0);
+    drop(store);
+    let store = Store::open(dir.path(), Limits::default(), DAY0).unwrap();
+    assert_eq!((store.counts().series, store.resume()), (12_000, Some(6)));
+}

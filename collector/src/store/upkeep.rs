@@ -66,10 +66,13 @@ impl Store {
     fn seal_group(&self, group: u8, upto: i64) -> Result<usize, SealError> {
         let Some(taken) = self.take_out(group, upto) else { return Ok(0) };
         let chunks =
-            taken.windows.iter().map(|(place, window)| (*place, self.pack(*place, window, taken.known)));
-        let chunks: BTreeMap<Place, Vec<u8>> = chunks.collect();
-        let count = chunks.len();
-        let put = self.shelf.put_series(&taken.rows).and_then(|()| self.shelf.put(chunks));
+            taken.windows.iter().map(|(place, window)| Ok((*place, self.pack(*place, window, taken.known)?)));
+        let chunks: fjall::Result<BTreeMap<Place, Vec<u8>>> = chunks.collect();
+        let count = taken.windows.len();
+        let put = chunks.and_then(|chunks| {
+            self.shelf.put_series(&taken.rows)?;
+            self.shelf.put(chunks)
+        });
         let mut ring = self.ring();
         let sealing = std::mem::take(&mut ring.sealing);
         if let Err(error) = put {
@@ -108,10 +111,12 @@ impl Store {
         Some(Taken { windows, rows, known })
     }
 
-    fn pack(&self, place: Place, window: &Window, known: i64) -> Vec<u8> {
+    /// The chunk of a window, with what is on the shelf of it. A shelf that does not say what it holds is not written
+    /// over.
+    fn pack(&self, place: Place, window: &Window, known: i64) -> fjall::Result<Vec<u8>> {
         let mut samples = window.stream.samples();
         if place.0 < known {
-            let mut first = self.sealed(place);
+            let mut first = self.sealed(place)?;
             if !first.is_empty() {
                 let merged = merge(&mut first, &samples);
                 let counts = &mut self.ring().counts;
@@ -120,7 +125,7 @@ impl Store {
                 samples = first;
             }
         }
-        chunk::encode(place.0, &samples)
+        Ok(chunk::encode(place.0, &samples))
     }
 
     /// Lets the part of the journal go that no open window needs.
