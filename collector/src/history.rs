@@ -14,7 +14,7 @@ pub mod availability;
 pub mod kept;
 
 use crate::{
-    entry::Entry,
+    entry::{Entry, Tick},
     topology::Id,
     watch::{Effect, Verdict, Watch},
 };
@@ -45,6 +45,8 @@ pub enum Row {
     Turn(Id, Turn),
     /// Nobody looked from the first moment to the second, UTC ms.
     Blind(i64, i64),
+    /// What began after the first moment and up to the second is forgotten: that time is lived again. UTC ms.
+    Again(i64, i64),
 }
 
 /// Turns the fold's effects into rows.
@@ -55,6 +57,8 @@ pub struct Recorder {
     /// The last tick, UTC ms; 0 before the first.
     tick: i64,
     last: BTreeMap<Id, Turn>,
+    /// The last tick before the clock was set back, UTC ms; 0 where it never was, or once that is passed.
+    lived: i64,
     /// Rows not in the file yet.
     pending: Vec<Row>,
     /// Rows went because [`PENDING`] waited: the file must not say that it holds them.
@@ -62,9 +66,11 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Goes on from what a file holds.
-    pub fn resume(position: u64, tick: i64, last: BTreeMap<Id, Turn>) -> Recorder {
-        Recorder { position, tick, last, ..Recorder::default() }
+    /// Goes on from what a file holds; `newest` is the latest moment in it, UTC ms.
+    pub fn resume(position: u64, tick: i64, newest: i64, last: BTreeMap<Id, Turn>) -> Recorder {
+        // The record may have changed a little after the last tick.
+        let lived = if newest - tick > BLIND_MS { newest } else { 0 };
+        Recorder { position, tick, last, lived, ..Recorder::default() }
     }
 
     /// An entry was folded; `watch` is the fold after it. One seen before changes nothing.
@@ -73,11 +79,10 @@ impl Recorder {
             return;
         }
         self.position = position;
-        if let Entry::Tick(tick) = entry {
-            let before = std::mem::replace(&mut self.tick, tick.at);
-            if before > 0 && tick.at - before > BLIND_MS {
-                self.row(Row::Blind(before, tick.at));
-            }
+        match entry {
+            Entry::Start { at } if *at < self.tick => self.back(*at),
+            Entry::Start { at } | Entry::Tick(Tick { at, .. }) => self.forward(*at),
+            _ => {}
         }
         for effect in effects {
             if let Effect::Sites(sites) = effect {
@@ -98,6 +103,36 @@ impl Recorder {
     /// Rows not in the file yet.
     pub fn pending(&self) -> &[Row] {
         &self.pending
+    }
+
+    /// Time goes on from an earlier moment. Nobody knows which of the two clocks was wrong, so what was written of the
+    /// time after it stays until that is lived again.
+    fn back(&mut self, at: i64) {
+        self.lived = self.lived.max(self.tick);
+        self.tick = at;
+        self.stand(at);
+    }
+
+    fn forward(&mut self, at: i64) {
+        let before = std::mem::replace(&mut self.tick, at);
+        let leapt = before > 0 && at - before > BLIND_MS;
+        match (before < self.lived, leapt) {
+            (true, false) => self.row(Row::Again(before, at)),
+            // Over time that was lived, into what was written of it or beyond.
+            (true, true) => self.stand(at),
+            (false, _) => {}
+        }
+        if leapt && at > self.lived {
+            self.row(Row::Blind(before.max(self.lived), at));
+        }
+    }
+
+    /// From `at` on every site is what it was last.
+    fn stand(&mut self, at: i64) {
+        self.last.values_mut().for_each(|turn| turn.from = at);
+        for (site, turn) in self.last.clone() {
+            self.row(Row::Turn(site, turn));
+        }
     }
 
     fn turn(&mut self, site: &str, at: i64, watch: &Watch) {
@@ -122,6 +157,12 @@ impl Recorder {
     }
 
     fn row(&mut self, row: Row) {
+        if let (Some(Row::Again(_, to)), Row::Again(from, upto)) = (self.pending.last_mut(), &row)
+            && to == from
+        {
+            *to = *upto;
+            return;
+        }
         if self.pending.len() >= PENDING {
             self.broken = true;
             self.pending.clear();

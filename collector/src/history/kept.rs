@@ -129,6 +129,7 @@ impl History {
                 Row::Blind(from, to) => transaction
                     .prepare_cached("INSERT OR REPLACE INTO blind VALUES (?1, ?2)")?
                     .execute([from, to])?,
+                Row::Again(from, to) => again(&transaction, *from, *to)?,
             };
         }
         transaction.execute(
@@ -162,7 +163,7 @@ impl Inner {
             turns.insert(site, of_site);
         }
         let blind = self.blind(question)?.into_iter().collect();
-        Ok(Written { turns, blind, seen_to: self.recorder.tick })
+        Ok(Written { turns, blind, seen_to: self.recorder.tick.max(self.recorder.lived) })
     }
 
     fn blind(&self, question: &Question) -> Result<BTreeMap<i64, i64>, rusqlite::Error> {
@@ -170,10 +171,13 @@ impl Inner {
         let mut select = self.file.prepare_cached(spells)?;
         let spells = select.query_map([question.from, question.to], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut spells: BTreeMap<i64, i64> = spells.collect::<Result<_, _>>()?;
-        spells.extend(self.recorder.pending().iter().filter_map(|row| match row {
-            Row::Blind(from, to) => Some((*from, *to)),
-            Row::Turn(..) => None,
-        }));
+        for row in self.recorder.pending() {
+            match row {
+                Row::Blind(from, to) => _ = spells.insert(*from, *to),
+                Row::Again(from, to) => spells.retain(|at, _| !(from < at && at <= to)),
+                Row::Turn(..) => {}
+            }
+        }
         Ok(spells)
     }
 
@@ -192,10 +196,13 @@ impl Inner {
             let turn = turn?;
             turns.insert(turn.from, turn);
         }
-        turns.extend(self.recorder.pending().iter().filter_map(|row| match row {
-            Row::Turn(of, turn) if of == site => Some((turn.from, turn.clone())),
-            _ => None,
-        }));
+        for row in self.recorder.pending() {
+            match row {
+                Row::Turn(of, turn) if of == site => _ = turns.insert(turn.from, turn.clone()),
+                Row::Again(from, to) => turns.retain(|at, _| !(from < at && at <= to)),
+                _ => {}
+            }
+        }
         Ok(turns.into_values().collect())
     }
 
@@ -255,20 +262,33 @@ fn open(path: &Path) -> Result<(Connection, Recorder), HistoryError> {
     }
     let reached = "SELECT position, tick FROM reached";
     let (position, tick): (i64, i64) = file.query_row(reached, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let last = last(&file)?;
-    Ok((file, Recorder::resume(position as u64, tick, last)))
+    let newest = "SELECT max((SELECT coalesce(max(from_ms), 0) FROM turns), (SELECT coalesce(max(to_ms), 0) FROM blind))";
+    let newest = file.query_row(newest, [], |row| row.get(0))?;
+    let recorder = Recorder::resume(position as u64, tick, newest, BTreeMap::new());
+    // While time is lived again, what comes later is of before.
+    let until = if recorder.lived > 0 { tick } else { i64::MAX };
+    let last = last(&file, until)?;
+    Ok((file, Recorder { last, ..recorder }))
 }
 
-/// The last turn of each site still recorded.
-fn last(file: &Connection) -> Result<BTreeMap<Id, Turn>, rusqlite::Error> {
+/// The last turn of each site still recorded, up to a moment.
+fn last(file: &Connection, until: i64) -> Result<BTreeMap<Id, Turn>, rusqlite::Error> {
     // SQLite gives the other columns of the row that holds the maximum.
-    let mut select = file.prepare("SELECT site, max(from_ms), verdict, commune FROM turns GROUP BY site")?;
-    let rows = select.query_map([], |row| {
+    let turns = "SELECT site, max(from_ms), verdict, commune FROM turns WHERE from_ms <= ?1 GROUP BY site";
+    let mut select = file.prepare(turns)?;
+    let rows = select.query_map([until], |row| {
         let turn = Turn { from: row.get(1)?, verdict: verdict(row.get(2)?), commune: row.get(3)? };
         Ok((row.get(0)?, turn))
     })?;
     let all: BTreeMap<Id, Turn> = rows.collect::<Result<_, _>>()?;
     Ok(all.into_iter().filter(|(_, turn)| turn.verdict.is_some()).collect())
+}
+
+/// What began after `from` and up to `to` goes; gives how many turns that were.
+fn again(file: &Connection, from: i64, to: i64) -> Result<usize, rusqlite::Error> {
+    let begun = "DELETE FROM blind WHERE from_ms > ?1 AND from_ms <= ?2";
+    file.prepare_cached(begun)?.execute([from, to])?;
+    file.prepare_cached("DELETE FROM turns WHERE from_ms > ?1 AND from_ms <= ?2")?.execute([from, to])
 }
 
 /// Turns that ended before `horizon` (UTC ms) go; the one each site stood in then stays.

@@ -127,3 +127,45 @@ fn every_verdict_reads_back() {
     }
     assert_eq!(verdict(number(None)), None);
 }
+
+fn start(history: &History, position: u64, at: i64) {
+    history.see(position, &Entry::Start { at }, &[], &watch());
+}
+
+#[test]
+fn time_lived_again_after_a_clock_was_set_back_is_written_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut history = History::open(dir.path()).unwrap();
+    turn(&history, 1, 10 * MINUTE);
+    tick(&history, 2, 10 * MINUTE);
+    start(&history, 3, 5 * MINUTE);
+    for second in 0..=301 {
+        if second == 100 {
+            assert!(history.keep(3 + second as u64).unwrap());
+            assert_eq!(rows(dir.path(), "turns"), 2, "the later one is not reached yet");
+            history = History::open(dir.path()).unwrap();
+        }
+        tick(&history, 4 + second as u64, 5 * MINUTE + second * 1_000);
+    }
+    assert!(history.keep(305).unwrap());
+    assert_eq!((rows(dir.path(), "turns"), rows(dir.path(), "blind")), (1, 0));
+    let share = of_commune(&history, 0, 20 * MINUTE);
+    assert_eq!(share.to - share.from, share.unknown);
+}
+
+#[test]
+fn a_clock_that_was_at_1970_for_a_while_costs_nothing_that_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (history, day) = (History::open(dir.path()).unwrap(), 1_000 * DAY_MS);
+    turn(&history, 1, day);
+    tick(&history, 2, day + 60 * MINUTE);
+    start(&history, 3, MINUTE);
+    tick(&history, 4, MINUTE + 100);
+    tick(&history, 5, day + 120 * MINUTE);
+    assert!(history.keep(5).unwrap());
+    let file = Connection::open(dir.path().join(FILE)).unwrap();
+    let spell = |of: &str| file.query_row(&format!("SELECT {of} FROM blind"), [], |row| row.get(0));
+    assert_eq!((spell("from_ms"), spell("to_ms")), (Ok(day + 60 * MINUTE), Ok(day + 120 * MINUTE)));
+    let kept = "SELECT count(*) FROM turns WHERE from_ms = ?1";
+    assert_eq!(file.query_row(kept, [day], |row| row.get(0)), Ok(1));
+}
