@@ -116,7 +116,7 @@ pub struct Detector {
     next_fault: u64,
     trains: BTreeMap<u16, i64>,
     /// Send time of the latest question whose outcome the core agent told us.
-    told_until: i64,
+    told_until: Option<i64>,
     falls: Falls,
     /// Per site: whether it is used to being off at night.
     habits: Vec<Habit>,
@@ -196,12 +196,12 @@ impl Detector {
     /// The core agent asked at `sent` and was answered, or not.
     pub fn asked(&mut self, graph: &Graph, id: StreamId, sent: i64, answered: bool) {
         let Some(number) = graph.streams.get(&id).copied() else { return };
-        self.told_until = self.told_until.max(sent.min(self.now));
+        self.told_until = self.told_until.max(Some(sent.min(self.now)));
         if answered {
             self.streams[number].reply(sent, self.now);
             self.clear(graph, number, sent);
         } else if self.now - sent <= LATE {
-            self.streams[number].miss(0, sent, self.now);
+            self.streams[number].miss(sent, self.now);
         }
     }
 
@@ -365,7 +365,7 @@ impl Detector {
     /// Whether what lies above had its time to show that it lives.
     fn waited(&self, began: i64) -> bool {
         let lasted = self.now - began;
-        let told = self.told_until == 0 || self.told_until >= began + CLEAR;
+        let told = self.told_until.is_none_or(|told| told >= began + CLEAR);
         lasted >= WAIT && (told || lasted >= WAIT_LATE)
     }
 

@@ -43,7 +43,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use taking::Taking;
 
 /// Version of the fold: a checkpoint of another one is not restored.
-const FOLD: u32 = 5;
+const FOLD: u32 = 6;
 /// Longest checkpoint accepted, decompressed.
 const CHECKPOINT_BYTES: usize = 256 << 20;
 /// Verdicts of sites are looked at when something changed, and else this often, ms.
@@ -148,8 +148,7 @@ impl Watch {
         match entry {
             Entry::Start { at } => {
                 if *at < self.now() {
-                    (self.looked, self.lines) = (0, Lines::default());
-                    self.judges.rewind(self.now() - *at);
+                    self.rewind(self.now() - *at);
                 }
                 self.started = *at;
                 self.detector.start(*at);
@@ -252,6 +251,17 @@ impl Watch {
         watch.graph = Graph::of(&watch.topology);
         watch.judges.restore(&watch.topology);
         Some(watch)
+    }
+
+    /// The clock is set back by `by`, ms: what is known keeps its age. What agents' clocks differ by was measured
+    /// against the other one. The detector rewinds itself when it starts.
+    fn rewind(&mut self, by: i64) {
+        (self.looked, self.lines) = (0, Lines::default());
+        self.judges.rewind(by);
+        self.gaps.rewind(by);
+        self.taking.rewind(by);
+        self.spools.rewind(by);
+        self.clocks.clear();
     }
 
     fn configure(&mut self, topology: &Topology, effects: &mut Vec<Effect>) {

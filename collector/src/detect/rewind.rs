@@ -25,6 +25,19 @@ impl Detector {
             }
         }
         self.falls.rewind(by);
-        self.told_until -= by;
+        self.told_until = self.told_until.map(|told| told - by);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Detector, WAIT, WAIT_LATE};
+
+    #[test]
+    fn a_core_agent_that_never_told_is_not_late_after_a_clock_was_set_back() {
+        let mut detector = Detector { now: 100_000_000, ..Detector::default() };
+        detector.rewind(90_000_000);
+        detector.now = 10_000_000;
+        assert!(detector.waited(detector.now - WAIT), "not only after {WAIT_LATE} ms");
     }
 }

@@ -31,7 +31,6 @@ const WEIGHT_CAP: f64 = 25.0;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Miss {
     sent: i64,
-    seq: u8,
     weight: f64,
 }
 
@@ -119,7 +118,7 @@ impl Stream {
     }
 
     /// What was sent at `sent` got no answer; learned of at `now`.
-    pub fn miss(&mut self, seq: u8, sent: i64, now: i64) {
+    pub fn miss(&mut self, sent: i64, now: i64) {
         self.told = Some(now);
         self.streak = 0;
         let pardoned = self.pardoned.is_some_and(|(_, until)| sent < until);
@@ -133,20 +132,20 @@ impl Stream {
                 self.loss + (1.0 - self.loss) * (-gap / BURST_MS).exp()
             }
         };
-        self.misses.push(Miss { sent, seq, weight: ((1.0 - STRAY) / by_chance).ln().max(0.0) });
+        self.misses.push(Miss { sent, weight: ((1.0 - STRAY) / by_chance).ln().max(0.0) });
     }
 
     /// What time alone tells: owed arrivals and answers become misses.
     pub fn pass(&mut self, now: i64, every: i64) {
         let patience = (self.rtt_ms + 4.0 * self.rtt_dev_ms + PATIENCE_MS).max(PATIENCE_MIN_MS) as i64;
         while let Some(due) = self.due.filter(|due| now - due > patience) {
-            self.miss(0, due, now);
+            self.miss(due, now);
             self.due = Some(due + every);
         }
-        while let Some((seq, sent)) = self.pending.front().copied().filter(|(_, sent)| now - sent > patience)
+        while let Some((_, sent)) = self.pending.front().copied().filter(|(_, sent)| now - sent > patience)
         {
             self.pending.pop_front();
-            self.miss(seq, sent, now);
+            self.miss(sent, now);
         }
     }
 
@@ -277,8 +276,8 @@ mod tests {
     fn spaced_misses_weigh_more_than_a_burst() {
         let (mut spaced, mut burst) = (answered_stream(), answered_stream());
         for n in 0..4 {
-            spaced.miss(0, 10_000 + n * 1000, 15_000);
-            burst.miss(0, 10_000 + n * 10, 15_000);
+            spaced.miss(10_000 + n * 1000, 15_000);
+            burst.miss(10_000 + n * 10, 15_000);
         }
         assert!(spaced.silence_after(0).weight > 20.0);
         assert!(burst.silence_after(0).weight < 8.0);
@@ -308,12 +307,12 @@ mod tests {
     fn after_a_start_misses_count_from_the_first_answer() {
         let mut stream = answered_stream();
         stream.pardon(12_000, 72_000);
-        stream.miss(0, 13_000, 14_000);
+        stream.miss(13_000, 14_000);
         stream.reply(11_000, 14_500);
-        stream.miss(0, 14_000, 15_000);
+        stream.miss(14_000, 15_000);
         assert!(!stream.doubted(), "what was sent before the start proves nothing of this run");
         stream.reply(15_000, 15_020);
-        stream.miss(0, 16_000, 17_000);
+        stream.miss(16_000, 17_000);
         assert!(stream.doubted());
     }
 }

@@ -114,6 +114,16 @@ impl Gaps {
         }
     }
 
+    /// Moves all times back by `by`, ms.
+    pub fn rewind(&mut self, by: i64) {
+        self.boots.values_mut().for_each(|boot| boot.heard -= by);
+        for gap in self.gaps.values_mut() {
+            gap.began -= by;
+            gap.seen -= by;
+            gap.ended = gap.ended.map(|ended| ended - by);
+        }
+    }
+
     /// Takes in a batch of a site's agent: its outcomes with their times, and when a fresh one came.
     pub fn heard(&mut self, id: &str, site: &Site, outcomes: &[(i64, &Outcome)], fresh: Option<i64>) {
         if let (Some(heard), Some((_, newest))) = (fresh, outcomes.last()) {
@@ -224,4 +234,29 @@ fn line(site: &Site, topology: &Topology, of: &'static str) -> Learned {
     };
     let kind = only.is_some().then_some(Kind::LineDown);
     Learned { line: only, kind, causes: vec![(Cause::Line, 1.0)], of, lived: true }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haidang_probe::moment::Moment;
+    use std::time::Duration;
+
+    const HOUR: i64 = 3_600_000;
+
+    #[test]
+    fn a_boot_heard_by_a_clock_that_was_ahead_concludes_nothing_of_a_silence_after_it() {
+        let site = Site { observe: Observe::Gateway, ..Site::default() };
+        let topology = Topology { sites: [("a".to_owned(), site.clone())].into(), ..Topology::default() };
+        let sent = Moment { boot: BootId([1; 16]), ..Moment::default() };
+        let outcome = Outcome { check: CheckId(1), sent, result: Ok(Duration::ZERO), samples: Vec::new() };
+        let silence = |began: i64, ended| Silence { incident: "SC-1".into(), site: "a".into(), began, ended };
+        let mut gaps = Gaps::default();
+        gaps.heard("a", &site, &[(10 * HOUR, &outcome)], Some(10 * HOUR));
+        gaps.rewind(2 * HOUR);
+        gaps.follow(vec![silence(8 * HOUR + 1_000, Some(8 * HOUR + 60_000))], 8 * HOUR + 61_000);
+        assert!(gaps.conclude(&topology).is_empty(), "nothing came since");
+        gaps.heard("a", &site, &[(8 * HOUR, &outcome)], Some(8 * HOUR + 62_000));
+        assert_eq!(gaps.conclude(&topology).len(), 1);
+    }
 }

@@ -41,6 +41,11 @@ pub enum Beyond {
 }
 
 impl Spools {
+    /// Moves all times back by `by`, ms.
+    pub fn rewind(&mut self, by: i64) {
+        self.agents.values_mut().flat_map(BTreeMap::values_mut).for_each(|spool| spool.heard -= by);
+    }
+
     /// Numbers received of a spool.
     pub fn of(&self, agent: &str, spool_id: u64) -> Option<&Ranges> {
         Some(&self.agents.get(agent)?.get(&spool_id)?.received)
@@ -131,6 +136,14 @@ mod tests {
             assert_eq!(spools.receive("a", spool, seq, at), Ok(true));
         }
         assert_eq!(spools.standing("a"), Some((13, 4)), "2, 3, 5 and 6 of the second spool");
+    }
+
+    #[test]
+    fn a_spool_heard_by_a_clock_that_was_ahead_is_no_younger_than_it_is() {
+        let mut spools = full();
+        spools.rewind(10 * QUIET_MS);
+        assert_eq!(spools.standing("a"), Some((63 - 10 * QUIET_MS, 0)));
+        assert_eq!(spools.receive("a", 1_000, 0, -8 * QUIET_MS), Ok(true));
     }
 
     #[test]

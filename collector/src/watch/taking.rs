@@ -52,6 +52,16 @@ impl Taking {
         }
     }
 
+    /// Moves all times back by `by`, ms.
+    pub fn rewind(&mut self, by: i64) {
+        for standing in self.agents.values_mut().filter(|standing| standing.heard > 0) {
+            standing.heard -= by;
+            for time in [&mut standing.other_since, &mut standing.refused].into_iter().flatten() {
+                *time -= by;
+            }
+        }
+    }
+
     /// A batch came. Old ones tell of an old plan.
     pub fn heard(&mut self, received: &Received, batch: &Batch) {
         let Some(standing) = self.agents.get_mut(&received.agent).filter(|_| !batch.backlog) else { return };
