@@ -49,7 +49,7 @@ pub const CHANGES: usize = 1024;
 /// Where nobody says what is kept already, what came this long before the start is given again, milliseconds.
 pub const REBUILD_MS: i64 = 86_400_000;
 /// A fold further ahead of the machine's clock than this is not waited for.
-const AHEAD_MS: i64 = 3_600_000;
+const WAITED_FOR_MS: i64 = 3_600_000;
 /// How often a stop knocks at a full queue.
 const STOP_RETRY: Duration = Duration::from_millis(10);
 
@@ -156,6 +156,8 @@ struct Shared {
     watch: RwLock<Watch>,
     changes: broadcast::Sender<Change>,
     fault: Mutex<Option<String>>,
+    /// Why the last checkpoint does not count.
+    unmarked: Mutex<Option<String>>,
     /// True once the thread has ended, for whatever reason.
     ended: watch::Sender<bool>,
     counts: Counts,
@@ -178,6 +180,8 @@ pub struct Counts {
     pub dropped: AtomicU64,
     /// Octets of the journal at the last sync.
     pub bytes: AtomicU64,
+    /// Unix seconds of the last checkpoint that a start may begin at; 0 before the first.
+    pub checkpoint: AtomicU64,
 }
 
 type Answer = oneshot::Sender<Result<Kept, Refused>>;
@@ -227,9 +231,11 @@ impl Fold {
         self.shared.changes.subscribe()
     }
 
-    /// Why nothing is being kept at present, if so.
+    /// Why nothing is being kept at present, or only what a start may lose, if so.
     pub fn fault(&self) -> Option<String> {
-        self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let read = |why: &Mutex<Option<String>>| why.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let journal = read(&self.shared.fault).map(|why| format!("the journal takes no records: {why}"));
+        journal.or_else(|| read(&self.shared.unmarked).map(|why| format!("no checkpoint is kept: {why}")))
     }
 
     /// Returns once nothing is judged any more: after a stop, or when the thread broke down. Cancel safe.
@@ -273,6 +279,7 @@ where
         watch: RwLock::new(watch),
         changes,
         fault: Mutex::new(None),
+        unmarked: Mutex::new(None),
         ended: watch::Sender::new(false),
         counts: Counts::default(),
     });
@@ -291,7 +298,7 @@ where
 /// set yet, and time goes on from the last tick; one that is further behind is believed, and what is known keeps
 /// its age. UTC ms.
 fn resumed(clock: i64, folded: i64) -> i64 {
-    if (1..=AHEAD_MS).contains(&(folded - clock)) { folded } else { clock }
+    if (1..=WAITED_FOR_MS).contains(&(folded - clock)) { folded } else { clock }
 }
 
 /// What a fold starts from.

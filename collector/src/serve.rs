@@ -319,10 +319,7 @@ fn first_sign_in(
 
 fn health(metrics: &Metrics, fold: &Fold, reading: &Reading) -> Health {
     let (fold, reading) = (fold.clone(), reading.clone());
-    let ready = move || match fold.fault() {
-        None => Ok(()),
-        Some(why) => Err(format!("the journal takes no records: {why}")),
-    };
+    let ready = move || fold.fault().map_or(Ok(()), Err);
     Health::new(metrics.clone(), ready).with_note(move || reading.failed().then(|| NOT_TAKEN.to_owned()))
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::entry::{Act, ActKind, Tick};
+use crate::entry::{Act, ActKind, Maintenance, Tick};
 use haidang_journal::memory::Memory;
 use haidang_probe::batch::Envelope;
 use haidang_probe::check::CheckId;
@@ -204,4 +204,39 @@ async fn a_history_begun_anew_does_not_cost_what_a_journal_without_its_start_kno
     let (fold, _ending) = begun(fresh("second"));
     let kept = fold.batch(arrival(0, BEGAN)).await.unwrap();
     assert_eq!(kept.position, None, "known as received");
+}
+
+/// As many characters as asked for, which no compression makes much shorter.
+fn noise(length: usize) -> String {
+    let mut state = 1_u64;
+    let next = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from((state >> 57) as u8)
+    };
+    (0..length).map(next).collect()
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_the_journal_cannot_take_is_said_and_not_the_end_of_them() {
+    let (fold, _ending) = quiet(&Memory::new());
+    let said = |id: &str, reason: String, to: i64| {
+        let (id, person, items) = (id.to_owned(), "lan".to_owned(), Vec::new());
+        Entry::Maintenance(Maintenance { at: BEGAN, id, person, items, from: BEGAN, to, reason })
+    };
+    fold.durable(tick(BEGAN)).await.unwrap();
+    for id in ["1", "2"] {
+        fold.durable(said(id, noise(12 << 20), BEGAN + 1)).await.unwrap();
+    }
+    // The second answers after the turn that the first one's checkpoint is part of.
+    let due = |n: i64| [tick(BEGAN + n * CHECKPOINT_MS), tick(BEGAN + n * CHECKPOINT_MS + 100)];
+    for entry in due(1) {
+        fold.durable(entry).await.unwrap();
+    }
+    assert!(fold.fault().unwrap().contains("checkpoint"));
+    fold.durable(said("1", String::new(), BEGAN + 1)).await.unwrap();
+    for entry in due(2) {
+        fold.durable(entry).await.unwrap();
+    }
+    assert_eq!(fold.fault(), None);
+    assert!(count(&fold.counts().checkpoint) > 0);
 }

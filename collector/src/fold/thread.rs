@@ -15,6 +15,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+/// Without a checkpoint that a start may begin at for so long, something is wrong, ms of the journal's own time.
+const UNMARKED_MS: i64 = 6 * CHECKPOINT_MS;
+
 /// How long the thread waits for a submission before it syncs what nobody waits for.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -30,16 +33,19 @@ pub(super) struct Thread<D: Disk> {
     synced: i64,
     /// Time of the last checkpoint, UTC ms.
     checkpoint: i64,
+    /// Time of the last one that a start may begin at, UTC ms.
+    marked: i64,
 }
 
 impl<D: Disk + Clone> Thread<D> {
     pub(super) fn new(record: Record<D>, shared: Arc<Shared>, hooks: Hooks) -> Thread<D> {
-        Thread { record, shared, hooks, waiting: Vec::new(), dirty: false, synced: 0, checkpoint: 0 }
+        let waiting = Vec::new();
+        Thread { record, shared, hooks, waiting, dirty: false, synced: 0, checkpoint: 0, marked: 0 }
     }
 
     /// Notes the start, and the record when it is another than the one folded.
     pub(super) fn begin(&mut self, at: i64, topology: Topology) -> Result<(), StartError> {
-        self.checkpoint = at;
+        (self.checkpoint, self.marked) = (at, at);
         self.keep(&Entry::Start { at })?;
         if self.look(|watch| watch.topology().digest()) != topology.digest() {
             self.keep(&Entry::Config { at, topology: Box::new(topology) })?;
@@ -190,11 +196,38 @@ impl<D: Disk + Clone> Thread<D> {
             self.record.sync()?;
             (self.hooks.on_checkpoint)();
             // A start from here tells the history nothing older: it must hold that, or the start is from elsewhere.
-            if self.keep_history(position) { self.record.mark(position, now) } else { Ok(()) }
+            let kept = self.keep_history(position);
+            if kept {
+                self.record.mark(position, now)?;
+            }
+            Ok(kept)
         });
-        if let Err(error) = marked {
-            self.fail(&error);
+        match marked {
+            Ok(true) => {
+                self.marked = now;
+                self.unmarked(None);
+            }
+            Ok(false) if now - self.marked < UNMARKED_MS => {}
+            Ok(false) => self.unmarked(Some("the history is not kept".to_owned())),
+            Err(error) => {
+                self.fail(&error);
+                self.unmarked(Some(error.to_string()));
+            }
         }
+    }
+
+    /// Notes why no checkpoint was kept: the journal goes on, and what it drops then is lost to a start.
+    fn unmarked(&self, why: Option<String>) {
+        let mut unmarked = self.shared.unmarked.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*unmarked, &why) {
+            (None, Some(why)) => tracing::warn!(why, "no checkpoint is kept"),
+            (Some(_), None) => tracing::info!("checkpoints are kept again"),
+            _ => {}
+        }
+        *unmarked = why;
+        drop(unmarked);
+        let marked = u64::try_from(self.marked / 1_000).unwrap_or_default();
+        self.shared.counts.checkpoint.store(marked, Ordering::Relaxed);
     }
 
     /// Writes what the history has of the journal up to `position`, which is durable.
