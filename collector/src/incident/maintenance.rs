@@ -117,10 +117,11 @@ impl<'a> Scope<'a> {
                 _ => false,
             })
         };
-        let all_lines = |id: &str| {
-            let mut of_site = topology.lines_of(id).peekable();
-            of_site.peek().is_some() && of_site.all(|(line, _)| lines.contains(line.as_str()))
-        };
+        let mut by_site: BTreeMap<&str, bool> = BTreeMap::new();
+        for (id, line) in &topology.lines {
+            *by_site.entry(&line.site).or_insert(true) &= lines.contains(id.as_str());
+        }
+        let all_lines = |id: &str| by_site.get(id) == Some(&true);
         let within =
             topology.sites.iter().filter(|(id, site)| named(id, site.commune.as_ref()) || all_lines(id));
         let sites = within.map(|(id, _)| id.as_str()).collect();
