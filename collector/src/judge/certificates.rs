@@ -52,10 +52,23 @@ fn ending(
     let newest = seen.iter().map(|seen| seen.last).max()?;
     let recent = seen.iter().filter(|seen| newest - seen.last <= RECENT);
     let first = recent.min_by_key(|seen| (seen.ends, seen.first))?;
-    if first.ends - now >= SOON {
+    if first.ends.saturating_sub(now) >= SOON {
         return None;
     }
     let severity = if citizens && first.ends <= now { Severity::Critical } else { Severity::Warning };
-    let since = first.first.max(first.ends - SOON);
+    let since = first.first.max(first.ends.saturating_sub(SOON));
     Some(condition(root(), Kind::Certificate, severity, sites, since, vec![(Cause::Service, 1.0)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_ended_before_time_began_has_ended() {
+        let seen = Certificate { ends: i64::MIN, first: 5, last: 5, fresh: true };
+        let root = || Root { kind: RootKind::Service, id: "p".into(), name: "Cổng".into() };
+        let wrong = ending([seen].into_iter(), 10, root, [], true).unwrap();
+        assert_eq!((wrong.severity, wrong.since), (Severity::Critical, 5));
+    }
 }
