@@ -79,8 +79,6 @@ pub const BLIND: i64 = 1_000;
 pub const BLIND_GRACE: i64 = 2_000;
 /// Outcomes older than this when they come do not make misses: late evidence never pages.
 pub const LATE: i64 = 5_000;
-/// Interval of liveness packets, ms.
-pub const EVERY: i64 = 1_000;
 /// Length of a confirm train, ms.
 pub const TRAIN: i64 = 3_000;
 /// People leave this long before their office closes, ms: what falls silent then may have been switched off.
@@ -93,7 +91,7 @@ pub const BACK_BY: i64 = 15 * 60_000;
 pub enum Shows {
     /// It never answered, or nothing able to tell is heard.
     Unknown,
-    /// It answers.
+    /// It answers; or it left a fault that was not its own, and its silence is judged anew.
     Alive,
     /// It is judged silent; since the first missed send.
     Silent(i64),

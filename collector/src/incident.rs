@@ -48,6 +48,13 @@ pub struct Root {
     pub name: String,
 }
 
+impl Root {
+    /// The collector itself.
+    pub fn collector() -> Root {
+        Root { kind: RootKind::Collector, id: "collector".to_owned(), name: "collector".to_owned() }
+    }
+}
+
 /// What went wrong, as far as it shows from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

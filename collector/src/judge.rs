@@ -6,8 +6,7 @@
 //!                                                certificates ┘
 //! ```
 //!
-//! Pure, and a function of the outcomes, hardly of the order they come in: what was sent when decides, not what was heard
-//! first. Outcomes that come late never bring a condition about; they correct when it began. While an agent is not heard,
+//! Pure. What was sent when decides, not what was heard first. Outcomes that come late never bring a condition about; they correct when it began. While an agent is not heard,
 //! what it last told stands.
 
 mod certificates;

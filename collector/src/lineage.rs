@@ -11,13 +11,9 @@
 //! Days begin at midnight in Vietnam (UTC+7, no summer time). Pure: it answers from the present record, in which
 //! the past stands as `valid_to`, `successor` and `formerly`.
 
+use crate::topology::hours::{DAY_MS, VIETNAM_MS};
 use crate::topology::{Commune, Former, Id, Site, Topology};
 use std::collections::BTreeSet;
-
-/// Vietnam's time is ahead of UTC by so much.
-pub const AHEAD_MS: i64 = 7 * 3_600_000;
-/// Length of a day.
-pub const DAY_MS: i64 = 86_400_000;
 
 /// The past as a record tells it.
 #[derive(Clone, Copy, Debug)]
@@ -27,12 +23,12 @@ pub struct Lineage<'t>(&'t Topology);
 pub fn midnight(day: &str) -> Option<i64> {
     let date: jiff::civil::Date = day.parse().ok()?;
     let utc = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond();
-    Some(utc - AHEAD_MS)
+    Some(utc - VIETNAM_MS)
 }
 
 /// First moment of the day that `at` (UTC ms) lies in.
 pub fn day_of(at: i64) -> i64 {
-    (at + AHEAD_MS).div_euclid(DAY_MS) * DAY_MS - AHEAD_MS
+    (at + VIETNAM_MS).div_euclid(DAY_MS) * DAY_MS - VIETNAM_MS
 }
 
 /// Communes that ended and that nobody took over, with the moment they ended (UTC ms).

@@ -16,7 +16,7 @@ mod site;
 
 use haidang_probe::{check::Check, key};
 pub use hours::Hours;
-pub use network::{Ask, Carrier, HandOff, Line, Medium, Pin, Pop, Role};
+pub use network::{Ask, Carrier, EVERY_MS, HandOff, Line, Medium, Pin, Pop, Role};
 use serde::{Deserialize, Serialize};
 pub use service::{AskedBy, Feeder, Service, Shared};
 pub use site::{

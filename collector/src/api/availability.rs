@@ -78,7 +78,7 @@ pub(super) async fn availability(
     let to = asked.to.as_deref().map(instant).transpose()?.unwrap_or_else(|| console.parts.clock.utc_ms());
     let from = asked.from.as_deref().map(instant).transpose()?.unwrap_or(to - SPAN_MS);
     let step = asked.step.map(|seconds| i64::from(seconds.max(STEP_MIN)) * 1_000);
-    let wide = (to - from) / step.unwrap_or(crate::lineage::DAY_MS);
+    let wide = (to - from) / step.unwrap_or(crate::topology::hours::DAY_MS);
     if from >= to || wide > SHARES_MAX {
         let detail = format!("`from` must be before `to`, and at most {SHARES_MAX} steps apart");
         return Err(Problem::unprocessable(detail));

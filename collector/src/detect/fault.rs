@@ -45,8 +45,8 @@ pub struct Fault {
     pub judged: i64,
     /// Lines it silences, by index.
     pub lines: BTreeSet<usize>,
-    /// A member may still be found out to belong to it.
-    pub wide: bool,
+    /// It is at something that sites share: a member may still be found out to belong to it.
+    pub shared: bool,
     /// It is the agent that is silent; its lines live.
     pub is_agent: bool,
     /// How sure the root is.

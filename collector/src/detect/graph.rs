@@ -5,8 +5,7 @@
 //!          ▲our port  ▲its port, its core
 //! ```
 
-use super::EVERY;
-use crate::topology::{Hours, Id, Needs, OffOutsideHours, SiteKind, Topology};
+use crate::topology::{EVERY_MS, Hours, Id, Needs, OffOutsideHours, SiteKind, Topology};
 use haidang_probe::check::CheckId;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -184,7 +183,14 @@ impl Graph {
                     let nodes = vec![node, agent];
                     let site = Some(self.sites.len() - 1);
                     let unproved = nodes.clone();
-                    self.routes.push(Route { id: stream, line: None, site, nodes, unproved, every: EVERY });
+                    self.routes.push(Route {
+                        id: stream,
+                        line: None,
+                        site,
+                        nodes,
+                        unproved,
+                        every: EVERY_MS,
+                    });
                 }
             }
         }

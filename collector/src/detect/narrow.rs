@@ -57,7 +57,7 @@ impl Detector {
             let new = self.now - fault.judged <= JOIN && (fault.began - one.began).abs() <= SAME_CAUSE;
             let under = beneath(graph, &fault.at, one.line);
             let of_carrier = !matches!(fault.at, At::Feeder(_));
-            of_carrier && fault.wide && fault.cleared.is_none() && same_carrier && (new || under)
+            of_carrier && fault.shared && fault.cleared.is_none() && same_carrier && (new || under)
         };
         self.faults.iter().find(|(_, fault)| joins(fault)).map(|(id, _)| *id)
     }
@@ -100,7 +100,7 @@ impl Detector {
     /// Faults of single lines and sites of this carrier that began at that time and are new.
     fn narrow_faults(&self, graph: &Graph, carrier: usize, began: i64) -> Vec<FaultId> {
         let near = |fault: &Fault| {
-            !fault.wide
+            !fault.shared
                 && !fault.is_agent
                 && (fault.began - began).abs() <= SAME_CAUSE
                 && self.now - fault.judged <= JOIN

@@ -40,6 +40,12 @@ pub struct Habit {
 }
 
 impl Habit {
+    /// That of a site which was off in all its nights.
+    #[cfg(test)]
+    pub fn used_to_nights() -> Habit {
+        Habit { off: [true; NIGHTS].into(), night: 0 }
+    }
+
     fn is_off_at_night(&self) -> bool {
         self.off.iter().filter(|off| **off).count() * 2 > NIGHTS
     }
@@ -123,7 +129,7 @@ impl Detector {
                 Shows::Off(since) => (true, self.expected_since(graph, line, since)),
                 _ => (false, silent),
             };
-            let above = self.faults.iter().find(|(_, fault)| fault.wide && beneath(graph, &fault.at, line));
+            let above = self.faults.iter().find(|(_, fault)| fault.shared && beneath(graph, &fault.at, line));
             if let Some((id, is_silent)) = above.map(|(id, fault)| (*id, fault.cleared.is_none())) {
                 if is_silent {
                     self.join(id, Ready { line, began });
@@ -203,7 +209,7 @@ impl Detector {
     }
 
     fn in_wide_fault(&self, line: usize) -> bool {
-        self.faults.values().any(|fault| fault.wide && fault.lines.contains(&line))
+        self.faults.values().any(|fault| fault.shared && fault.lines.contains(&line))
     }
 
     /// The hours of a site that may be off outside them.

@@ -108,7 +108,7 @@ impl Detector {
     fn known_silent(&self, graph: &Graph, wide: &Wide, at: &At) -> bool {
         let above = |at: &At| wide.above.iter().any(|node| *at == At::Node(graph.nodes[*node].clone()));
         let returning = |fault: &Fault| fault.cleared.is_none_or(|cleared| self.now - cleared <= HOLD_DOWN);
-        self.faults.values().filter(|fault| fault.wide).any(|fault| {
+        self.faults.values().filter(|fault| fault.shared).any(|fault| {
             (fault.at == *at && fault.cleared.is_none()) || (above(&fault.at) && returning(fault))
         })
     }
@@ -159,7 +159,7 @@ impl Detector {
     /// Enters a fault; narrower ones that began with it become part of it. A wide root that is not over yet
     /// falls again, and is no second fault.
     pub(super) fn enter_over(&mut self, graph: &Graph, mut fault: Fault) -> Vec<Change> {
-        let same = self.faults.iter().find(|(_, live)| fault.wide && live.at == fault.at);
+        let same = self.faults.iter().find(|(_, live)| fault.shared && live.at == fault.at);
         if let Some(id) = same.map(|(id, _)| *id) {
             return vec![self.revive(graph, id, fault)];
         }
@@ -243,7 +243,7 @@ impl Detector {
         at: At,
         began: i64,
         lines: BTreeSet<usize>,
-        wide: bool,
+        shared: bool,
         witness: Witness,
     ) -> Fault {
         Fault {
@@ -252,7 +252,7 @@ impl Detector {
             fell: began,
             judged: self.now,
             lines,
-            wide,
+            shared,
             is_agent: false,
             witness,
             doubtful: false,

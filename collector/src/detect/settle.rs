@@ -91,7 +91,7 @@ impl Detector {
         let again = self.relapse(graph, fault);
         self.recognise(graph, fault);
         self.correct(graph, fault);
-        if !fault.wide {
+        if !fault.shared {
             fault.flaps = fault
                 .lines
                 .iter()
@@ -125,7 +125,7 @@ impl Detector {
                 fell = Some(fell.map_or(began, |fell| fell.min(began)));
             }
         }
-        let by_itself = !fault.wide || matches!(fault.at, At::Group { .. } | At::Feeder(_));
+        let by_itself = !fault.shared || matches!(fault.at, At::Group { .. } | At::Feeder(_));
         let lives = fault.lines.iter().any(|line| self.lines[*line] == Shows::Alive);
         if !by_itself || fault.cleared.is_none() || lives {
             return false;
@@ -182,7 +182,7 @@ impl Detector {
         let lines = fault.lines.iter().map(|line| self.ok[graph.lines[*line].node]);
         let replies: Vec<i64> = lines.filter(|ok| *ok > fault.judged).collect();
         let share = replies.len() * 5 >= fault.lines.len() && replies.len() >= fault.lines.len().min(2);
-        let enough = share || !fault.wide;
+        let enough = share || !fault.shared;
         let own = self.own_reply(graph, fault).filter(|ok| *ok > fault.judged);
         if own.is_none() && (replies.is_empty() || !enough) {
             return None;
@@ -204,18 +204,18 @@ impl Detector {
         let named = !matches!(fault.at, At::Group { .. });
         let cleared = fault.cleared.unwrap_or(now);
         let rests = |line: &usize| {
-            fault.wide
+            fault.shared
                 && held
                 && self.ok[graph.lines[*line].node] < cleared
                 && self.closed(graph, *line, cleared)
         };
         // It came back with the root, which answers others still: this silence is its own.
         let fell_alone = |line: usize, began: i64| {
-            fault.wide && began > cleared && self.lives(&graph.lines[line].above, began)
+            fault.shared && began > cleared && self.lives(&graph.lines[line].above, began)
         };
         let leaves = |line: &usize| match self.lines[*line] {
             // The root is silent still, and this line answers steadily: the root is not its.
-            Shows::Alive => fault.wide && fault.cleared.is_none(),
+            Shows::Alive => fault.shared && fault.cleared.is_none(),
             Shows::Silent(_) if rests(line) => true,
             Shows::Silent(began) if named && fell_alone(*line, began) => true,
             Shows::Silent(_) => held && many && named && now - self.ok[graph.lines[*line].node] > HOLD_DOWN,
@@ -237,7 +237,7 @@ impl Detector {
         if !fault.is_agent {
             self.silence_lines(graph, &fault.lines, fault.began);
         }
-        if !fault.wide {
+        if !fault.shared {
             fault.lines.iter().for_each(|line| self.falls.fell(*line, fault.began));
         }
         self.faults.insert(id, fault);

@@ -142,8 +142,7 @@ impl Stream {
             self.miss(due, now);
             self.due = Some(due + every);
         }
-        while let Some((_, sent)) = self.pending.front().copied().filter(|(_, sent)| now - sent > patience)
-        {
+        while let Some((_, sent)) = self.pending.front().copied().filter(|(_, sent)| now - sent > patience) {
             self.pending.pop_front();
             self.miss(sent, now);
         }

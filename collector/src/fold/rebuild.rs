@@ -82,7 +82,10 @@ fn begin<D: Disk + Clone>(record: &mut Record<D>, reached: Option<u64>) -> Resul
         return Ok((position, watch));
     }
     if first > 0 {
-        tracing::warn!(first, "the journal lost its start and has no checkpoint that reads: what it knew is lost");
+        tracing::warn!(
+            first,
+            "the journal lost its start and has no checkpoint that reads: what it knew is lost"
+        );
     }
     Ok((first, Watch::new()))
 }

@@ -6,8 +6,8 @@
 
 use super::Turn;
 use crate::{
-    lineage::{DAY_MS, Lineage, day_of},
-    topology::{Id, Topology},
+    lineage::{Lineage, day_of},
+    topology::{Id, Topology, hours::DAY_MS},
     watch::Verdict,
 };
 use std::collections::{BTreeMap, BTreeSet};

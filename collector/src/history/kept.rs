@@ -11,8 +11,7 @@
 use super::availability::{Question, Share, Written, shares};
 use super::{KEPT_DAYS, Recorder, Row, Turn};
 use crate::entry::Entry;
-use crate::lineage::DAY_MS;
-use crate::topology::{Id, Topology};
+use crate::topology::{Id, Topology, hours::DAY_MS};
 use crate::watch::{Effect, Verdict, Watch};
 use rusqlite::{Connection, ErrorCode, params};
 use std::collections::{BTreeMap, BTreeSet};

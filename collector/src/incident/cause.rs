@@ -37,6 +37,11 @@ pub fn of(fault: &Fault, asked: bool) -> Causes {
             Node::Agent(_) => &[AGENT, POWER, EQUIPMENT],
         },
     };
+    weighed(weights)
+}
+
+/// Causes by relative weight, most likely first as given.
+pub(super) fn weighed(weights: &[(Cause, f64)]) -> Causes {
     let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
     let candidates =
         weights.iter().map(|(cause, weight)| Candidate { cause: *cause, probability: weight / sum });
@@ -55,7 +60,7 @@ mod tests {
             fell: 0,
             judged: 0,
             lines: BTreeSet::new(),
-            wide: false,
+            shared: false,
             is_agent: false,
             witness,
             doubtful: false,

@@ -9,9 +9,10 @@
 //! incident. One that a person closed stays closed until it has been gone for its quiet.
 
 use super::{
-    Candidate, Cause, Causes, Impact, Kind, Root, RootKind, Severity, State,
+    Cause, Impact, Kind, Root, RootKind, Severity, State, cause,
     ledger::{Ledger, View, blank, close, note},
     paging,
+    reading::is_rehearsed,
 };
 use crate::topology::Id;
 use serde::{Deserialize, Serialize};
@@ -98,9 +99,8 @@ impl Ledger {
         incident.severity = condition.severity;
         incident.sites.clone_from(&condition.sites);
         incident.began = if is_new { condition.since } else { incident.began.min(condition.since) };
-        incident.cause = causes(&condition.causes);
-        let real = |id: &Id| view.topology.sites.get(id).is_some_and(|site| !site.rehearsal);
-        incident.rehearsal = !incident.sites.is_empty() && !incident.sites.keys().any(real);
+        incident.cause = cause::weighed(&condition.causes);
+        incident.rehearsal = is_rehearsed(view, &incident.sites);
         if is_new {
             note(incident, now, "noticed", Some(condition.root.name.clone()), None);
         }
@@ -134,14 +134,6 @@ impl Ledger {
         }
         (first || over).then_some(id)
     }
-}
-
-/// Causes by relative weight, most likely first as given.
-pub(super) fn causes(weights: &[(Cause, f64)]) -> Causes {
-    let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
-    let candidates =
-        weights.iter().map(|(cause, weight)| Candidate { cause: *cause, probability: weight / sum });
-    Causes { settled: false, candidates: candidates.collect() }
 }
 
 #[cfg(test)]

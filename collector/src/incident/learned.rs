@@ -1,9 +1,9 @@
 //! What late evidence adds to an incident: it supersedes what silence alone left open, and says why.
 
 use super::{
-    Cause, Incident, Kind, Root, RootKind, Witness,
-    condition::causes,
+    Cause, Incident, Kind, Root, RootKind, Witness, cause,
     ledger::{Ledger, View, note},
+    reading::EVIDENCE_KEPT,
 };
 use crate::topology::Id;
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,7 @@ impl Learned {
         if let Some(kind) = self.kind.filter(|_| incident.kind != Kind::Flapping) {
             incident.kind = kind;
         }
-        incident.cause = causes(&self.causes);
+        incident.cause = cause::weighed(&self.causes);
         incident.cause.settled = true;
     }
 }
@@ -50,6 +50,8 @@ impl Ledger {
         }
         let site = before.sites.keys().next().cloned().unwrap_or_default();
         let kind = if learned.lived { "answer" } else { "silence" };
+        // The last word on the cause has its place, however much was seen before.
+        incident.evidence.truncate(EVIDENCE_KEPT - 1);
         incident.evidence.push(Witness {
             at: before.began,
             stream: "agent".to_owned(),

@@ -268,7 +268,7 @@ impl Ledger {
     /// The next incident's id. Numbers of a day begin anew after one of another day, which a clock that was wrong
     /// may have named: those that are taken are passed over.
     pub(super) fn name(&mut self, now: i64) -> Id {
-        let day = (now + hours::VIETNAM_MS).div_euclid(86_400_000);
+        let day = hours::day_of(now);
         let mut number = if self.last.0 == day { self.last.1 } else { 0 };
         loop {
             number += 1;

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// Longest gate of a warning, ms.
 pub(super) const WARNING_GATE: i64 = 10_000;
 /// Pieces of evidence kept with an incident.
-const EVIDENCE_KEPT: usize = 64;
+pub(super) const EVIDENCE_KEPT: usize = 64;
 
 /// What each site suffers from the fault's lines.
 pub(super) fn suffering(view: &View, fault: &Fault) -> BTreeMap<Id, Impact> {
@@ -25,7 +25,7 @@ pub(super) fn suffering(view: &View, fault: &Fault) -> BTreeMap<Id, Impact> {
         let other_lives =
             |other: &usize| !fault.lines.contains(other) && view.detector.shows(*other) == Shows::Alive;
         let works = !site.all_of && site.lines.iter().any(other_lives);
-        let impact = match (works, fault.wide) {
+        let impact = match (works, fault.shared) {
             (true, _) => Impact::Degraded,
             (false, true) => Impact::Affected,
             (false, false) => Impact::Down,
@@ -51,8 +51,13 @@ pub(super) fn single_gate(view: &View, sites: &BTreeMap<Id, Impact>) -> i64 {
 
 /// Whether only rehearsal sites are touched.
 pub(super) fn rehearsal(view: &View, fault: &Fault, sites: &BTreeMap<Id, Impact>) -> bool {
+    !matches!(fault.at, At::Node(Node::Core)) && is_rehearsed(view, sites)
+}
+
+/// Whether there are sites, and all of them are of the rehearsal.
+pub(super) fn is_rehearsed(view: &View, sites: &BTreeMap<Id, Impact>) -> bool {
     let real = |id: &Id| view.topology.sites.get(id).is_some_and(|site| !site.rehearsal);
-    !matches!(fault.at, At::Node(Node::Core)) && !sites.keys().any(real)
+    !sites.is_empty() && !sites.keys().any(real)
 }
 
 /// What a fault looks like.
@@ -90,7 +95,7 @@ pub(super) fn root_of(view: &View, fault: &Fault) -> Root {
             Root { kind: RootKind::Group, id: format!("{carrier}:{first}"), name: name.clone() }
         }
         At::Feeder(id) => named(RootKind::Group, id, t.feeders.get(id).map(|x| &x.name)),
-        At::Node(Node::Core) => named(RootKind::Collector, &"collector".to_owned(), None),
+        At::Node(Node::Core) => Root::collector(),
         At::Node(Node::HandOff(id)) => named(RootKind::HandOff, id, t.hand_offs.get(id).map(|x| &x.name)),
         At::Node(Node::Carrier(id)) => named(RootKind::Carrier, id, t.carriers.get(id).map(|x| &x.name)),
         At::Node(Node::Pop(id)) => named(RootKind::Pop, id, t.pops.get(id).map(|x| &x.name)),

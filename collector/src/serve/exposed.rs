@@ -57,7 +57,11 @@ impl Collector for Exposed {
         let gauges = [
             ("fold_seq", "Position of the last entry folded", self.fold.read(Watch::seq)),
             ("journal_bytes", "Size of the evidence journal", read(&fold.bytes)),
-            ("checkpoint_seconds", "Unix time of the last checkpoint a start may begin at", read(&fold.checkpoint)),
+            (
+                "checkpoint_seconds",
+                "Unix time of the last checkpoint a start may begin at",
+                read(&fold.checkpoint),
+            ),
             ("store_series", "Series held", store.series as u64),
             ("store_head_bytes", "Size of samples in memory, not sealed yet", store.head as u64),
             ("store_sealed_bytes", "Size of sealed samples on disk", store.sealed),

@@ -12,6 +12,7 @@
 
 use super::record::Definition;
 use super::stream::{Sample, Stream, Taken};
+pub(super) use crate::topology::hours::DAY_MS;
 use haidang_probe::{check::CheckId, metric::Metric};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -19,8 +20,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub(super) const WINDOW_MS: i64 = 3_600_000;
 /// Groups of series sealed in turn.
 pub(super) const GROUPS: u8 = 4;
-/// Length of a day, ms.
-pub(super) const DAY_MS: i64 = 86_400_000;
 
 /// The group of a series.
 pub(super) fn group_of(id: u32) -> u8 {

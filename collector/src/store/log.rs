@@ -132,7 +132,10 @@ fn append(journal: &mut Journal<Files>, octets: &[u8], too_long: &mut u64) -> Re
     let mut appended = journal.append(octets);
     if matches!(appended, Err(Error::TooLong { .. })) {
         *too_long += 1;
-        tracing::warn!(octets = octets.len(), "a record of samples is too long for the journal and is dropped");
+        tracing::warn!(
+            octets = octets.len(),
+            "a record of samples is too long for the journal and is dropped"
+        );
         appended = journal.append(&Record::Samples { fresh: Vec::new(), samples: Vec::new() }.encode(0));
     }
     appended.map(drop)
@@ -160,10 +163,12 @@ mod tests {
         log.write(0, vec![vec![0; RECORD as usize + 1], record.clone()]).unwrap();
         assert_eq!((log.next().unwrap(), log.too_long(), log.waiting()), (2, 1, 0));
         let mut held = Vec::new();
-        log.read(|item| held.extend(match item {
-            Held::Record { octets, .. } => Record::decode(&octets),
-            Held::Damage => None,
-        }))
+        log.read(|item| {
+            held.extend(match item {
+                Held::Record { octets, .. } => Record::decode(&octets),
+                Held::Damage => None,
+            });
+        })
         .unwrap();
         let empty = Record::Samples { fresh: Vec::new(), samples: Vec::new() };
         assert_eq!(held, [(0, empty), (7, Record::Sealed { group: 2 })]);

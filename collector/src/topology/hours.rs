@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 /// Offset of Asia/Ho_Chi_Minh from UTC, ms.
 pub const VIETNAM_MS: i64 = 7 * 3_600_000;
 const MINUTE_MS: i64 = 60_000;
-const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
+/// Length of a day, ms.
+pub const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 /// Days looked at for the next or last change: every day of the week, and the same day a week on.
 const DAYS: i64 = 8;
 
@@ -89,7 +90,8 @@ pub fn day(at: i64) -> String {
     local.chars().take(10).filter(char::is_ascii_digit).collect()
 }
 
-fn day_of(at: i64) -> i64 {
+/// The local day of `at`, counted from 1970.
+pub fn day_of(at: i64) -> i64 {
     (at + VIETNAM_MS).div_euclid(DAY_MS)
 }
 

@@ -105,8 +105,9 @@ pub enum Medium {
     Other,
 }
 
-/// Interval of liveness packets on a line, and on a metered one, ms.
-const EVERY_MS: i64 = 1_000;
+/// Interval of liveness packets, ms.
+pub const EVERY_MS: i64 = 1_000;
+/// Interval of those on a metered line, ms.
 const EVERY_METERED_MS: i64 = 60_000;
 
 impl Line {

@@ -112,8 +112,7 @@ impl Watch {
         };
         let ours = wrong.iter().find(|one| same(one) >= OURS && same(one) * 2 > self.clocks.len());
         if let Some((_, clock)) = ours {
-            let root = Root { kind: RootKind::Collector, id: "collector".into(), name: "collector".into() };
-            return vec![wrong_clock(root, BTreeMap::new(), clock.since())];
+            return vec![wrong_clock(Root::collector(), BTreeMap::new(), clock.since())];
         }
         let agent = |(agent, clock): &(&Id, &Skew)| {
             let name = self.topology.sites.get(*agent)?.name.clone();

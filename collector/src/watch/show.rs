@@ -22,7 +22,7 @@ pub fn verdicts(graph: &Graph, detector: &Detector) -> (Vec<Since>, Vec<Since>) 
     for fault in detector.faults().values() {
         let blinded = fault.at == At::Node(Node::Core);
         let into = if blinded { &mut blind } else { &mut from_above };
-        if fault.wide {
+        if fault.shared {
             into.extend(fault.lines.iter().copied());
         }
     }

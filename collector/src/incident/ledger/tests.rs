@@ -38,7 +38,7 @@ fn fault(at: At, began: i64) -> Fault {
         fell: began,
         judged: began,
         lines: BTreeSet::new(),
-        wide: false,
+        shared: false,
         is_agent: false,
         witness: Witness::Open,
         doubtful: false,
