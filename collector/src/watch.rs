@@ -78,7 +78,7 @@ pub struct Since {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Finding {
     /// `never-answered`, `agent-never-heard`, `not-permitted`, `check-failing`, `unproved-uplink`,
-    /// `record-doubtful`, `plan-not-taken`, `plan-refused`, `no-successor`.
+    /// `one-path`, `record-doubtful`, `plan-not-taken`, `plan-refused`, `no-successor`.
     pub kind: String,
     /// What it is about: an id of the record, or `site/check name`.
     pub subject: String,
@@ -266,19 +266,20 @@ impl Watch {
 
     fn configure(&mut self, topology: &Topology, effects: &mut Vec<Effect>) {
         let graph = Graph::of(topology);
-        self.detector = self.detector.moved(&self.graph, &graph);
         // A renamed site is what it was.
         let lineage = Lineage::of(topology);
-        let before = |id: &Id| lineage.ids(id).into_iter().find(|id| self.graph.site(id).is_some());
-        let kept = |id: &Id| match self.graph.site(id) {
-            Some(_) => self.site(id),
-            None => before(id).map_or(Since::UNKNOWN, |before| self.site(&before)),
-        };
+        let before = |id: &str| lineage.ids(id).iter().find_map(|id| self.graph.site(id));
+        let was = |id: &str| self.graph.site(id).or_else(|| before(id));
+        let kept = |id: &Id| was(id).and_then(|site| self.sites.get(site)).copied().unwrap_or(Since::UNKNOWN);
         let sites: Vec<Since> = graph.sites.iter().map(|site| kept(&site.id)).collect();
+        let detector = self.detector.moved(&self.graph, &graph, was);
         let lines: Vec<Since> = graph.lines.iter().map(|line| self.line(&line.id)).collect();
-        (self.sites, self.line_verdicts) = (sites, lines);
+        (self.detector, self.sites, self.line_verdicts) = (detector, sites, lines);
         self.judges.configure(topology);
         self.taking.configure(topology);
+        self.gaps.configure(topology);
+        self.spools.configure(topology, self.detector.now());
+        self.clocks.retain(|site, _| topology.sites.contains_key(site));
         self.lines = Lines::default();
         self.topology = topology.clone();
         self.graph = graph;

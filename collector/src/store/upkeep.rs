@@ -149,7 +149,12 @@ impl Store {
         // A window begun on a day may end on the next.
         let first = day_of(now - self.limits.keep_ms - WINDOW_MS);
         let gone = self.shelf.drop_before(first)?;
-        let forgotten = self.ring().head.forget(first);
+        let forgotten = {
+            let mut ring = self.ring();
+            // Agents not heard for a day; the next of theirs is due anyhow.
+            ring.delays.retain(|_, told| (0..DAY_MS).contains(&(now - *told)));
+            ring.head.forget(first)
+        };
         self.shelf.forget_series(&forgotten)?;
         Ok(gone)
     }

@@ -114,6 +114,11 @@ impl Gaps {
         }
     }
 
+    /// Another record: what it no longer has is forgotten.
+    pub fn configure(&mut self, topology: &Topology) {
+        self.boots.retain(|site, _| topology.sites.contains_key(site));
+    }
+
     /// Moves all times back by `by`, ms.
     pub fn rewind(&mut self, by: i64) {
         self.boots.values_mut().for_each(|boot| boot.heard -= by);

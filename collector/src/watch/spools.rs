@@ -8,7 +8,7 @@
 //! A spool id is the agent's own to draw, anew when its directory is lost. It may have [`SPOOLS`]; one more
 //! takes the place of one not heard for [`QUIET_MS`], and is refused when there is none.
 
-use crate::topology::Id;
+use crate::topology::{Id, Topology};
 use haidang_probe::batch::Ranges;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -41,6 +41,12 @@ pub enum Beyond {
 }
 
 impl Spools {
+    /// Another record: the agent of a site that it no longer has is forgotten once it is quiet for [`QUIET_MS`].
+    pub fn configure(&mut self, topology: &Topology, now: i64) {
+        let lately = |spool: &Spool| now.saturating_sub(spool.heard) < QUIET_MS;
+        self.agents.retain(|agent, spools| topology.sites.contains_key(agent) || spools.values().any(lately));
+    }
+
     /// Moves all times back by `by`, ms.
     pub fn rewind(&mut self, by: i64) {
         self.agents.values_mut().flat_map(BTreeMap::values_mut).for_each(|spool| spool.heard -= by);
@@ -144,6 +150,15 @@ mod tests {
         spools.rewind(10 * QUIET_MS);
         assert_eq!(spools.standing("a"), Some((63 - 10 * QUIET_MS, 0)));
         assert_eq!(spools.receive("a", 1_000, 0, -8 * QUIET_MS), Ok(true));
+    }
+
+    #[test]
+    fn an_agent_that_left_the_record_is_forgotten_once_its_repeats_cannot_come() {
+        let mut spools = full();
+        spools.configure(&Topology::default(), QUIET_MS);
+        assert!(spools.standing("a").is_some());
+        spools.configure(&Topology::default(), QUIET_MS + SPOOLS as i64);
+        assert_eq!(spools.standing("a"), None);
     }
 
     #[test]
