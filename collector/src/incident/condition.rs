@@ -11,6 +11,7 @@
 use super::{
     Cause, Impact, Kind, Root, RootKind, Severity, State, cause,
     ledger::{Ledger, View, blank, close, note},
+    maintenance::Current,
     paging,
     reading::is_rehearsed,
 };
@@ -61,9 +62,10 @@ impl Ledger {
         let now = view.detector.now();
         let mut revised = BTreeSet::new();
         let mut held = BTreeSet::new();
+        let planned = view.windows.current(view.topology, now);
         for condition in holding {
             let key = (condition.root.kind, condition.root.id.clone(), condition.kind);
-            revised.extend(self.hold(view, &key, condition, now));
+            revised.extend(self.hold(view, &planned, &key, condition));
             held.insert(key);
         }
         for key in self.by_condition.keys().filter(|key| !held.contains(*key)).cloned().collect::<Vec<_>>() {
@@ -72,7 +74,8 @@ impl Ledger {
         revised
     }
 
-    fn hold(&mut self, view: &View, key: &Key, condition: &Condition, now: i64) -> Option<Id> {
+    fn hold(&mut self, view: &View, planned: &[Current], key: &Key, condition: &Condition) -> Option<Id> {
+        let now = view.detector.now();
         if !self.by_condition.contains_key(key) {
             let id = self.name(now);
             self.incidents.insert(id.clone(), blank(&id, now));
@@ -104,7 +107,7 @@ impl Ledger {
         if is_new {
             note(incident, now, "noticed", Some(condition.root.name.clone()), None);
         }
-        paging::mark(view, incident, &[]);
+        paging::mark(view, planned, incident, &[]);
         if now - live.since >= live.gate_ms && paging::waits(view, incident) {
             paging::open(view, incident);
         }

@@ -233,11 +233,15 @@ impl Ledger {
     /// Marks live incidents that planned work explains.
     fn mark_planned(&mut self, view: &View) -> Vec<Id> {
         let mut marked = Vec::new();
+        if self.by_fault.is_empty() {
+            return marked;
+        }
+        let planned = view.windows.current(view.topology, view.detector.now());
         for (fault, id) in &self.by_fault {
             let Some(incident) = self.incidents.get_mut(id) else { continue };
             let lines = view.detector.faults().get(fault).map(|fault| ids(view.graph, &fault.lines));
             let before = incident.maintenance.clone();
-            paging::mark(view, incident, &lines.unwrap_or_default());
+            paging::mark(view, &planned, incident, &lines.unwrap_or_default());
             if incident.maintenance != before {
                 incident.revision += 1;
                 marked.push(id.clone());

@@ -37,6 +37,13 @@ pub struct Covered {
     pub lines: BTreeMap<Id, i64>,
 }
 
+/// A window that explains trouble now.
+pub struct Current<'a> {
+    /// The window.
+    pub window: &'a Maintenance,
+    scope: Scope<'a>,
+}
+
 /// What one window names, down to lines and sites.
 struct Scope<'a> {
     sites: BTreeSet<&'a str>,
@@ -85,23 +92,22 @@ impl Windows {
         covered
     }
 
-    /// The window that explains trouble with this root at `now`, by itself: it names the root, or everything that
-    /// suffers is within it. `lines` are those silenced, where lines are.
-    pub fn explaining(
-        &self,
-        topology: &Topology,
-        now: i64,
-        root: &Root,
-        sites: &BTreeMap<Id, Impact>,
-        lines: &[&str],
-    ) -> Option<&Maintenance> {
-        let current = self.0.values().filter(|window| window.from <= now && now < window.to + OVERRUN);
-        current.filter(|window| window.from < window.to).find(|window| {
-            let scope = Scope::of(topology, &window.items);
-            let of_lines = !lines.is_empty() && lines.iter().all(|line| scope.lines.contains(line));
-            let of_sites = !sites.is_empty() && sites.keys().all(|site| scope.sites.contains(site.as_str()));
-            scope.names(root, &window.items) || of_lines || of_sites
-        })
+    /// The windows that explain trouble at `now`, by id. What each names is looked up once, for all incidents.
+    pub fn current<'a>(&'a self, topology: &'a Topology, now: i64) -> Vec<Current<'a>> {
+        let lasts = |window: &&Maintenance| window.from <= now && now < window.to + OVERRUN;
+        let current = self.0.values().filter(lasts).filter(|window| window.from < window.to);
+        current.map(|window| Current { window, scope: Scope::of(topology, &window.items) }).collect()
+    }
+}
+
+impl Current<'_> {
+    /// Whether it explains trouble with this root by itself: it names the root, or everything that suffers is within
+    /// it. `lines` are those silenced, where lines are.
+    pub fn explains(&self, root: &Root, sites: &BTreeMap<Id, Impact>, lines: &[&str]) -> bool {
+        let Current { window, scope } = self;
+        let of_lines = !lines.is_empty() && lines.iter().all(|line| scope.lines.contains(line));
+        let of_sites = !sites.is_empty() && sites.keys().all(|site| scope.sites.contains(site.as_str()));
+        scope.names(root, &window.items) || of_lines || of_sites
     }
 }
 
@@ -202,7 +208,7 @@ mod tests {
         let mut windows = Windows::default();
         windows.say(window);
         let sites = sites.iter().map(|site| (site.to_string(), Impact::Down)).collect();
-        windows.explaining(&record(), now, root, &sites, &[]).is_some()
+        windows.current(&record(), now).iter().any(|current| current.explains(root, &sites, &[]))
     }
 
     #[test]
@@ -235,9 +241,7 @@ mod tests {
         windows.say(&window("1", ItemKind::Site, "a", 10, 20));
         windows.say(&Maintenance { at: 5, to: 5, ..window("1", ItemKind::Site, "a", 10, 20) });
         assert_eq!((windows.all()["1"].to, windows.live(6)), (5, 0));
-        assert!(
-            windows.explaining(&record(), 12, &root(RootKind::Site, "a"), &BTreeMap::new(), &[]).is_none()
-        );
+        assert!(windows.current(&record(), 12).is_empty());
         for number in 0..=LIVE_MAX {
             windows.say(&Maintenance { at: 6, ..window(&format!("w{number}"), ItemKind::Site, "a", 10, 20) });
         }

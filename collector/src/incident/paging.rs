@@ -9,13 +9,13 @@
 //!
 //! One that opened before its work was announced stays open; if it had not paged, planned work holds that back.
 
-use super::{Incident, RootKind, Severity, State, ledger::View, ledger::note};
+use super::{Incident, RootKind, Severity, State, ledger::View, ledger::note, maintenance::Current};
 
 /// Marks an incident with the window of planned work that explains it now, or takes the mark away.
-pub(super) fn mark(view: &View, incident: &mut Incident, lines: &[&str]) {
+pub(super) fn mark(view: &View, planned: &[Current], incident: &mut Incident, lines: &[&str]) {
     let now = view.detector.now();
-    let window = view.windows.explaining(view.topology, now, &incident.root, &incident.sites, lines);
-    let window = window.map(|window| window.id.clone());
+    let explains = |current: &&Current| current.explains(&incident.root, &incident.sites, lines);
+    let window = planned.iter().find(explains).map(|current| current.window.id.clone());
     if incident.maintenance == window {
         return;
     }
