@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! configuration, agents.yml ─▶ record, roster ─▶ fold ─▶ liveness ─▶ ports
-//!          ▲ a change of either: both are read anew; what is wrong stays out, and the last good one stays
+//!          ▲ a change of either: both are read anew; what is wrong stays out, and the last good one stays.
+//!            Each counts for itself: who is revoked is out also while the configuration is wrong
 //! end:  ports (DRAIN) ─▶ liveness ─▶ fold with a checkpoint ─▶ store
 //! ```
 
@@ -26,9 +27,10 @@ use haidang_daemon::clock::Clock;
 use haidang_daemon::listen::{ListenError, Listener};
 use haidang_daemon::metrics::Metrics;
 use haidang_daemon::reload::{Digest, Reading, Reload, steadily};
-use haidang_daemon::room::{make_private, make_room};
+use haidang_daemon::room::make_room;
 use haidang_daemon::serve::{self, Counts, Health, Limits};
 use haidang_daemon::stop::Stop;
+use haidang_daemon::yaml::places;
 use hyper_util::service::TowerToHyperService;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -47,6 +49,9 @@ const AGENT_CONNECTIONS: usize = 16 * IN_HAND;
 const OWN_FILES: usize = 128;
 /// Time for answers under way at the end, within the two seconds an orderly stop may take.
 const DRAIN: Duration = Duration::from_secs(1);
+
+/// After a change the fold refused for a passing reason (its journal is full, its queue too), it is read again.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// What `/readyz` adds: that there is a fault, not what it says.
 const NOT_TAKEN: &str = "the changed configuration is not taken over; `haidang-collector check` says why";
@@ -113,7 +118,6 @@ pub enum ServeError {
 /// Runs a collector until `stop`. Needs a tokio runtime.
 pub async fn run(place: &Place, clock: Clock, stop: Stop) -> Result<(), ServeError> {
     let files = (CONSOLE_CONNECTIONS + AGENT_CONNECTIONS + OWN_FILES) as u64;
-    make_private();
     let allowed = make_room(files);
     if allowed < files {
         tracing::warn!(
@@ -130,13 +134,16 @@ pub async fn run(place: &Place, clock: Clock, stop: Stop) -> Result<(), ServeErr
     let mut agent_changes = Reload::start(&data.join(FILE)).map_err(system("watch the agents' file"))?;
     let (read, digest) = steadily(&place.config, || read(place));
     let collector = Collector::start(place, read?, digest, clock, &stop).await?;
+    let mut next = Next::Change;
     loop {
         tokio::select! {
             () = stop.wait() => break,
-            () = config_changes.changed() => collector.reread(place).await,
-            () = agent_changes.changed() => collector.reread(place).await,
+            () = config_changes.changed() => {}
+            () = agent_changes.changed() => {}
+            () = tokio::time::sleep(RETRY), if next == Next::Retry => {}
             () = collector.fold.ended() => return Err(ServeError::BrokeDown),
         }
+        next = collector.reread(place, next).await;
     }
     collector.end().await;
     Ok(())
@@ -149,6 +156,15 @@ fn read(place: &Place) -> Result<(Config, Roster), ServeError> {
     registry.assign(&mut config.topology);
     let roster = registry.roster(&config.topology);
     Ok((config, roster))
+}
+
+/// What the files are read again for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// Another edit.
+    Change,
+    /// Nothing: what they say was refused, and may be taken a little later.
+    Retry,
 }
 
 struct Collector {
@@ -244,37 +260,61 @@ impl Collector {
         })
     }
 
-    /// Takes over what the files say now; when they are wrong, or the journal refuses, the last good stays.
-    async fn reread(&self, place: &Place) {
+    /// Takes over what the files say now; what is wrong, or the journal refuses, stays as it was.
+    async fn reread(&self, place: &Place, last: Next) -> Next {
         let now = self.clock.utc_ms();
-        let (read, digest) = steadily(&place.config, || read(place));
-        let taken = match read {
-            Ok((config, roster)) => {
-                self.apply(now, config, roster).await.map_err(|refused| refused.to_string())
-            }
-            Err(error) => Err(error.to_string()),
+        let (read, digest) = steadily(&place.config, || config::load(&place.config));
+        let registry = match Registry::read(&place.data) {
+            Ok(registry) => registry,
+            Err(RegistryError::Fault(fault)) => return self.not_taken(&places(&[fault]), Next::Change),
+            Err(error) => return self.not_taken(&error.to_string(), Next::Change),
         };
-        match taken {
-            Ok(()) => {
-                tracing::info!("configuration taken over");
-                self.reading.good(digest, now);
+        let wrong = read.as_ref().err().map(|faults| places(faults));
+        let record = match read {
+            Ok(config) => self.may_change(config),
+            // A broken file must not keep a stolen secret in: the agents' file is judged by the record in use.
+            Err(_) => self.fold.read(|watch| watch.topology().clone()),
+        };
+        if let Err(refused) = self.apply(now, record, &registry).await {
+            if last == Next::Retry {
+                tracing::debug!(%refused, "still not taken over");
+                return Next::Retry;
             }
-            Err(why) => {
-                tracing::warn!(why, "the changed configuration is not taken over");
-                self.reading.bad();
-            }
+            return self.not_taken(&refused.to_string(), Next::Retry);
         }
+        if let Some(wrong) = wrong {
+            return self.not_taken(&wrong, Next::Change);
+        }
+        tracing::info!("configuration taken over");
+        self.reading.good(digest, now);
+        Next::Change
     }
 
-    async fn apply(&self, now: i64, config: Config, roster: Roster) -> Result<(), fold::Refused> {
+    fn not_taken(&self, why: &str, next: Next) -> Next {
+        tracing::warn!(
+            why,
+            "the changed configuration is not taken over; `haidang-collector check` says all"
+        );
+        self.reading.bad();
+        next
+    }
+
+    /// The part of a configuration that a running collector takes over.
+    fn may_change(&self, config: Config) -> Topology {
         if config.collector != self.settings {
             tracing::warn!("addresses and limits of the collector itself change at its next start");
         }
+        config.topology
+    }
+
+    async fn apply(&self, now: i64, mut record: Topology, registry: &Registry) -> Result<(), fold::Refused> {
+        registry.assign(&mut record);
+        let roster = registry.roster(&record);
         // The revoked are out even when the journal refuses the record.
         self.roster.store(Arc::new(roster.clone()));
         self.liveness.serve(roster).await;
-        let plans = Plans::of(&config.topology);
-        self.fold.configure(now, config.topology).await?;
+        let plans = Plans::of(&record);
+        self.fold.configure(now, record).await?;
         // Only what is judged by is delivered.
         self.plans.store(Arc::new(plans));
         Ok(())
@@ -336,7 +376,7 @@ fn lines(faults: &[Fault]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// The record and settings of a configuration, with the registry's session ids: what `agent add` works on.
+/// The record and settings of a configuration, without session ids: what `agent add` works on.
 pub fn record(config: &Path) -> Result<(Topology, config::Settings), ServeError> {
     let config = config::load(config).map_err(ServeError::Config)?;
     Ok((config.topology, config.collector))

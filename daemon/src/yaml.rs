@@ -51,6 +51,8 @@ pub use words::{suggest, unknown};
 pub const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// Deepest nesting of mappings and sequences.
 const MAX_DEPTH: usize = 32;
+/// Places that [`places`] names; the rest is counted.
+const MAX_PLACES: usize = 5;
 /// Most parser events that aliases may repeat in one file: the end of an alias bomb.
 const MAX_ALIASED_EVENTS: usize = 20_000;
 
@@ -79,6 +81,19 @@ impl Fault {
         let (line, column) = (place.line().max(1), place.column().max(1));
         Fault { file: file.into(), line, column, message: message.into() }
     }
+
+    /// `file:line:col` alone: what a log or a console may say, since messages repeat values of the file.
+    pub fn place(&self) -> String {
+        format!("{}:{}:{}", self.file.display(), self.line, self.column)
+    }
+}
+
+/// Where something is wrong, [`MAX_PLACES`] places at most: for logs, which must not repeat what the files say.
+pub fn places(faults: &[Fault]) -> String {
+    let shown: Vec<String> = faults.iter().take(MAX_PLACES).map(Fault::place).collect();
+    let more = faults.len().saturating_sub(MAX_PLACES);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("wrong at {}{more}", shown.join(", "))
 }
 
 /// All that is wrong with a configuration, in the order a person would read it.

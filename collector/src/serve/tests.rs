@@ -1,5 +1,7 @@
 use super::*;
 use haidang_daemon::stop::{Stopper, pair};
+use haidang_journal::memory::Memory;
+use haidang_probe::key;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -123,4 +125,58 @@ async fn a_wrong_configuration_does_not_start_and_tells_every_fault() {
     served.start();
     let error = served.stop().await.unwrap_err().to_string();
     assert_eq!(error.lines().filter(|line| line.contains("more.yml:")).count(), 2, "{error}");
+}
+
+/// A collector that stands still until it is told to read again, and the token of its one agent.
+async fn still(served: &Served) -> (Collector, String, Stopper) {
+    let place = served.place();
+    let record = record(&place.config).unwrap().0;
+    let secret = Registry::edit(&place.data, |agents| agents.add(&record, "trung-tam", false)).unwrap();
+    let (stopper, stop) = pair();
+    let clock = Clock::machine().unwrap();
+    let started = Collector::start(&place, read(&place).unwrap(), Digest::default(), clock, &stop).await;
+    (started.unwrap(), key::bearer(&key::unhex(&secret.hex()).unwrap()), stopper)
+}
+
+#[tokio::test]
+async fn a_revoked_agent_is_out_while_the_configuration_is_wrong() {
+    let served = Served::new();
+    let (collector, token, stopper) = still(&served).await;
+    assert!(collector.roster.load().identity(&token).is_some());
+    served.write("more.yml", "sitez: []\n");
+    Registry::edit(&served.place().data, |agents| Ok(agents.revoke("trung-tam"))).unwrap();
+    assert_eq!(collector.reread(&served.place(), Next::Change).await, Next::Change);
+    assert_eq!(collector.roster.load().identity(&token), None);
+    assert!(collector.fold.read(|watch| watch.topology().sites["trung-tam"].ssid.is_none()), "nor awaited");
+    assert!(collector.reading.failed(), "the configuration is still wrong");
+    stopper.stop();
+    collector.end().await;
+}
+
+#[tokio::test]
+async fn an_edit_the_journal_refused_is_taken_once_it_has_room() {
+    let served = Served::new();
+    let (mut collector, _, stopper) = still(&served).await;
+    let disk = Memory::new();
+    let journal = fold::Journal { dir: PathBuf::new(), max_bytes: 1 << 30 };
+    let topology = collector.fold.read(|watch| watch.topology().clone());
+    let hooks = fold::Hooks::default();
+    let start = fold::Start { journal, at: collector.clock.utc_ms(), topology, resume: None, hooks };
+    let (fold, ending) = fold::start_on(disk.clone(), start).unwrap();
+    let real = std::mem::replace(&mut collector.fold, fold);
+    served.write("more.yml", "areas: [{id: cai-be, name: Cái Bè}]\n");
+    disk.limit(Some(disk.contents().values().map(Vec::len).sum()));
+    let mut next = Next::Change;
+    for _ in 0..2 {
+        next = collector.reread(&served.place(), next).await;
+        assert_eq!((next, collector.reading.failed()), (Next::Retry, true));
+    }
+    disk.limit(None);
+    assert_eq!(collector.reread(&served.place(), next).await, Next::Change);
+    assert!(collector.fold.read(|watch| watch.topology().areas.contains_key("cai-be")));
+    assert!(!collector.reading.failed());
+    ending.stop().await;
+    collector.fold = real;
+    stopper.stop();
+    collector.end().await;
 }

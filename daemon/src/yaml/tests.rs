@@ -219,3 +219,11 @@ fn a_file_that_is_no_configuration_is_told_so() {
     std::fs::File::create(&path).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
     assert_eq!(text(&path).unwrap_err().message, "is larger than 4 MiB");
 }
+
+#[test]
+fn places_tell_where_and_never_what() {
+    let fault = |line| Fault { file: "a.yml".into(), line, column: 3, message: "found `10.0.0.1`".into() };
+    let all: Vec<Fault> = (1..=7).map(fault).collect();
+    assert_eq!(places(&all[..2]), "wrong at a.yml:1:3, a.yml:2:3");
+    assert!(places(&all).ends_with("a.yml:5:3 and 2 more"), "{}", places(&all));
+}
