@@ -1,6 +1,7 @@
 //! `GET /api/v1/configuration`: whether the files in place can be used, and for administrators where they cannot.
 //!
-//! The same reading as `haidang-collector check` and as the start: one at a time, off the runtime's thread.
+//! The same reading as `haidang-collector check` and as the start: one at a time, off the runtime's thread. What a
+//! fault says may repeat an address of the file: the browser is told the place, the terminal the rest.
 
 use super::{Shared, guard::Signed, problem::Problem, view::rfc3339};
 use crate::access::Role;
@@ -12,6 +13,9 @@ use utoipa::ToSchema;
 /// Faults told at most; who has more mends these first.
 const TOLD: usize = 200;
 
+/// What is said of each place.
+const SAYS: &str = "is wrong; `haidang-collector check` says what";
+
 /// A place in the configuration that is wrong.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FaultView {
@@ -21,7 +25,7 @@ pub struct FaultView {
     pub line: u64,
     /// Column, from 1.
     pub column: u64,
-    /// What is wrong and, where known, what would be right.
+    /// That something is wrong there; what it is, the terminal says, for it may be restricted.
     pub text: String,
 }
 
@@ -67,6 +71,6 @@ fn view(fault: &Fault, directory: &std::path::Path) -> FaultView {
         file: if file.is_empty() { ".".into() } else { file },
         line: fault.line,
         column: fault.column,
-        text: fault.message.clone(),
+        text: SAYS.into(),
     }
 }

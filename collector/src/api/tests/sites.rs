@@ -95,7 +95,7 @@ async fn where_the_configuration_is_wrong_is_for_administrators() {
     let rig = rig();
     let directory = rig.configuration();
     std::fs::create_dir(&directory).unwrap();
-    let wrong = "province: {code: \"82\", name: Đồng Tháp}\nsitess: []\n";
+    let wrong = "province: {code: \"82\", name: Đồng Tháp}\nsitess: []\ncarriers:\n  - {id: a, name: A, core: {address: 10.82.3.999}}\n";
     std::fs::write(directory.join("a.yml"), wrong).unwrap();
     let told = rig.get("/api/v1/configuration").await.json();
     assert_eq!((&told["good"], &told["faults"]), (&json!(false), &json!([])), "an operator");
@@ -107,4 +107,7 @@ async fn where_the_configuration_is_wrong_is_for_administrators() {
     let places: Vec<_> =
         told["faults"].as_array().unwrap().iter().map(|f| (&f["file"], &f["line"])).collect();
     assert!(places.contains(&(&json!("a.yml"), &json!(2))), "{told}");
+    assert!(!told.to_string().contains("10.82.3"), "what is restricted is told on a terminal alone: {told}");
+    let faults = crate::config::load(&directory).unwrap_err();
+    assert!(faults.iter().any(|fault| fault.message.contains("10.82.3")), "{faults:?}");
 }
