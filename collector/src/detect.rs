@@ -159,6 +159,11 @@ impl Detector {
         self.rides.extend(rides_on.map(|other| (ssid, other)));
     }
 
+    /// What [`Detector::prove`] was told last.
+    pub fn proof(&self, ssid: u16) -> Option<(bool, Option<u16>)> {
+        Some((*self.proved.get(&ssid)?, self.rides.get(&ssid).copied()))
+    }
+
     /// Folds the evidence of one tick; `true` if we were blind before it.
     pub fn hear(&mut self, graph: &Graph, tick: &Tick) -> bool {
         let blind = self.now != 0 && tick.at - self.now > BLIND;

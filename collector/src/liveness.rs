@@ -4,7 +4,8 @@
 //! an answer only from that address, so an answer and the down session leave by the socket an uplink was last
 //! heard on. Each 100 ms of UTC it gives the fold a [`Tick`](crate::entry::Tick), also an
 //! empty one. When it is late (the machine slept, the fold's queue is full) ticks are missing, which the fold
-//! reads as blindness. Nothing is answered that is not authentic, and no answer is longer than its request.
+//! reads as blindness. A proof is said once, when it changes; one the fold did not take, which a full disk or queue may
+//! do at any time, is said again once it takes entries. Nothing is answered that is not authentic, and no answer is longer than its request.
 
 mod ends;
 mod time;
@@ -22,6 +23,7 @@ use prometheus_client::metrics::{counter::Counter, family::Family};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -31,6 +33,8 @@ use time::Time;
 const ORDERS: usize = 4096;
 /// Longest the thread sleeps, so that it hears orders; also the fineness of its ticks.
 const NAP: Duration = Duration::from_millis(5);
+/// Between two looks for proofs that were refused, UTC ms.
+const PROVE_AGAIN_MS: i64 = 1_000;
 /// How long a new list of uplinks may wait for room among the orders.
 const ROSTER_RETRY: Duration = Duration::from_millis(20);
 
@@ -99,8 +103,8 @@ impl Counts {
                 "Trains not begun because too many orders waited",
                 &counts.trains_dropped,
             ),
-            ("ticks", "Ticks given to the fold", &counts.ticks),
-            ("ticks_refused", "Ticks the fold did not take", &counts.ticks_refused),
+            ("ticks", "Ticks that ended, also those the fold's queue had no room for", &counts.ticks),
+            ("ticks_refused", "Ticks and proofs the fold's queue had no room for", &counts.ticks_refused),
         ];
         metrics.register(|registry| {
             for (name, help, counter) in all {
@@ -171,12 +175,15 @@ impl Bound {
         let mut cookie_secret = [0; 32];
         getrandom::fill(&mut cookie_secret).map_err(io::Error::other)?;
         let last_tick = fold.read(Watch::now);
+        let refused = refused(&fold);
         let sockets = Sockets {
             sockets: self.sockets,
             fold,
             counts: self.counts,
             ends: Ends::new(&cookie_secret, last_tick),
             time: Time::new(clock, last_tick),
+            refused,
+            prove_again: None,
         };
         let orders = self.orders;
         let thread = std::thread::Builder::new().name("liveness".into());
@@ -200,6 +207,16 @@ struct Sockets {
     counts: Counts,
     ends: Ends,
     time: Time,
+    /// What [`refused`] said last.
+    refused: u64,
+    /// Something was refused: when to look for proofs that were, UTC ms.
+    prove_again: Option<i64>,
+}
+
+/// Entries the fold ever refused, by its queue or its journal.
+fn refused(fold: &Fold) -> u64 {
+    let counts = fold.counts();
+    counts.full.load(Ordering::Relaxed) + counts.refused.load(Ordering::Relaxed)
 }
 
 impl Sockets {
@@ -273,12 +290,28 @@ impl Sockets {
 
     fn tick(&mut self, now: &Now) {
         let Some(tick) = self.ends.tick(now.utc_ns.div_euclid(1_000_000)) else { return };
-        for entry in self.ends.proofs().into_iter().chain([Entry::Tick(tick)]) {
+        let lost = self.lost_proofs(tick.at);
+        for entry in self.ends.proofs().into_iter().chain(lost).chain([Entry::Tick(tick)]) {
             if self.fold.submit(entry).is_err() {
                 self.counts.ticks_refused.inc();
             }
         }
         self.counts.ticks.inc();
+    }
+
+    /// Proofs that were refused since they were said. Looked for only after something was, a moment later, so that
+    /// what still waits in the queue has come through.
+    fn lost_proofs(&mut self, at: i64) -> Vec<Entry> {
+        let refused = refused(&self.fold);
+        if std::mem::replace(&mut self.refused, refused) != refused {
+            self.prove_again.get_or_insert(at + PROVE_AGAIN_MS);
+        }
+        if self.prove_again.is_none_or(|due| at < due) || self.fold.fault().is_some() {
+            return Vec::new();
+        }
+        let lost = self.fold.read(|watch| self.ends.unknown(at, |ssid| watch.proof(ssid)));
+        self.prove_again = (!lost.is_empty()).then_some(at + PROVE_AGAIN_MS);
+        lost
     }
 
     fn take(&mut self, datagram: &[u8], from: Peer) {

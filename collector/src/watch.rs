@@ -169,6 +169,11 @@ impl Watch {
         effects
     }
 
+    /// What was last proved of an uplink: whether it rides on its own line, or on which other uplink's.
+    pub fn proof(&self, ssid: u16) -> Option<(bool, Option<u16>)> {
+        self.detector.proof(ssid)
+    }
+
     /// Position of the last entry folded.
     pub fn seq(&self) -> u64 {
         self.seq

@@ -206,6 +206,13 @@ impl Ends {
         std::mem::take(&mut self.proofs)
     }
 
+    /// Proofs that the fold does not have, by what it `knows` of an uplink: they were refused on their way.
+    pub fn unknown(&self, at: i64, knows: impl Fn(u16) -> Option<(bool, Option<u16>)>) -> Vec<Entry> {
+        let proofs = self.uplinks.iter().filter_map(|(ssid, end)| Some((*ssid, end.proved?)));
+        let unknown = proofs.filter(|(ssid, proof)| knows(*ssid) != Some(*proof));
+        unknown.map(|(ssid, (proved, rides_on))| Entry::Proof { at, ssid, proved, rides_on }).collect()
+    }
+
     /// An up packet of this uplink was counted.
     fn heard(&mut self, ssid: u16, from: Peer, now: &Now) {
         let Some(end) = self.uplinks.get_mut(&ssid) else { return };

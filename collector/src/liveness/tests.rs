@@ -2,6 +2,7 @@ use super::*;
 use crate::fold::{self, Hooks, Journal, Start};
 use crate::registry::Uplink;
 use crate::topology::Topology;
+use haidang_journal::memory::Memory;
 use haidang_probe::liveness::{Key, Sender};
 use haidang_probe::plan::EVERY;
 
@@ -71,6 +72,42 @@ async fn the_socket_answers_the_authentic_counts_the_rest_and_keeps_the_fold_in_
         assert!(text.contains(counted), "{counted} in\n{text}");
     }
     assert!(!text.contains("stamp_up_heard_total 0"), "{text}");
+    running.stop().await;
+    ending.stop().await;
+}
+
+#[tokio::test]
+async fn a_proof_the_full_queue_refused_is_said_again_once_there_is_room() {
+    let clock = Clock::machine().unwrap();
+    let journal = Journal { dir: std::path::PathBuf::new(), max_bytes: 1 << 30 };
+    let (topology, hooks) = (Topology::default(), Hooks::default());
+    let start = Start { journal, at: clock.utc_ms(), topology, resume: None, hooks };
+    let (fold, ending) = fold::start_on(Memory::new(), start).unwrap();
+    let (liveness, bound) = bind(&["127.0.0.1:0".parse().unwrap()], &Metrics::new()).unwrap();
+    let agent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    agent.connect(bound.addresses().unwrap()[0]).unwrap();
+    agent.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let running = bound.start(liveness.clone(), clock.clone(), fold.clone()).unwrap();
+    let mut roster = Roster::default();
+    let seen_from = vec![agent.local_addr().unwrap().ip()];
+    roster.uplinks.insert(2, Uplink { key: KEY, seen_from, every: EVERY });
+    liveness.serve(roster).await;
+    let (mut up, mut time) = (Sender::new(2, Key::new(&KEY), 1), Time::new(clock, 0));
+    let challenge = answered(&agent, &mut || up.next(&time.now()).1);
+    up.receive(&challenge, &time.now()).unwrap();
+
+    // While somebody looks at the fold it applies nothing, and its queue fills.
+    fold.read(|watch| {
+        let other = || Entry::Proof { at: 0, ssid: 9, proved: true, rides_on: None };
+        while fold.submit(other()).is_ok() {}
+        agent.send(&up.next(&time.now()).1).unwrap();
+        let full = refused(&fold);
+        while refused(&fold) < full + 5 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(watch.proof(2), None);
+    });
+    until(|| fold.read(|watch| watch.proof(2)) == Some((true, None))).await;
     running.stop().await;
     ending.stop().await;
 }

@@ -256,3 +256,12 @@ fn trains_share_one_limit() {
     assert!(bucket.take(1_000 * MS / TRAIN_PPS), "one token's time later");
     assert!(!bucket.take(1_000 * MS / TRAIN_PPS));
 }
+
+#[test]
+fn a_proof_is_unknown_until_the_fold_has_just_that_one() {
+    let mut wire = Wire::admitted();
+    let Some(Entry::Proof { proved, rides_on, .. }) = wire.ends.proofs().pop() else { panic!("no proof") };
+    for (knows, told) in [(None, 1), (Some((!proved, rides_on)), 1), (Some((proved, rides_on)), 0)] {
+        assert_eq!(wire.ends.unknown(7, |_| knows).len(), told, "{knows:?}");
+    }
+}
