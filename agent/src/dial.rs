@@ -7,6 +7,7 @@
 
 pub mod certificate;
 
+use haidang_daemon::pem;
 use haidang_probe::outcome::Failure;
 use haidang_probe::plan::Uplink;
 use hyper::Uri;
@@ -149,15 +150,13 @@ impl Trust {
         Ok(WEB.get_or_init(|| web).clone())
     }
 
-    /// The certificates of a PEM text alone; the error says what is wrong with it.
+    /// The certificates of a PEM text that holds nothing else; the error says what is wrong with it.
     pub fn in_pem(pem: &str) -> Result<Trust, String> {
+        let pem = pem::certificates(pem).map_err(|wrong| wrong.to_string())?;
         let mut roots = rustls::RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
             let certificate = certificate.map_err(|error| error.to_string())?;
             roots.add(certificate).map_err(|error| error.to_string())?;
-        }
-        if roots.is_empty() {
-            return Err("holds no certificate".into());
         }
         Trust::in_roots(roots).map_err(|error| error.to_string())
     }
@@ -253,7 +252,8 @@ mod tests {
     #[test]
     fn an_authority_is_certificates() {
         let key = include_str!("../../daemon/fixtures/localhost.key");
-        for wrong in ["", key, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        let both = format!("{}{key}", include_str!("../../daemon/fixtures/localhost.pem"));
+        for wrong in ["", key, &both, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
             assert!(Trust::in_pem(wrong).is_err());
         }
     }

@@ -4,8 +4,11 @@ use crate::config::Settings;
 use crate::plans;
 use crate::registry::Secret;
 use crate::topology::{Id, Topology};
-use haidang_probe::plan::{Orders, Plan, Uplink, Way};
+use haidang_daemon::pem::{self, NotCertificates};
+use haidang_daemon::yaml::{self, Fault};
+use haidang_probe::plan::{Orders, Plan};
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 /// Limit of an agent's spool, octets: weeks of outage for a gateway's checks.
 const SPOOL_BYTES: u64 = 256 << 20;
@@ -41,22 +44,10 @@ pub fn plan(
     let stamp = at(settings.stamp[0])?;
     let orders = plans::orders(topology, site).ok_or_else(|| NoFile::NoUplink(site.into()))?;
     let Orders { flush, prompt, uplinks, checks } = orders;
-    let reached = |way: Way| Uplink {
-        line: way.line,
-        ssid: way.ssid,
-        stamp,
-        collector: collector.clone(),
-        pin: way.pin,
-        source: way.source,
-        interface: way.interface,
-        every: way.every,
-        metered: way.metered,
-        budget_mb: way.budget_mb,
-    };
     Ok(Plan {
         agent: site.into(),
         secret: secret.hex(),
-        uplinks: uplinks.into_iter().map(reached).collect(),
+        uplinks: uplinks.into_iter().map(|way| way.reached_at(collector.clone(), stamp)).collect(),
         authority: None,
         listen: None,
         flush,
@@ -64,6 +55,22 @@ pub fn plan(
         spool_bytes: SPOOL_BYTES,
         checks,
     })
+}
+
+/// The certificates an agent file is given to know the collector by: those of the file the settings name, which is
+/// in the configuration's directory.
+///
+/// # Errors
+/// When it cannot be read or holds anything but certificates: every agent would get a copy of a key beside them.
+pub fn authority(directory: &Path, settings: &Settings) -> Result<Option<String>, Fault> {
+    let Some(path) = settings.authority.as_ref().map(|path| directory.join(path)) else { return Ok(None) };
+    let wrong = |wrong: NotCertificates| Fault {
+        file: path.clone(),
+        line: wrong.line(),
+        column: 1,
+        message: wrong.to_string(),
+    };
+    pem::certificates(&yaml::text(&path)?).map(Some).map_err(wrong)
 }
 
 /// The file's text.

@@ -6,14 +6,15 @@ use crate::{Add, Agent, Command, Place, Replay, Serve, User, What};
 use anyhow::{Context, bail};
 use haidang_collector::access::{Access, Role};
 use haidang_collector::agent_file;
-use haidang_collector::config;
+use haidang_collector::config::{self, Config, Fault};
 use haidang_collector::registry::{Registry, replace};
 use haidang_collector::replay::replay;
 use haidang_collector::serve;
 use haidang_collector::topology::Topology;
 use haidang_daemon::clock::Clock;
+use haidang_daemon::room::make_private;
 use haidang_daemon::{log, stop};
-use std::fs::{self, DirBuilder};
+use std::fs::DirBuilder;
 use std::io::{BufWriter, Write, stdout};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -21,6 +22,7 @@ use std::path::Path;
 /// Runs a command; its error is for people.
 pub fn run(command: Command) -> anyhow::Result<()> {
     log::init(command.log.as_deref())?;
+    make_private();
     match command.what {
         What::Serve(Serve { place, first_sign_in }) => serve(place, first_sign_in),
         What::Check { dir } => check(&dir),
@@ -44,7 +46,7 @@ fn serve(place: Place, first_sign_in: Option<std::path::PathBuf>) -> anyhow::Res
 }
 
 fn check(dir: &Path) -> anyhow::Result<()> {
-    match config::load(dir) {
+    match config::load(dir).and_then(complete(dir)) {
         Ok(config) => {
             writeln!(stdout(), "{}: {}", dir.display(), config.summary())?;
             Ok(())
@@ -55,6 +57,17 @@ fn check(dir: &Path) -> anyhow::Result<()> {
             }
             bail!("{}: {} wrong", dir.display(), faults.len())
         }
+    }
+}
+
+/// Adds what is beside the YAML to what is judged; a file that lies only where the collector runs is not missed here.
+fn complete(dir: &Path) -> impl FnOnce(Config) -> Result<Config, Vec<Fault>> {
+    move |config| {
+        let named = config.collector.authority.as_ref().map(|path| dir.join(path));
+        if named.is_some_and(|path| path.exists()) {
+            agent_file::authority(dir, &config.collector).map_err(|fault| vec![fault])?;
+        }
+        Ok(config)
     }
 }
 
@@ -69,6 +82,8 @@ fn again(wish: &Replay) -> anyhow::Result<()> {
 
 fn agent_add(add: &Add) -> anyhow::Result<()> {
     let (mut topology, settings) = serve::record(&add.place.config)?;
+    // Before anybody is added: what is wrong with it is wrong for all.
+    let authority = agent_file::authority(&add.place.config, &settings)?;
     let sites = if add.rehearsal { rehearsal(&topology) } else { add.sites.clone() };
     let (registry, secrets) = Registry::edit(&add.place.data, |registry| {
         let secrets = sites.iter().map(|site| registry.add(&topology, site, add.new_secret));
@@ -79,9 +94,6 @@ fn agent_add(add: &Add) -> anyhow::Result<()> {
     if let Some(out) = &add.out {
         make(out)?;
     }
-    let authority = settings.authority.as_ref().map(|path| add.place.config.join(path));
-    let read = |path: &Path| fs::read_to_string(path).with_context(|| format!("read {}", path.display()));
-    let authority = authority.as_deref().map(read).transpose()?;
     for (number, (site, secret)) in sites.iter().zip(&secrets).enumerate() {
         let mut plan = agent_file::plan(&topology, &settings, site, secret, add.reach)?;
         plan.authority.clone_from(&authority);

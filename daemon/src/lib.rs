@@ -8,6 +8,7 @@
 //! | [`yaml`]    | configuration text to structs; every error is `file:line:col: message`         |
 //! | [`reload`]  | says *that* the configuration's content changed, never what it says            |
 //! | [`listen`]  | bound sockets and TLS; nothing beyond loopback in plain text unless asked for  |
+//! | [`pem`]     | certificates as text, without a key among them                                 |
 //! | [`serve`]   | HTTP/1 under limits and time-outs; `/healthz`, `/readyz`, `/metrics`           |
 //! | [`metrics`] | counters and gauges as OpenMetrics text, with the process's own                |
 //! | [`log`]     | key=value lines on stderr                                                      |
@@ -20,6 +21,7 @@ pub mod clock;
 pub mod listen;
 pub mod log;
 pub mod metrics;
+pub mod pem;
 pub mod reload;
 pub mod room;
 pub mod serve;

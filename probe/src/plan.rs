@@ -151,21 +151,22 @@ pub struct Way {
 }
 
 impl Way {
+    /// The uplink this is, to a collector at these addresses.
+    pub fn reached_at(self, collector: String, stamp: SocketAddr) -> Uplink {
+        let Way { line, ssid, pin, source, interface, every, metered, budget_mb } = self;
+        Uplink { line, ssid, stamp, collector, pin, source, interface, every, metered, budget_mb }
+    }
+
     /// The uplink this is, reached as `own` is. What the record leaves open (pin, source, interface) is as `own`
     /// says, where that is of the same line.
     pub fn reached_as(self, own: &Uplink) -> Uplink {
-        let same = Some(own).filter(|own| own.line == self.line);
+        let said = self.reached_at(own.collector.clone(), own.stamp);
+        let Some(same) = Some(own).filter(|own| own.line == said.line) else { return said };
         Uplink {
-            pin: self.pin.or(same.and_then(|own| own.pin)),
-            source: self.source.or(same.and_then(|own| own.source)),
-            interface: self.interface.or_else(|| same.and_then(|own| own.interface.clone())),
-            line: self.line,
-            ssid: self.ssid,
-            stamp: own.stamp,
-            collector: own.collector.clone(),
-            every: self.every,
-            metered: self.metered,
-            budget_mb: self.budget_mb,
+            pin: said.pin.or(same.pin),
+            source: said.source.or(same.source),
+            interface: said.interface.or_else(|| same.interface.clone()),
+            ..said
         }
     }
 }

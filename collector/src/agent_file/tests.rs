@@ -88,3 +88,22 @@ fn a_fresh_file_says_what_would_travel() {
         "so nothing is fetched until the record changes"
     );
 }
+
+#[test]
+fn a_key_beside_the_authoritys_certificate_is_copied_into_no_agents_file() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../daemon/fixtures");
+    let read = |name: &str| std::fs::read_to_string(fixtures.join(name)).unwrap();
+    let (certificate, key) = (read("localhost.pem"), read("localhost.key"));
+    let dir = tempfile::tempdir().unwrap();
+    let named = YAML.replace("0.0.0.0:8443\"", "0.0.0.0:8443\", authority: ca.pem");
+    std::fs::write(dir.path().join("all.yml"), named).unwrap();
+    let settings = config::load(dir.path()).unwrap().collector;
+    let of = |text: String| {
+        std::fs::write(dir.path().join("ca.pem"), text).unwrap();
+        authority(dir.path(), &settings)
+    };
+    assert_eq!(of(format!("issued by us\n{certificate}")), Ok(Some(certificate.clone())));
+    let refused = of(format!("{certificate}{key}")).unwrap_err();
+    assert_eq!(refused.line, certificate.lines().count() as u64 + 1);
+    assert!(key.lines().all(|line| !refused.to_string().contains(line)), "{refused}");
+}
