@@ -4,6 +4,7 @@
 //!   acknowledgement names a digest ── other than what runs, not refused before, rested ──▶ fetch
 //!        ▲                                                                                  │
 //!        └── failed: rest 2, 4, 8 … 60 s ◀──────────────────────────────────────────────────┤
+//!        └── silent uplinks: not asked for again for a day
 //!        └── refused: not asked for again ◀── judged ◀── orders ────────────────────────────┘
 //! ```
 //!
@@ -16,6 +17,8 @@ use std::time::Duration;
 const SHORTEST: Duration = Duration::from_secs(2);
 /// Longest rest.
 const LONGEST: Duration = Duration::from_secs(60);
+/// Orders whose uplinks carried nothing are tried again after this: the line may just have been cut.
+const SILENT: Duration = Duration::from_secs(86_400);
 
 /// What is known of fetching.
 #[derive(Debug, Default)]
@@ -23,13 +26,15 @@ pub struct Fetch {
     under_way: bool,
     failures: u32,
     rests_until_ns: u64,
-    refused: Option<PlanDigest>,
+    /// Which, and until when.
+    refused: Option<(PlanDigest, u64)>,
 }
 
 impl Fetch {
     /// Whether to fetch now: `wanted` is what the collector named, `runs` what runs.
     pub fn starts(&mut self, wanted: PlanDigest, runs: PlanDigest, now_ns: u64) -> bool {
-        let news = wanted != PlanDigest::default() && wanted != runs && self.refused != Some(wanted);
+        let refused = self.refused.is_some_and(|(digest, until_ns)| digest == wanted && now_ns < until_ns);
+        let news = wanted != PlanDigest::default() && wanted != runs && !refused;
         let starts = news && !self.under_way && now_ns >= self.rests_until_ns;
         self.under_way |= starts;
         starts
@@ -45,8 +50,13 @@ impl Fetch {
     /// Orders came. They are not asked for again when they are refused.
     pub fn came(&mut self, digest: PlanDigest, refused: bool, now_ns: u64) {
         self.failures = 0;
-        self.refused = refused.then_some(digest);
+        self.refused = refused.then_some((digest, u64::MAX));
         self.ended(SHORTEST, now_ns);
+    }
+
+    /// The orders that came led to nobody.
+    pub fn silent(&mut self, digest: PlanDigest, now_ns: u64) {
+        self.refused = Some((digest, now_ns + SILENT.as_nanos() as u64));
     }
 
     fn ended(&mut self, rest: Duration, now_ns: u64) {

@@ -10,6 +10,7 @@
 //! is sealed, the courier tries to bring it, the cursor is stored.
 
 mod change;
+mod trial;
 
 use crate::expose::Board;
 use crate::fetch::Fetch;
@@ -41,6 +42,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
+use trial::Trial;
 
 /// Between two writes of what metered lines carried.
 const KEEP_METER: Duration = Duration::from_secs(600);
@@ -151,6 +153,8 @@ struct Agent {
     /// The agent's own file: what delivered orders are laid over.
     own: Loaded,
     runs: Loaded,
+    /// What runs has uplinks that have yet to carry something.
+    trial: Option<Trial>,
     reading: Reading,
     fetch: Fetch,
     fetches: JoinSet<Result<Bytes, String>>,
@@ -223,6 +227,7 @@ impl Agent {
             background,
             own,
             runs: runs.clone(),
+            trial: None,
         };
         let all = runs.checks.keys().copied().collect();
         agent.take_over(runs, &Changes { set: all, ..Changes::default() });
@@ -235,16 +240,18 @@ impl Agent {
         keep_meter.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.start_due();
-            let next_ns = self.schedule.next_ns().unwrap_or(u64::MAX);
+            self.judge_trial().await;
+            let trial_ns = self.trial.as_ref().map_or(u64::MAX, Trial::until_ns);
+            let next_ns = self.schedule.next_ns().unwrap_or(u64::MAX).min(trial_ns);
             let pause = Duration::from_nanos(next_ns.saturating_sub(self.shared.clock.steady_ns()));
             tokio::select! {
                 () = stop.wait() => break,
                 () = reload.changed() => self.reload(),
                 Ok(()) = self.wanted.changed() => self.wants(),
                 Some(ended) = self.fetches.join_next() => {
-                    self.fetched(ended.unwrap_or_else(|error| Err(error.to_string())));
+                    self.fetched(ended.unwrap_or_else(|error| Err(error.to_string()))).await;
                 }
-                _ = keep_meter.tick() => self.keep_meter(),
+                _ = keep_meter.tick() => self.keep_meter().await,
                 Some(ended) = self.under_way.join_next_with_id() => self.ended(ended).await,
                 () = tokio::time::sleep(pause) => {}
             }
@@ -291,14 +298,15 @@ impl Agent {
         let _ = self.outcomes.send(outcome).await;
     }
 
-    fn keep_meter(&self) {
-        if let Err(error) = self.shared.meter.keep(&self.settings.directory) {
+    async fn keep_meter(&self) {
+        let (meter, directory) = (self.shared.meter.clone(), self.settings.directory.clone());
+        if let Err(error) = off_the_thread(move || meter.keep(&directory)).await {
             tracing::warn!(%error, "what metered lines carried is not kept on disk");
         }
     }
 
     async fn finish(self) {
-        self.keep_meter();
+        self.keep_meter().await;
         let Agent { shared, under_way: mut runs, outcomes, events, sessions, background, .. } = self;
         drop(sessions);
         runs.shutdown().await;
@@ -315,6 +323,16 @@ impl Agent {
     }
 }
 
+/// Does what waits for the disk where nothing else waits for it.
+async fn off_the_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
 fn terms(loaded: &Loaded) -> Terms {
     Terms { flush: loaded.flush(), checks: loaded.checks.keys().copied().collect(), digest: loaded.digest }
 }
+
+#[cfg(test)]
+mod tests;

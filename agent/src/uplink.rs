@@ -30,14 +30,14 @@ use meter::Meter;
 use post::{Post, Verdict};
 use rate::Rate;
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-/// Backlog batches under way at once. With the live one they stay within what a collector takes of one agent. A collector acknowledges after a group commit of up to 200 ms: one at a
-/// time would take two minutes for an outage of ten.
+/// Backlog batches under way at once; with the live one they stay within what a collector takes of one agent. It
+/// acknowledges after a group commit of up to 200 ms: one at a time would take two minutes for an outage of ten.
 pub const BACKLOG_LANES: usize = 3;
 
 /// Pause of the lane whose batch the collector wants later. The other goes on: a live batch may have to wait
@@ -59,6 +59,7 @@ pub struct Uplink {
     pub plan: plan::Uplink,
     post: Post,
     health: Mutex<Health>,
+    acknowledged: AtomicU64,
 }
 
 impl Uplink {
@@ -73,7 +74,7 @@ impl Uplink {
         trust: Option<&Trust>,
     ) -> Result<Uplink, String> {
         let post = Post::new(plan, bearer, finder.clone(), trust.cloned())?;
-        Ok(Uplink { plan: plan.clone(), post, health: Mutex::default() })
+        Ok(Uplink { plan: plan.clone(), post, health: Mutex::default(), acknowledged: AtomicU64::new(0) })
     }
 
     /// Name in logs and metrics: the line, and the session that tells two of one line apart.
@@ -91,12 +92,24 @@ impl Uplink {
         self.health().carries()
     }
 
-    /// Fetches the orders the collector has for this agent.
+    /// A batch it brought was acknowledged.
+    pub fn carried(&self) {
+        self.acknowledged.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Batches it brought.
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
+    }
+
+    /// Fetches the orders the collector has for this agent, counted at `now_ms` (UTC) where volume is paid for.
     ///
     /// # Errors
     /// Says what came instead.
-    pub async fn orders(&self) -> Result<Bytes, String> {
-        self.post.orders().await
+    pub async fn orders(&self, meter: &Meter, now_ms: i64) -> Result<Bytes, String> {
+        let orders = self.post.orders().await;
+        meter.exchange(&self.plan, orders.as_ref().map_or(0, Bytes::len), now_ms);
+        orders
     }
 
     fn candidate(&self, meter: &Meter, now_ms: i64) -> Candidate {
@@ -329,12 +342,15 @@ async fn bring(sealed: &Sealed, order: &[Arc<Uplink>], shared: &Shared) -> Verdi
     let Shared { clock, board, meter, .. } = shared;
     let mut last = Verdict::Failed("no uplink".into());
     for uplink in order {
-        meter.batch(&uplink.plan, sealed.bytes.len(), clock.utc_ms());
+        meter.exchange(&uplink.plan, sealed.bytes.len(), clock.utc_ms());
         let verdict = uplink.post.batch(&sealed.bytes).await;
         let line = uplink.name();
         let now_ns = clock.steady_ns();
         match &verdict {
             Verdict::Kept(_) | Verdict::Refused(_) => {
+                if matches!(verdict, Verdict::Kept(_)) {
+                    uplink.carried();
+                }
                 if uplink.health().answered() {
                     tracing::info!(line, "uplink carries batches");
                 }

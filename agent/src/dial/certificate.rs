@@ -23,7 +23,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// A clock before 2026-01-01 is wrong: by it no certificate's dates are judged. Seconds since 1970.
-const RELEASED: u64 = 1_767_225_600;
+pub const RELEASED: u64 = 1_767_225_600;
 
 /// What is wrong with a certificate; the number is the value of `probe_tls_verdict`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,7 +189,8 @@ impl ServerCertVerifier for Look {
     }
 }
 
-fn verdict(error: &Error) -> Verdict {
+/// What kind of wrong a failed handshake says a certificate is.
+pub fn verdict(error: &Error) -> Verdict {
     use CertificateError as Wrong;
     let Error::InvalidCertificate(wrong) = error else { return Verdict::Bad };
     match wrong {

@@ -1,6 +1,7 @@
 //! What a new plan changes in a running agent: its own file edited, or orders delivered by the collector.
 
-use super::{Agent, terms};
+use super::trial::{End, Trial};
+use super::{Agent, off_the_thread, terms};
 use crate::dial::Trust;
 use crate::liveness::{self, Liveness};
 use crate::plan::{self, Changes, Loaded, kept};
@@ -8,6 +9,7 @@ use crate::uplink::{self, Uplink};
 use bytes::Bytes;
 use haidang_daemon::reload::steadily;
 use haidang_daemon::stop::{self, Stopper};
+use haidang_daemon::yaml::places;
 use haidang_probe::event::{Event, EventKind};
 use haidang_probe::key;
 use haidang_probe::liveness::Key;
@@ -24,13 +26,18 @@ impl Agent {
             Ok(own) => own,
             Err(faults) => {
                 self.reading.bad();
-                tracing::warn!("the new plan is not good, the last good one runs on:\n{faults}");
+                let wrong = places(faults.all());
+                tracing::warn!(
+                    wrong,
+                    "the new plan is not good, the last good one runs on; `haidang-agent check` says all"
+                );
                 return;
             }
         };
         self.reading.good(digest, self.shared.clock.utc_ms());
         let runs = kept::restore(&self.settings.directory, &own);
         self.own = own;
+        self.trial = None;
         self.change(runs);
     }
 
@@ -49,16 +56,17 @@ impl Agent {
             runs = self.runs.digest.hex(),
             "the collector has another plan"
         );
+        let shared = self.shared.clone();
         self.fetches.spawn(async move {
             match by {
-                Some(uplink) => uplink.orders().await,
+                Some(uplink) => uplink.orders(&shared.meter, shared.clock.utc_ms()).await,
                 None => Err("no uplink".into()),
             }
         });
     }
 
     /// Orders came, or something else.
-    pub(super) fn fetched(&mut self, fetched: Result<Bytes, String>) {
+    pub(super) async fn fetched(&mut self, fetched: Result<Bytes, String>) {
         let now_ns = self.shared.clock.steady_ns();
         let orders = match fetched {
             Ok(orders) => orders,
@@ -72,22 +80,59 @@ impl Agent {
         self.fetch.came(digest, judged.is_err(), now_ns);
         match judged {
             Ok(runs) if runs.digest == self.runs.digest => {}
-            Ok(runs) => {
-                self.keep(&orders);
-                self.change(runs);
-                self.event(EventKind::PlanTaken, String::new());
-            }
+            Ok(runs) => self.follow(orders, runs).await,
             Err(refusal) => {
                 tracing::warn!(%refusal, digest = digest.hex(), "the collector's plan is refused; the last good one runs on");
-                self.shared.board.plan_refused();
-                self.event(EventKind::PlanRefused, refusal.name().into());
+                self.refuse(refusal.name());
             }
         }
     }
 
+    async fn follow(&mut self, orders: Bytes, runs: Loaded) {
+        let before = self.trial.take().map_or_else(|| self.runs.clone(), |trial| trial.before);
+        let (same, flush) = (runs.plan.uplinks == before.plan.uplinks, runs.flush().every);
+        self.change(runs);
+        self.event(EventKind::PlanTaken, String::new());
+        if same {
+            return self.keep(orders).await;
+        }
+        tracing::info!("the plan has other uplinks: it is kept once one of them carries a batch");
+        let now_ns = self.shared.clock.steady_ns();
+        self.trial = Some(Trial::begin(orders, before, flush, self.acknowledged(), now_ns));
+    }
+
+    /// Ends the trial of new uplinks, once it is decided.
+    pub(super) async fn judge_trial(&mut self) {
+        let (acknowledged, now_ns) = (self.acknowledged(), self.shared.clock.steady_ns());
+        let ends = |trial: &mut Trial| trial.end(acknowledged, now_ns).is_some();
+        let Some(trial) = self.trial.take_if(ends) else { return };
+        if trial.end(acknowledged, now_ns) == Some(End::Carried) {
+            return self.keep(trial.orders).await;
+        }
+        let digest = self.runs.digest;
+        tracing::warn!(
+            digest = digest.hex(),
+            "no uplink of the collector's plan carries; what ran before runs again"
+        );
+        self.fetch.silent(digest, now_ns);
+        self.change(trial.before);
+        self.refuse("uplinks-silent");
+    }
+
+    /// Batches the uplinks in use have carried since they are.
+    fn acknowledged(&self) -> u64 {
+        self.uplinks.borrow().iter().map(|uplink| uplink.acknowledged()).sum()
+    }
+
+    fn refuse(&self, why: &str) {
+        self.shared.board.plan_refused();
+        self.event(EventKind::PlanRefused, why.into());
+    }
+
     /// A disk that refuses costs the next start the new plan, not the running agent.
-    fn keep(&self, orders: &[u8]) {
-        let kept = kept::keep(&self.settings.directory, self.own.base(), orders);
+    async fn keep(&self, orders: Bytes) {
+        let (directory, base) = (self.settings.directory.clone(), self.own.base());
+        let kept = off_the_thread(move || kept::keep(&directory, base, &orders)).await;
         self.shared.board.plan_taken(kept.is_ok());
         if let Err(error) = kept {
             tracing::warn!(%error, "the plan is not kept on disk; a restart runs the one before");

@@ -5,9 +5,11 @@
 //! ```
 //!
 //! Liveness packets are counted as they are on the wire (IP and UDP heads included), batches with an allowance for
-//! what carries them. Months are those of Asia/Ho_Chi_Minh. A kill loses at most ten minutes of the count; a clock
-//! that jumps to another month begins it anew.
+//! what carries them. Months are those of Asia/Ho_Chi_Minh. A kill loses at most ten minutes of the count. A later
+//! month begins it anew; an earlier one does not, nor does a clock that is not set: a gateway without a battery boots
+//! in the past, and would else have its whole budget again after each power cut.
 
+use crate::dial::certificate::RELEASED;
 use crate::spool::write_whole;
 use haidang_probe::plan::Uplink;
 use std::collections::BTreeMap;
@@ -18,6 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const HEADS: usize = 28;
 /// What a batch costs beside its own octets: heads of TCP and HTTP, the answer, now and then a TLS handshake.
 const AROUND_A_BATCH: usize = 6_000;
+/// A clock before this is not set, UTC ms.
+const RELEASED_MS: i64 = RELEASED as i64 * 1_000;
 /// Octets of a megabyte as carriers count them.
 const MB: u64 = 1_000_000;
 /// Name of the file in the agent's directory.
@@ -65,8 +69,8 @@ impl Meter {
         self.spend(uplink, octets + HEADS, now_ms);
     }
 
-    /// A batch is brought at `now_ms` (UTC).
-    pub fn batch(&self, uplink: &Uplink, octets: usize, now_ms: i64) {
+    /// A batch is brought, or orders are fetched, at `now_ms` (UTC).
+    pub fn exchange(&self, uplink: &Uplink, octets: usize, now_ms: i64) {
         self.spend(uplink, octets + AROUND_A_BATCH, now_ms);
     }
 
@@ -100,9 +104,12 @@ impl Meter {
 impl Count {
     fn turn(&mut self, now_ms: i64) {
         let month = month(now_ms);
-        if self.month != month {
-            *self = Count { month, octets: BTreeMap::new() };
+        if now_ms < RELEASED_MS || month <= self.month {
+            return;
         }
+        // What was spent before the clock was ever set belongs to the month it turns out to be.
+        let octets = if self.month.is_empty() { std::mem::take(&mut self.octets) } else { BTreeMap::new() };
+        *self = Count { month, octets };
     }
 }
 
@@ -147,9 +154,26 @@ mod tests {
     fn a_spent_budget_carries_nothing_until_the_next_month() {
         let (meter, line) = (Meter::default(), metered(Some(1)));
         assert!(meter.affords(&line, LAST));
-        meter.batch(&line, 999_999, LAST);
+        meter.exchange(&line, 999_999, LAST);
         assert!(!meter.affords(&line, LAST) && meter.affords(&line, LAST + 1));
         assert!(meter.affords(&metered(None), LAST), "no budget is no limit");
+    }
+
+    #[test]
+    fn a_boot_without_a_clock_does_not_give_the_budget_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let (meter, line) = (Meter::default(), metered(Some(1)));
+        meter.exchange(&line, 500_000, 0);
+        assert_eq!(meter.octets()["4g"], 506_000, "spent before the clock was ever set");
+        meter.exchange(&line, 500_000, LAST);
+        assert!(!meter.affords(&line, LAST));
+        meter.keep(dir.path()).unwrap();
+        let booted = Meter::restore(dir.path());
+        for unset in [0, RELEASED_MS - 1, RELEASED_MS, LAST] {
+            booted.packet(&line, 0, unset);
+            assert!(!booted.affords(&line, unset), "{unset}");
+        }
+        assert!(booted.affords(&line, LAST + 1), "the next month");
     }
 
     #[test]
