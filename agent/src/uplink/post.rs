@@ -13,7 +13,7 @@
 //! Connections are kept between batches. One that turns out closed when it is used again is replaced within
 //! the same attempt.
 
-use crate::dial::{self, Origin, Trust, Url, Wire};
+use crate::dial::{self, Origin, Trust, Url, Wire, certificate};
 use crate::place::Finder;
 use bytes::Bytes;
 use haidang_probe::batch::Ack;
@@ -23,6 +23,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, Response, StatusCode, body::Incoming};
 use hyper_util::rt::TokioIo;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -154,25 +155,24 @@ impl Post {
             .map_err(|error| format!("request: {error}"))
     }
 
+    /// A reason for the log names no address: those of the collector are restricted, and told at DEBUG alone.
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, String> {
         let address = self.address().await?;
+        tracing::debug!(%address, "connecting");
         // Orders may pin a plain uplink of this machine to another one, after the file was judged.
         if !self.url.tls && !address.ip().to_canonical().is_loopback() {
-            return Err(format!("{address} would get the agent's token in plain text; write https://"));
+            return Err("it would get the agent's token in plain text; write https://".into());
         }
-        let stream = dial::tcp_from(address, &self.origin)
-            .await
-            .map_err(|error| format!("connect to {address}: {error}"))?;
+        let stream =
+            dial::tcp_from(address, &self.origin).await.map_err(|error| format!("connect: {error}"))?;
         let wire: Box<dyn Wire> = if self.url.tls {
-            let wrong = |error: std::io::Error| format!("tls with {address}: {error}");
-            let trust = self.trust.clone().map_or_else(Trust::web, Ok).map_err(wrong)?;
-            Box::new(dial::tls(stream, &self.url, &trust).await.map_err(wrong)?)
+            let trust = self.trust.clone().map_or_else(Trust::web, Ok).map_err(|error| wrong_tls(&error))?;
+            Box::new(dial::tls(stream, &self.url, &trust).await.map_err(|error| wrong_tls(&error))?)
         } else {
             Box::new(stream)
         };
-        let (send, connection) = http1::handshake(TokioIo::new(wire))
-            .await
-            .map_err(|error| format!("http with {address}: {error}"))?;
+        let (send, connection) =
+            http1::handshake(TokioIo::new(wire)).await.map_err(|error| format!("http: {error}"))?;
         tokio::spawn(connection);
         Ok(send)
     }
@@ -183,7 +183,7 @@ impl Post {
             return Ok(SocketAddr::new(pin, self.url.endpoint.port));
         }
         let address = self.finder.socket_address(&self.url.endpoint).await;
-        address.map_err(|failure| format!("look up {}: {}", self.url.authority, failure.name()))
+        address.map_err(|failure| format!("look up the collector's name: {}", failure.name()))
     }
 
     async fn read(
@@ -214,6 +214,18 @@ impl Ask<'_> {
             Ask::Batch(_) => MAX_ANSWER,
             Ask::Orders => MAX_ORDERS_BYTES,
         }
+    }
+}
+
+/// A certificate's fault repeats the names asked for and found: what kind it is says enough.
+fn wrong_tls(error: &io::Error) -> String {
+    tracing::debug!(%error, "tls failed");
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(wrong @ rustls::Error::InvalidCertificate(_)) => {
+            format!("tls: the collector's certificate is not good: {:?}", certificate::verdict(wrong))
+        }
+        _ => format!("tls: {error}"),
     }
 }
 
@@ -288,6 +300,23 @@ mod tests {
         let post = Post::new(&own, "token", Finder::default(), None).unwrap();
         let refused = post.batch(&Bytes::new()).await;
         assert!(matches!(refused, Verdict::Failed(reason) if reason.contains("plain text")));
+    }
+
+    #[tokio::test]
+    async fn why_an_uplink_fails_names_no_address() {
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let own = crate::plan::tests::good().plan.uplinks.remove(0);
+        let uplink = Uplink { collector: format!("http://{closed}"), pin: None, ..own };
+        let post = Post::new(&uplink, "token", Finder::default(), None).unwrap();
+        let Verdict::Failed(reason) = post.batch(&Bytes::new()).await else { panic!("somebody answers") };
+        assert!(reason.starts_with("connect: ") && !reason.contains("127."), "{reason}");
+        let names = vec!["10.82.0.9".into()];
+        let wrong = rustls::CertificateError::NotValidForNameContext {
+            expected: dial::Url::parse("https://10.82.0.1/").unwrap().server_name().unwrap(),
+            presented: names,
+        };
+        let reason = wrong_tls(&io::Error::other(rustls::Error::InvalidCertificate(wrong)));
+        assert!(reason.contains("WrongName") && !reason.contains("10.82"), "{reason}");
     }
 
     #[test]
