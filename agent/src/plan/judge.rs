@@ -24,7 +24,7 @@ const SECRET: usize = 32;
 const SHORTEST: Duration = Duration::from_millis(50);
 
 /// Between these a plan's `flush` must be.
-const FLUSH: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(300));
+pub(super) const FLUSH: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(300));
 
 /// Between these an uplink's `every` must be: the cookies of a session live three minutes.
 pub(super) const EVERY_BETWEEN: RangeInclusive<Duration> =
@@ -197,7 +197,7 @@ fn collector(uplink: &Uplink) -> Result<(), String> {
     Err(format!("`{}` would carry the agent's token in plain text; write https://", uplink.collector))
 }
 
-fn family_differs(uplink: &Uplink) -> bool {
+pub(super) fn family_differs(uplink: &Uplink) -> bool {
     let stamp = uplink.stamp_address();
     uplink.source.is_some_and(|source| source.is_ipv4() != stamp.is_ipv4())
 }

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! not JSON of the known shape · no uplink · two of one session · too many ─▶ refused whole, by name
+//! source and pin of an uplink of two address families ────────────────────▶ refused whole, by name
 //! a check of an unknown probe, key or target ─────────────────────────────▶ that check: Unsupported
 //! an unknown key elsewhere ───────────────────────────────────────────────▶ passed over
 //! ```
 //!
 //! Whoever refuses goes on with what it runs, and says so.
 
-use super::judge::EVERY_BETWEEN;
+use super::judge::{EVERY_BETWEEN, FLUSH, family_differs};
 use super::{Asked, Loaded};
 use haidang_probe::check::{Check, CheckId, Span};
 use haidang_probe::liveness::down_session;
@@ -46,6 +47,9 @@ pub enum Refusal {
     /// Two uplinks would share a STAMP session.
     #[error("orders in which two uplinks share session {0}")]
     Sessions(u16),
+    /// Nothing can leave from such a source to such an address.
+    #[error("orders in which source, pin and stamp of session {0} are not of one address family")]
+    Families(u16),
     /// More than an agent asks.
     #[error("orders of {0} checks; an agent has at most {MAX_CHECKS}")]
     Checks(usize),
@@ -62,6 +66,7 @@ impl Refusal {
             Refusal::Garbled(_) => "garbled",
             Refusal::Uplinks(_) => "uplinks",
             Refusal::Sessions(_) => "sessions",
+            Refusal::Families(_) => "families",
             Refusal::Checks(_) => "too-many-checks",
             Refusal::Check(_) => "check",
         }
@@ -80,7 +85,7 @@ impl Loaded {
         let checks = checks(orders.checks)?;
         let plan = Plan {
             uplinks,
-            flush: orders.flush,
+            flush: Span(orders.flush.0.clamp(FLUSH.0, FLUSH.1)),
             prompt: orders.prompt,
             checks: Vec::new(),
             ..self.plan.clone()
@@ -102,7 +107,11 @@ fn uplinks(ways: Vec<Way>, own: &[Uplink]) -> Result<Vec<Uplink>, Refusal> {
         }
         way.every = Span(way.every.0.clamp(*EVERY_BETWEEN.start(), *EVERY_BETWEEN.end()));
         let reached = own.iter().find(|own| own.line == way.line).unwrap_or(first);
-        all.push(way.reached_as(reached));
+        let uplink = way.reached_as(reached);
+        if family_differs(&uplink) {
+            return Err(Refusal::Families(uplink.ssid));
+        }
+        all.push(uplink);
     }
     Ok(all)
 }
@@ -178,6 +187,14 @@ mod tests {
     }
 
     #[test]
+    fn batches_leave_often_enough_whatever_is_ordered() {
+        for (ordered, runs) in [("0s", "100ms"), ("10s", "10s"), ("24h", "5m")] {
+            let taken = with(&format!(r#"{{"flush":"{ordered}",{WAYS}}}"#)).unwrap();
+            assert_eq!(taken.plan.flush.to_string(), runs, "{ordered}");
+        }
+    }
+
+    #[test]
     fn what_cannot_run_is_refused_by_name() {
         let many = format!(r#"{{"name":"{}"}},"#, "x").repeat(MAX_CHECKS);
         for (text, name) in [
@@ -185,6 +202,7 @@ mod tests {
             (r#"{"uplinks":[]}"#, "uplinks"),
             (r#"{"uplinks":[{"line":"a","ssid":2},{"line":"b","ssid":3}]}"#, "sessions"),
             (r#"{"uplinks":[{"line":"a","ssid":0}]}"#, "sessions"),
+            (r#"{"uplinks":[{"line":"a","ssid":2,"source":"10.0.0.1","pin":"2001:db8::1"}]}"#, "families"),
             (&format!(r#"{{{WAYS},"checks":[{{"probe":"tcp"}}]}}"#), "check"),
             (&format!(r#"{{{WAYS},"checks":[{{"name":"a"}},{{"name":"a"}}]}}"#), "check"),
             (&format!(r#"{{{WAYS},"checks":[{many}{{"name":"y"}}]}}"#), "too-many-checks"),
