@@ -38,12 +38,12 @@ const NAME_MAX: usize = 200;
 pub(super) struct Shelf {
     kept: Mutex<BTreeMap<String, (i64, Arc<Preview>)>>,
     /// Sheets read at a time: one takes a processor and some memory for a moment.
-    turn: Semaphore,
+    turn: Arc<Semaphore>,
 }
 
 impl Default for Shelf {
     fn default() -> Shelf {
-        Shelf { kept: Mutex::default(), turn: Semaphore::new(1) }
+        Shelf { kept: Mutex::default(), turn: Arc::new(Semaphore::new(1)) }
     }
 }
 
@@ -186,11 +186,9 @@ pub(super) async fn look(
     let bytes = to_bytes(body, import::FILE_MAX).await;
     let bytes = bytes
         .map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the sheet is cut short or too large"))?;
-    let _turn = turn(&console)?;
     let directory = console.parts.config.clone();
     let read = move || import::preview(&directory, &file, &bytes, remove);
-    let preview = off_the_runtime(read).await?;
-    let preview = Arc::new(preview);
+    let preview = Arc::new(in_turn(&console, read).await?);
     if preview.problems.errors.is_empty() && preview.plan.writes() {
         console.shelf.keep(&person, console.parts.clock.utc_ms(), preview.clone());
     }
@@ -212,24 +210,32 @@ pub(super) async fn accept(
     let preview = console.shelf.of(&person, now, &digest);
     let preview =
         preview.ok_or_else(|| Problem::not_found("no such preview of yours waits; send the sheet again"))?;
-    let _turn = turn(&console)?;
-    let directory = console.parts.config.clone();
-    let files = off_the_runtime(move || preview.write(&directory)).await?;
-    console.shelf.forget(&person);
-    tracing::info!(person, files = files.len(), "a sheet was imported");
+    let of = console.clone();
+    // Also when the browser goes away meanwhile: what is written is logged, and cannot be agreed to again.
+    let write = move || {
+        let files = preview.write(&of.parts.config)?;
+        of.shelf.forget(&person);
+        tracing::info!(person, files = files.len(), "a sheet was imported");
+        Ok(files)
+    };
+    let files = in_turn(&console, write).await?;
     Ok(Json(Written { files: files.iter().map(|file| file.display().to_string()).collect() }))
 }
 
-fn turn(console: &Shared) -> Result<tokio::sync::SemaphorePermit<'_>, Problem> {
-    let busy = "another sheet is being read; try again in a moment";
-    console.shelf.turn.try_acquire().map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, busy))
-}
-
-/// Reading a sheet takes a moment, which the runtime's one thread does not have.
-async fn off_the_runtime<T: Send + 'static>(
+/// One at a time. Reading a sheet takes a moment, which the runtime's one thread does not have; the turn is that of
+/// the work and not of whoever waits for it.
+async fn in_turn<T: Send + 'static>(
+    console: &Shared,
     work: impl FnOnce() -> Result<T, ImportError> + Send + 'static,
 ) -> Result<T, Problem> {
-    match tokio::task::spawn_blocking(work).await {
+    let busy = "another sheet is being read; try again in a moment";
+    let turn = console.shelf.turn.clone().try_acquire_owned();
+    let turn = turn.map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, busy))?;
+    let done = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        work()
+    });
+    match done.await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) => Err(refusal(&error)),
         Err(_) => Err(Problem::unprocessable("the sheet cannot be read")),

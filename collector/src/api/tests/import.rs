@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
 
-const SHEET: &str = "Mã xã,Điểm,Nhà mạng,Mã kênh,Địa chỉ WAN,VLAN/VPN
+pub(super) const SHEET: &str = "Mã xã,Điểm,Nhà mạng,Mã kênh,Địa chỉ WAN,VLAN/VPN
 28249,Đảng ủy,VNPT,DTP-1,10.82.1.2,VPN-MAT/120
 28261,Đảng ủy,VNPT,DTP-2,10.82.2.2,VPN-MAT/121
 ";
@@ -113,6 +113,21 @@ async fn only_an_administrator_may_and_only_while_nothing_else_changed() {
     desk.rig.clock.advance(Duration::from_secs(31 * 60));
     assert_eq!(desk.accept(&preview).await.status, StatusCode::NOT_FOUND);
     assert!(!desk.directory.join("sites").exists());
+}
+
+#[tokio::test]
+async fn a_browser_that_goes_away_leaves_the_turn_to_the_work_it_asked_for() {
+    let desk = desk();
+    let preview = desk.look(SHEET).await;
+    let asked = desk.accept(&preview);
+    // Polled once: the work has begun, and nobody waits for it any more.
+    assert!(tokio::time::timeout(Duration::ZERO, asked).await.is_err());
+    let written = || config::load(&desk.directory).is_ok_and(|config| config.topology.lines.len() == 2);
+    while desk.post("/api/v1/import?file=danh-muc.csv", SHEET).await.status != StatusCode::OK {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(written(), "whoever has the turn sees what was written");
+    assert_eq!(desk.accept(&preview).await.status, StatusCode::NOT_FOUND, "it cannot be agreed to twice");
 }
 
 #[tokio::test]
