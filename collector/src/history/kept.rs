@@ -4,6 +4,7 @@
 //! turns(site, from_ms, verdict, commune)   blind(from_ms, to_ms)   reached(position, tick)
 //! ```
 //!
+//! The fold writes by one connection, questions read by another, so that a long question never keeps the fold waiting.
 //! A file that is lost or damaged is begun anew from what the journal still holds; it reaches further back than the
 //! journal does, so the damaged one is set aside, never removed. Whatever else keeps it from opening (a full disk, a
 //! lock, tables of a later version) passes or is to be mended: the start fails and the file stays as it is.
@@ -13,7 +14,7 @@ use super::{KEPT_DAYS, Recorder, Row, Turn};
 use crate::entry::Entry;
 use crate::topology::{Id, Topology, hours::DAY_MS};
 use crate::watch::{Effect, Verdict, Watch};
-use rusqlite::{Connection, ErrorCode, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, params};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -75,11 +76,22 @@ impl HistoryError {
 }
 
 /// The history, file and what waits for it. Share it by `Arc`.
-pub struct History(Mutex<Inner>);
+pub struct History {
+    inner: Mutex<Inner>,
+    /// Sees the file alone. Locked before `inner` where both are.
+    reader: Mutex<Connection>,
+}
 
 struct Inner {
     file: Connection,
     recorder: Recorder,
+}
+
+/// File and what waits for it, at one moment.
+struct Past<'a> {
+    file: Transaction<'a>,
+    pending: Vec<Row>,
+    seen_to: i64,
 }
 
 impl History {
@@ -98,7 +110,9 @@ impl History {
             }
             opened => opened?,
         };
-        Ok(History(Mutex::new(Inner { file, recorder })))
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let reader = Mutex::new(Connection::open_with_flags(&path, flags)?);
+        Ok(History { inner: Mutex::new(Inner { file, recorder }), reader })
     }
 
     /// How far it reaches into the journal; the fold tells again what came after.
@@ -143,16 +157,27 @@ impl History {
 
     /// The shares a question asks for, by the present record.
     pub fn availability(&self, record: &Topology, question: &Question) -> Result<Vec<Share>, HistoryError> {
-        let written = self.inner().written(record, question)?;
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = self.past(&reader)?.written(record, question)?;
         Ok(shares(record, &written, question))
     }
 
+    fn past<'a>(&self, reader: &'a Connection) -> Result<Past<'a>, rusqlite::Error> {
+        let inner = self.inner();
+        let file = reader.unchecked_transaction()?;
+        // The first read decides what the transaction sees, so it belongs under the lock.
+        file.query_row("SELECT position FROM reached", [], |_| Ok(()))?;
+        let recorder = &inner.recorder;
+        let seen_to = recorder.tick.max(recorder.lived);
+        Ok(Past { file, pending: recorder.pending().to_vec(), seen_to })
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inner {
+impl Past<'_> {
     /// What was written down of the sites asked about, what waits for the file included.
     fn written(&self, record: &Topology, question: &Question) -> Result<Written, rusqlite::Error> {
         let sites = question.whose.sites(record, |communes| self.recorded_in(communes))?;
@@ -162,7 +187,7 @@ impl Inner {
             turns.insert(site, of_site);
         }
         let blind = self.blind(question)?.into_iter().collect();
-        Ok(Written { turns, blind, seen_to: self.recorder.tick.max(self.recorder.lived) })
+        Ok(Written { turns, blind, seen_to: self.seen_to })
     }
 
     fn blind(&self, question: &Question) -> Result<BTreeMap<i64, i64>, rusqlite::Error> {
@@ -170,7 +195,7 @@ impl Inner {
         let mut select = self.file.prepare_cached(spells)?;
         let spells = select.query_map([question.from, question.to], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut spells: BTreeMap<i64, i64> = spells.collect::<Result<_, _>>()?;
-        for row in self.recorder.pending() {
+        for row in &self.pending {
             match row {
                 Row::Blind(from, to) => _ = spells.insert(*from, *to),
                 Row::Again(from, to) => spells.retain(|at, _| !(from < at && at <= to)),
@@ -195,7 +220,7 @@ impl Inner {
             let turn = turn?;
             turns.insert(turn.from, turn);
         }
-        for row in self.recorder.pending() {
+        for row in &self.pending {
             match row {
                 Row::Turn(of, turn) if of == site => _ = turns.insert(turn.from, turn.clone()),
                 Row::Again(from, to) => turns.retain(|at, _| !(from < at && at <= to)),
@@ -215,7 +240,7 @@ impl Inner {
             }
         }
         let within = |turn: &Turn| turn.commune.as_ref().is_some_and(|code| communes.contains(code));
-        sites.extend(self.recorder.pending().iter().filter_map(|row| match row {
+        sites.extend(self.pending.iter().filter_map(|row| match row {
             Row::Turn(site, turn) if within(turn) => Some(site.clone()),
             _ => None,
         }));

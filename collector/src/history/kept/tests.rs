@@ -58,6 +58,21 @@ fn only_what_is_durable_in_the_journal_is_written_and_the_rest_is_told_again() {
 }
 
 #[test]
+fn a_long_question_does_not_keep_the_fold_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = History::open(dir.path()).unwrap();
+    turn(&history, 1, MINUTE);
+    assert!(history.keep(1).unwrap());
+    let reader = history.reader.lock().unwrap();
+    let asked = history.past(&reader).unwrap();
+    tick(&history, 2, 3 * MINUTE);
+    assert!(history.keep(2).unwrap());
+    let question = Question { whose: Whose::Site("a".into()), from: 0, to: 5 * MINUTE, step: None };
+    let written = asked.written(watch().topology(), &question).unwrap();
+    assert_eq!((written.turns["a"].len(), written.seen_to), (1, 0), "as it was when it was asked");
+}
+
+#[test]
 fn what_waits_for_the_file_is_answered_with() {
     let dir = tempfile::tempdir().unwrap();
     let history = History::open(dir.path()).unwrap();
