@@ -1,5 +1,6 @@
 //! Another wall clock under a program: Debian's libfaketime, which `make test` installs.
 
+use crate::proof::unproved;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,7 +17,7 @@ impl FakeClock {
     /// A clock that is right; `None`, and says so, where the library is not installed.
     pub fn new() -> Option<FakeClock> {
         let Some(loads) = loads() else {
-            println!("libfaketime is not installed (`make test` does that): nothing is proved");
+            unproved("clock", "libfaketime is not installed (`make test` does that)");
             return None;
         };
         let clock = FakeClock { loads, folder: tempfile::tempdir().ok()? };

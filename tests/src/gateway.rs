@@ -1,8 +1,10 @@
 //! A province of one commune: its gateway's real agent asks [`Targets`] and reports by two uplinks, each of which
 //! is proved by the address its packets leave from.
 
-use crate::stage::Stage;
+use crate::evidence::{self, Kept};
+use crate::stage::{Stage, wait};
 use crate::targets::Targets;
+use anyhow::ensure;
 
 /// The site of the agent.
 pub const SITE: &str = "28249-tt";
@@ -58,4 +60,27 @@ pub fn stage(number: u8, targets: &Targets, every: &str) -> anyhow::Result<Stage
         }
     })?;
     Ok(stage)
+}
+
+/// Waits until the agent knows everything that it numbered so far to be kept, and compares: every batch once, with
+/// the same octets. Gives them.
+///
+/// # Errors
+/// When something is not acknowledged within `patience` seconds, or stored otherwise than it was numbered.
+pub fn nothing_is_lost(stage: &Stage, patience: u32) -> anyhow::Result<Vec<Kept>> {
+    let end = evidence::numbered(&stage.agent_folder())?.len() as u64;
+    wait("everything to be acknowledged", patience, || {
+        Ok((evidence::acknowledged(&stage.agent_folder())? >= end).then_some(()))
+    })?;
+    let before = |mut batches: Vec<Kept>| {
+        batches.retain(|batch| batch.seq < end);
+        batches.sort_by_key(|batch| batch.seq);
+        batches
+    };
+    let numbered = before(evidence::numbered(&stage.agent_folder())?);
+    let stored = before(evidence::stored(&stage.collector_folder(), SITE)?);
+    ensure!(numbered.len() > 10, "{} batches prove little", numbered.len());
+    ensure!(numbered.len() == stored.len(), "{} numbered, {} stored", numbered.len(), stored.len());
+    ensure!(numbered == stored, "a batch was stored with other octets");
+    Ok(stored)
 }

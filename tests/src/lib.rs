@@ -9,6 +9,7 @@ pub mod gap;
 pub mod gateway;
 pub mod outage;
 pub mod process;
+pub mod proof;
 pub mod proxy;
 pub mod raw;
 pub mod reloads;

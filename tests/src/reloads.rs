@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// Site of the agent.
 const SITE: &str = "28249-tt";
+/// What the edits of the collector's directory and of the agent's file are drawn from: the same in each run.
+const SEEDS: [u64; 2] = [0x5eed_0001, 0x5eed_0002];
 /// Edits before the first figures: what is opened once is open then.
 const WARM: u64 = 20;
 /// Longest a reload may take, seconds.
@@ -176,8 +178,8 @@ pub fn rehearse(number: u8, edits: u64) -> anyhow::Result<Told> {
     let console = stage.start_collector()?;
     stage.start_agent()?;
     let [Some(collector), Some(agent), _] = stage.processes() else { anyhow::bail!("not everything runs") };
-    let edited = |path: PathBuf, file: PathBuf, metrics: Console, process: u32| Edited {
-        editor: Editor::new(file, process, 0x5eed_0000 + u64::from(process)),
+    let edited = |path: PathBuf, file: PathBuf, metrics: Console, process: u32, seed: u64| Edited {
+        editor: Editor::new(file, process, seed),
         metrics,
         path,
         process,
@@ -185,8 +187,9 @@ pub fn rehearse(number: u8, edits: u64) -> anyhow::Result<Told> {
     };
     let file = PathBuf::from(stage.plan_file());
     let metrics = Console { address: listen, token: String::new() };
-    let mut collector = edited(directory.clone(), directory.join("sites.yml"), console.clone(), collector);
-    let mut agent = edited(file.clone(), file, metrics, agent);
+    let mut collector =
+        edited(directory.clone(), directory.join("sites.yml"), console.clone(), collector, SEEDS[0]);
+    let mut agent = edited(file.clone(), file, metrics, agent, SEEDS[1]);
     wait("the agent's metrics", PATIENCE, || agent.says().map(Some))?;
 
     let flush = |version: u64| own.replace("flush: 1s", &format!("flush: {}ms", 1_000 + version));

@@ -8,6 +8,7 @@ use haidang_daemon::clock::Clock;
 use haidang_tests::console::Console;
 use haidang_tests::evidence;
 use haidang_tests::gateway;
+use haidang_tests::proof::unproved;
 use haidang_tests::proxy::Proxy;
 use haidang_tests::stage::{Stage, wait};
 use haidang_tests::targets::Targets;
@@ -37,7 +38,7 @@ impl SmallDisk {
         let size = format!("size={size},mode=0700");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "none", folder]).output();
         if !mounted.is_ok_and(|mounted| mounted.status.success()) {
-            println!("no file system can be mounted here (not root?): nothing is proved");
+            unproved("disk", "no file system can be mounted here (not root?)");
             return None;
         }
         for (path, content) in held {
@@ -79,26 +80,6 @@ fn counted(console: &Console, metric: &str) -> Option<f64> {
     line?.rsplit(' ').next()?.parse().ok()
 }
 
-/// Waits until the agent knows everything that it numbered so far to be kept, and compares: every batch once, with
-/// the same octets.
-fn nothing_is_lost(stage: &Stage) {
-    let end = evidence::numbered(&stage.agent_folder()).unwrap().len() as u64;
-    wait("the backlog to be acknowledged", PATIENCE, || {
-        Ok((evidence::acknowledged(&stage.agent_folder())? >= end).then_some(()))
-    })
-    .unwrap();
-    let before = |batches: Vec<evidence::Kept>| -> Vec<evidence::Kept> {
-        let mut kept: Vec<_> = batches.into_iter().filter(|batch| batch.seq < end).collect();
-        kept.sort_by_key(|batch| batch.seq);
-        kept
-    };
-    let numbered = before(evidence::numbered(&stage.agent_folder()).unwrap());
-    let stored = before(evidence::stored(&stage.collector_folder(), gateway::SITE).unwrap());
-    assert!(numbered.len() > 10, "{} batches prove little", numbered.len());
-    assert_eq!(numbered.len(), stored.len());
-    assert!(numbered == stored, "a batch was stored with other octets");
-}
-
 #[test]
 fn a_collector_without_room_refuses_says_so_and_goes_on_when_there_is_room() {
     let targets = Targets::start(TARGETS, &Clock::machine().unwrap()).unwrap();
@@ -124,7 +105,7 @@ fn a_collector_without_room_refuses_says_so_and_goes_on_when_there_is_room() {
     disk.empty();
     wait("the collector to be ready again", PATIENCE, || Ok((ready(&console)? == 200).then_some(())))
         .unwrap();
-    nothing_is_lost(&stage);
+    gateway::nothing_is_lost(&stage, PATIENCE).unwrap();
     let told = console.incidents().unwrap();
     assert_eq!(told.len(), 0, "our own blindness is nobody's outage: {told:#?}");
     drop(stage);
@@ -166,7 +147,7 @@ fn an_agent_without_room_keeps_what_it_can_counts_the_rest_and_sends_it_all() {
     assert!(later > asked, "a full disk stops no check");
     disk.empty();
     proxy.release();
-    nothing_is_lost(&stage);
+    gateway::nothing_is_lost(&stage, PATIENCE).unwrap();
     // Every run was kept in memory meanwhile: none is missing between two that were numbered.
     let numbered = evidence::numbered(&stage.agent_folder()).unwrap();
     let runs = evidence::runs(&numbered).unwrap();
