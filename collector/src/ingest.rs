@@ -49,7 +49,7 @@ pub const PATH: &str = "/agent/v1/batch";
 pub const PLAN: &str = "/agent/v1/plan";
 /// Batches being read, opened or waited for at a time, of all agents.
 pub const IN_HAND: usize = 64;
-/// The same of one agent: one by each uplink and one repeated on each.
+/// The same of one agent: its live batch and its three lanes of backlog, whatever uplinks they take.
 pub const IN_HAND_OF_ONE: usize = 4;
 /// Time for a body to arrive once its head has.
 pub const BODY_TIME: Duration = Duration::from_secs(30);

@@ -136,7 +136,8 @@ impl Content {
 }
 
 /// What `read` gives of the configuration at `path`, and the digest of exactly that: when files change while they
-/// are read, they are read again.
+/// are read, they are read again. Files that change in each of [`TRIES`] readings are given as the last one found
+/// them, with the digest of just before it; their next change is heard as any other.
 pub fn steadily<T>(path: &Path, mut read: impl FnMut() -> T) -> (T, Digest) {
     let mut before = digest(path);
     let mut got = read();
