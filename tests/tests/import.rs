@@ -235,6 +235,18 @@ fn written(directory: &str) -> Vec<(String, u64, i64, i64)> {
 }
 
 #[test]
+fn what_the_collector_makes_is_its_owners_alone_whatever_command_makes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("config");
+    run("haidang-collector", &["init", "--config", &directory.to_string_lossy(), "--province", "82"])
+        .unwrap();
+    for entry in fs::read_dir(&directory).unwrap().chain(fs::read_dir(folder.path()).unwrap()) {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().mode() & 0o077, 0, "{}", entry.path().display());
+    }
+}
+
+#[test]
 fn every_error_of_a_sheet_is_named_by_its_cell_in_one_pass() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();

@@ -116,6 +116,17 @@ fn questions(console: &Console) -> Vec<String> {
     fixed.map(str::to_owned).into_iter().chain(series).chain(stories).collect()
 }
 
+/// Makes the configuration wrong by an address, and waits until the collector said so.
+fn misconfigure(stage: &Stage, address: &Ipv4Addr) {
+    let wrong = format!("hand_offs: [{{id: zz, name: Z, carrier: {address}}}]\n");
+    std::fs::write(format!("{}/zz.yml", stage.configuration()), wrong).unwrap();
+    wait("the wrong configuration to be said", 30, || {
+        let log = std::fs::read_to_string(stage.path("collector.log"))?;
+        Ok(log.contains("is not taken over").then_some(()))
+    })
+    .unwrap();
+}
+
 #[test]
 fn no_address_and_no_secret_leaves_while_a_carrier_is_down() {
     let mut stage = Stage::new(7).unwrap();
@@ -157,7 +168,13 @@ fn no_address_and_no_secret_leaves_while_a_carrier_is_down() {
     assert!(told.contains("event: incident"), "{told}");
     clean("the events", &told);
 
+    misconfigure(&stage, restricted.last().unwrap());
+    let (status, body) = console.request("GET", "/api/v1/configuration", "").unwrap();
+    assert!(status == 200 && body.contains("zz.yml"), "{body}");
+    clean("the faults", &body);
+
     let log = std::fs::read_to_string(stage.path("collector.log")).unwrap();
+    assert!(log.contains("zz.yml:1:"), "the log says where");
     let own = Ipv4Addr::LOCALHOST.to_string();
     clean("the log", &log.replace(&own, "us"));
 }

@@ -95,7 +95,7 @@ async fn where_the_configuration_is_wrong_is_for_administrators() {
     let rig = rig();
     let directory = rig.configuration();
     std::fs::create_dir(&directory).unwrap();
-    let wrong = "province: {code: \"82\", name: Đồng Tháp}\nsitess: []\ncarriers:\n  - {id: a, name: A, core: {address: 10.82.3.999}}\n";
+    let wrong = "province: {code: \"82\", name: Đồng Tháp}\nsitess: []\nhand_offs: [{id: a, name: A, carrier: 10.82.3.9}]\n";
     std::fs::write(directory.join("a.yml"), wrong).unwrap();
     let told = rig.get("/api/v1/configuration").await.json();
     assert_eq!((&told["good"], &told["faults"]), (&json!(false), &json!([])), "an operator");
