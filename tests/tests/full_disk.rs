@@ -10,7 +10,7 @@ use haidang_tests::evidence;
 use haidang_tests::gateway;
 use haidang_tests::proof::unproved;
 use haidang_tests::proxy::Proxy;
-use haidang_tests::stage::{Stage, wait};
+use haidang_tests::stage::wait;
 use haidang_tests::targets::Targets;
 use std::fs::{self, File};
 use std::io::Write as _;
