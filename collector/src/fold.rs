@@ -10,7 +10,9 @@
 //!
 //! - Nothing decides that is not in the journal: an entry is appended first and applied second. When the
 //!   journal refuses, the entry is refused, counted and not applied; ticks are then missing, which the fold
-//!   reads as "we were blind", never as silence. [`Fold::fault`] says so and `/readyz` shows it.
+//!   reads as "we were blind", never as silence. [`Fold::fault`] says so and `/readyz` shows it. A disk that is
+//!   full is told of at a sync: what the journal's buffer holds by then is applied, waits, and is kept once there is
+//!   room; its agents are refused until then. A batch it holds is a repeat when it comes again.
 //! - An answer comes only after `sync`. Answers of one turn share a sync (group commit); a turn ends when
 //!   the queue is empty or [`TURN`] entries were taken. Ticks alone are synced each [`SYNC_MS`].
 //! - A batch is appended once: repeats are found here, where nothing runs beside it.

@@ -93,6 +93,27 @@ async fn a_full_disk_refuses_and_nothing_is_judged_until_there_is_room() {
 }
 
 #[tokio::test]
+async fn what_a_full_disk_does_not_take_waits_within_a_bound_and_the_rest_is_refused_and_counted() {
+    let disk = Memory::new();
+    let (fold, ending) = quiet(&disk);
+    let before = fold.read(Watch::seq);
+    disk.limit(Some(disk.contents().values().map(Vec::len).sum()));
+    for n in 1..=20 {
+        let kind = ActKind::Note("x".repeat(10_000));
+        let act = Act { at: BEGAN + n, person: "lan".into(), incident: "SC-1".into(), kind };
+        assert!(matches!(fold.durable(Entry::Act(act)).await, Err(Refused::Journal(_))), "none is durable");
+    }
+    let waited = fold.read(Watch::seq) - before;
+    assert_eq!((waited, count(&fold.counts().refused)), (6, 14), "as many as fit the journal's 64 KiB");
+    disk.limit(None);
+    fold.durable(tick(BEGAN + 200)).await.unwrap();
+    assert_eq!((fold.fault(), count(&fold.counts().refused)), (None, 14));
+    kill((fold, ending));
+    let (fold, _ending) = quiet(&disk);
+    assert_eq!(fold.read(Watch::seq), before + waited + 2, "what waited, the tick, and the new start");
+}
+
+#[tokio::test]
 async fn an_entry_too_long_is_refused_alone() {
     let disk = Memory::new();
     let (fold, _ending) = quiet(&disk);
