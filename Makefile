@@ -10,8 +10,8 @@ PROGRAMS := -p haidang-collector -p haidang-agent -p haidang-world
 CONSOLE_SOURCES := $(shell find $(WEB)/src $(WEB)/public -type f 2>/dev/null) $(wildcard $(addprefix $(WEB)/,index.html package.json svelte.config.js tsconfig.json vite.config.ts))
 
 LAB ?= ../shared/lab/lab
-# libfaketime, which puts other clocks under programs.
-TEST_PACKAGES := faketime
+# libfaketime puts other clocks under programs, strace kills them at a step.
+TEST_PACKAGES := faketime strace
 # `disk` where a file system can be mounted (CAP_SYS_ADMIN, bit 21): there a test that skips it fails.
 MOUNTS = $(shell (( 0x$$(awk '/^CapEff/ { print $$2 }' /proc/self/status) >> 21 & 1 )) && echo disk)
 LAB_PACKAGES := faketime iproute2 iputils-ping nftables openssl python3 snmpd

@@ -231,6 +231,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_interface_asked_for_is_the_one_that_is_used() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let to = listener.local_addr().unwrap();
+        let origin = Origin { source: None, interface: Some("lo".into()) };
+        let stream = tcp_from(to, &origin).await.unwrap();
+        assert_eq!(socket2::SockRef::from(&stream).device().unwrap().as_deref(), Some(&b"lo"[..]));
+        let ear = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let socket = origin.udp(ear.local_addr().unwrap()).unwrap();
+        assert_eq!(socket2::SockRef::from(&socket).device().unwrap().as_deref(), Some(&b"lo"[..]));
+        socket.send_to(b"x", ear.local_addr().unwrap()).await.unwrap();
+        assert_eq!(ear.recv(&mut [0; 8]).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
     async fn an_own_authority_vouches_where_the_web_does_not() {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../daemon/fixtures");
         let files = TlsFiles { certificate: "localhost.pem".into(), key: "localhost.key".into() };

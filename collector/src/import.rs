@@ -138,6 +138,7 @@ impl Preview {
             return Err(ImportError::Errors);
         }
         if !self.plan.writes() {
+            place::tidy(directory)?;
             return Ok(Vec::new());
         }
         let texts =

@@ -41,10 +41,10 @@ pub fn import(wish: &Import) -> anyhow::Result<()> {
         bail!("{name}: {} wrong; nothing was written", seen.problems.errors.len());
     }
     tell(&seen, &mut out)?;
-    if !seen.plan.writes() || wish.dry_run {
+    if wish.dry_run {
         return Ok(());
     }
-    if !wish.yes && !agreed(&wish.config)? {
+    if seen.plan.writes() && !wish.yes && !agreed(&wish.config)? {
         bail!("nothing was written");
     }
     for file in seen.write(&wish.config)? {

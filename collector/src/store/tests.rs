@@ -12,6 +12,8 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+mod kill;
+
 const DAY0: i64 = 1_795_305_600_000;
 const CHECK: CheckId = CheckId(7);
 

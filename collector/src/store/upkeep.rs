@@ -38,6 +38,23 @@ pub enum SealError {
     Journal(#[from] haidang_journal::Error),
 }
 
+/// A step of a seal; the first four are those of each group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Windows are out of the head.
+    TakenOut,
+    /// Rows of series are on the shelf.
+    Rows,
+    /// Chunks are.
+    Chunks,
+    /// That they are waits to be written to the journal.
+    Noted,
+    /// It is written.
+    Flushed,
+    /// The journal is cut.
+    Cut,
+}
+
 /// What is being sealed.
 struct Taken {
     windows: BTreeMap<Place, Arc<Window>>,
@@ -49,30 +66,40 @@ struct Taken {
 impl Store {
     /// Seals what is due at `now`; gives how many windows that were.
     pub fn seal(&self, now: i64) -> Result<usize, SealError> {
+        self.seal_in_steps(now, &mut |_| ())
+    }
+
+    /// [`Store::seal`]; `ended` is told each step that ended, behind which a kill may come.
+    pub(super) fn seal_in_steps(&self, now: i64, ended: &mut dyn FnMut(Step)) -> Result<usize, SealError> {
         let _turn = lock(&self.turn);
         let mut sealed = 0;
         for group in 0..GROUPS {
-            sealed += self.seal_group(group, window_of(group, now - GRACE_MS))?;
+            sealed += self.seal_group(group, window_of(group, now - GRACE_MS), ended)?;
         }
         if sealed > 0 {
             // A full journal is cut although it takes nothing: that is what makes room in it.
             let flushed = self.flush();
+            ended(Step::Flushed);
             self.cut()?;
+            ended(Step::Cut);
             flushed?;
         }
         Ok(sealed)
     }
 
-    fn seal_group(&self, group: u8, upto: i64) -> Result<usize, SealError> {
+    fn seal_group(&self, group: u8, upto: i64, ended: &mut dyn FnMut(Step)) -> Result<usize, SealError> {
         let Some(taken) = self.take_out(group, upto) else { return Ok(0) };
+        ended(Step::TakenOut);
         let chunks =
             taken.windows.iter().map(|(place, window)| Ok((*place, self.pack(*place, window, taken.known)?)));
         let chunks: fjall::Result<BTreeMap<Place, Vec<u8>>> = chunks.collect();
         let count = taken.windows.len();
         let put = chunks.and_then(|chunks| {
             self.shelf.put_series(&taken.rows)?;
+            ended(Step::Rows);
             self.shelf.put(chunks)
         });
+        ended(Step::Chunks);
         let mut ring = self.ring();
         let sealing = std::mem::take(&mut ring.sealing);
         if let Err(error) = put {
@@ -83,6 +110,8 @@ impl Store {
         taken.rows.iter().for_each(|(id, _, day)| ring.head.saved(*id, *day));
         ring.upto[usize::from(group)] = upto;
         ring.queue.put(&Record::Sealed { group }, None);
+        drop(ring);
+        ended(Step::Noted);
         Ok(count)
     }
 
