@@ -14,6 +14,7 @@
 //!   it holds everything. A start reads `evidence` again from there ([`Store::resume`]).
 //! - **A sample counts once**: of one series and one instant the first stays, the others are counted, whether
 //!   they meet in the head, when an hour is sealed, or in an answer.
+//! - **A chunk on the shelf is never replaced without what it holds**, whatever else was lost or forgotten.
 //! - **Late samples land in their place**, however late, up to what is kept; older ones, and those ahead of us
 //!   by more than [`AHEAD_MS`], are dropped and counted.
 //! - **Numbers are exact** to the last bit; durations are taken to the microsecond. Answers resolve to

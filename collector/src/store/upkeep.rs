@@ -59,8 +59,6 @@ pub(super) enum Step {
 struct Taken {
     windows: BTreeMap<Place, Arc<Window>>,
     rows: Vec<(u32, Definition, i64)>,
-    /// Windows that begin before this may have a chunk on the shelf already.
-    known: i64,
 }
 
 impl Store {
@@ -90,8 +88,7 @@ impl Store {
     fn seal_group(&self, group: u8, upto: i64, ended: &mut dyn FnMut(Step)) -> Result<usize, SealError> {
         let Some(taken) = self.take_out(group, upto) else { return Ok(0) };
         ended(Step::TakenOut);
-        let chunks =
-            taken.windows.iter().map(|(place, window)| Ok((*place, self.pack(*place, window, taken.known)?)));
+        let chunks = taken.windows.iter().map(|(place, window)| Ok((*place, self.pack(*place, window)?)));
         let chunks: fjall::Result<BTreeMap<Place, Vec<u8>>> = chunks.collect();
         let count = taken.windows.len();
         let put = chunks.and_then(|chunks| {
@@ -117,9 +114,8 @@ impl Store {
 
     fn take_out(&self, group: u8, upto: i64) -> Option<Taken> {
         let mut ring = self.ring();
-        let known = ring.upto[usize::from(group)];
         let crowded = ring.late_windows > LATE_WINDOWS;
-        if known >= upto && !crowded {
+        if ring.upto[usize::from(group)] >= upto && !crowded {
             return None;
         }
         if group + 1 == GROUPS {
@@ -135,26 +131,23 @@ impl Store {
         let windows: BTreeMap<_, _> =
             windows.into_iter().map(|(place, window)| (place, Arc::new(window))).collect();
         ring.sealing.clone_from(&windows);
-        // Nothing known of the group means nothing known of the shelf.
-        let known = if known == 0 { i64::MAX } else { known };
-        Some(Taken { windows, rows, known })
+        Some(Taken { windows, rows })
     }
 
     /// The chunk of a window, with what is on the shelf of it. A shelf that does not say what it holds is not written
     /// over.
-    fn pack(&self, place: Place, window: &Window, known: i64) -> fjall::Result<Vec<u8>> {
-        let mut samples = window.stream.samples();
-        if place.0 < known {
-            let mut first = self.sealed(place)?;
-            if !first.is_empty() {
-                let merged = merge(&mut first, &samples);
-                let counts = &mut self.ring().counts;
-                counts.repeats += merged.repeats;
-                counts.refused += merged.full;
-                samples = first;
-            }
+    fn pack(&self, (start, id): Place, window: &Window) -> fjall::Result<Vec<u8>> {
+        // Each is looked for: a journal that was full, or a clock set back, leaves nothing to tell which are there. Tables
+        // are in order of time, so that one beyond them all is missed without reading.
+        let mut samples = self.sealed((start, id))?;
+        if samples.is_empty() {
+            return Ok(chunk::encode(start, &window.stream.samples()));
         }
-        Ok(chunk::encode(place.0, &samples))
+        let merged = merge(&mut samples, &window.stream.samples());
+        let counts = &mut self.ring().counts;
+        counts.repeats += merged.repeats;
+        counts.refused += merged.full;
+        Ok(chunk::encode(start, &samples))
     }
 
     /// Lets the part of the journal go that no open window needs.

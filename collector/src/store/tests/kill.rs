@@ -81,3 +81,37 @@ fn a_kill_after_any_step_of_a_seal_neither_loses_nor_doubles() {
         }
     }
 }
+
+#[test]
+fn a_kill_after_a_full_journal_was_cut_loses_nothing_of_the_hour_that_was_sealed() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = Limits { journal_bytes: 12 << 20, ..Limits::default() };
+    let store = Store::open(dir.path(), limits, DAY0).unwrap();
+    let large = Definition {
+        site: "x".repeat(1 << 20),
+        check: CHECK,
+        metric: Metric::ProbeDuration,
+        part: String::new(),
+    };
+    let fill = || {
+        let record = Record::Samples { fresh: vec![(9, large.clone())], samples: Vec::new() };
+        store.ring().queue.put(&record, None);
+        store.flush()
+    };
+    // The hour from midnight begins in one segment and goes on in the next, behind a seal of the hour before.
+    give(&store, 0..1_100);
+    (0..4).for_each(|_| fill().unwrap());
+    assert!(store.seal(DAY0).unwrap() > 0);
+    give(&store, 1_100..1_500);
+    store.flush().unwrap();
+    assert!((0..16).any(|_| fill().is_err()), "the journal is full");
+    let all = given(&store);
+    assert!(store.seal(DAY0 + 500 * BUCKET_MS).is_err(), "it takes nothing, and is cut");
+    let image = image(dir.path());
+
+    let now = DAY0 + 501 * BUCKET_MS;
+    let store = opened(&image, now);
+    give(&store, store.resume().unwrap()..1_500);
+    store.seal(now + 7_200_000).unwrap();
+    assert!(given(&store) == all);
+}
