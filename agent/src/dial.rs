@@ -8,9 +8,10 @@
 pub mod certificate;
 
 use haidang_daemon::pem;
+use haidang_probe::ask::place::Place;
+use haidang_probe::ask::url::Url;
 use haidang_probe::outcome::Failure;
 use haidang_probe::plan::Uplink;
-use hyper::Uri;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use socket2::{Domain, Protocol, Type};
@@ -22,61 +23,15 @@ use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::place::{Endpoint, Place};
-
 /// What bytes can be exchanged over.
 pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
-/// An `http://` or `https://` URL, taken apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Url {
-    /// Whether TLS is spoken.
-    pub tls: bool,
-    /// Who is connected to.
-    pub endpoint: Endpoint,
-    /// What the `Host` header says.
-    pub authority: String,
-    /// Path and query, at least `/`.
-    pub path: String,
-}
-
-impl Url {
-    /// Takes `text` apart; the error says what is wrong with it.
-    pub fn parse(text: &str) -> Result<Url, String> {
-        let wrong = |why: &str| format!("`{text}` {why}; write a URL, as in `https://portal.example/`");
-        let uri: Uri = text.parse().map_err(|_| wrong("is not a URL"))?;
-        let tls = match uri.scheme_str() {
-            Some("http") => false,
-            Some("https") => true,
-            _ => return Err(wrong("is neither http:// nor https://")),
-        };
-        let authority = uri.authority().ok_or_else(|| wrong("names nobody"))?;
-        if authority.as_str().contains('@') {
-            return Err(wrong("carries a user or an `@` place"));
-        }
-        let place: Place = authority.host().parse()?;
-        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        Ok(Url {
-            tls,
-            endpoint: Endpoint { place, port },
-            authority: authority.as_str().into(),
-            path: path.into(),
-        })
-    }
-
-    /// The path that `end` names below this URL.
-    pub fn below(&self, end: &str) -> String {
-        format!("{}/{end}", self.path.trim_end_matches('/'))
-    }
-
-    /// The name a certificate must be for.
-    pub fn server_name(&self) -> io::Result<ServerName<'static>> {
-        match &self.endpoint.place {
-            Place::Address(address) => Ok(ServerName::from(*address)),
-            place => ServerName::try_from(place.to_string()).map_err(io::Error::other),
-        }
+/// The name a certificate must be for.
+pub fn server_name(url: &Url) -> io::Result<ServerName<'static>> {
+    match &url.endpoint.place {
+        Place::Address(address) => Ok(ServerName::from(*address)),
+        place => ServerName::try_from(place.to_string()).map_err(io::Error::other),
     }
 }
 
@@ -132,7 +87,7 @@ pub async fn tcp_from(address: SocketAddr, origin: &Origin) -> io::Result<TcpStr
 
 /// Speaks TLS over `stream` as `url` asks, with whom `trust` vouches for; an error is the handshake's.
 pub async fn tls(stream: TcpStream, url: &Url, trust: &Trust) -> io::Result<TlsStream<TcpStream>> {
-    trust.0.connect(url.server_name()?, stream).await
+    trust.0.connect(server_name(url)?, stream).await
 }
 
 /// Whose signature a certificate needs. One for many connections: it holds the roots and the session tickets.
@@ -196,23 +151,6 @@ mod tests {
     use super::*;
     use haidang_daemon::listen::TlsFiles;
     use std::path::Path;
-
-    #[test]
-    fn urls_are_taken_apart() {
-        let url = Url::parse("https://portal.example/a?b=c").unwrap();
-        assert_eq!((url.tls, url.endpoint.port, url.path.as_str()), (true, 443, "/a?b=c"));
-        let url = Url::parse("http://[::1]:8443").unwrap();
-        assert_eq!(url.endpoint, "[::1]:8443".parse().unwrap());
-        assert_eq!((url.authority.as_str(), url.path.as_str()), ("[::1]:8443", "/"));
-        assert_eq!(url.below("agent/v1/batch"), "/agent/v1/batch");
-    }
-
-    #[test]
-    fn what_is_no_url_is_said_so() {
-        for wrong in ["", "portal.example", "ftp://a/", "http://", "http://u:p@a/", "http://@resolver/"] {
-            assert!(Url::parse(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[tokio::test]
     async fn leaves_from_the_source_asked_for() {

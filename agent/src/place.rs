@@ -1,109 +1,22 @@
-//! Who is meant by a target's text: an address, a name, or this machine's own gateway or resolver.
-//!
-//! ```text
-//! 192.0.2.1   portal.example   @default-gateway   @resolver            a place
-//! 192.0.2.1:53   [2001:db8::1]:53   portal.example:443   @resolver:53  an endpoint: a place and a port
-//! ```
+//! Where the places that targets name are, now.
 //!
 //! `@default-gateway` (IPv4, `/proc/net/route`) and `@resolver` (first `nameserver` of `/etc/resolv.conf`)
 //! are read at every run, so a change of network needs no restart; what they mean is logged when it changes.
 //! At most [`LOOKUPS`] name look-ups are under way: a resolver that never answers costs failed outcomes, not
 //! threads.
 
+use haidang_probe::ask::place::{Endpoint, Place};
 use haidang_probe::outcome::Failure;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
 /// Most name look-ups under way at once. The system's resolver may hold a thread for half a minute each.
 pub const LOOKUPS: usize = 4;
 
-/// Port of DNS, meant by `@resolver` where a port is needed.
-const DNS: u16 = 53;
-
 /// Routing flags of a usable route through a gateway (`RTF_UP | RTF_GATEWAY`, `linux/route.h`).
 const UP_GATEWAY: u16 = 0x3;
-
-/// Somebody who can be asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// An address.
-    Address(IpAddr),
-    /// A name the system's resolver knows.
-    Name(String),
-    /// This machine's default gateway.
-    DefaultGateway,
-    /// This machine's first resolver.
-    Resolver,
-}
-
-/// A place and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Who.
-    pub place: Place,
-    /// TCP or UDP port.
-    pub port: u16,
-}
-
-impl FromStr for Place {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Place, String> {
-        if let Ok(address) = text.trim_start_matches('[').trim_end_matches(']').parse() {
-            return Ok(Place::Address(address));
-        }
-        match text {
-            "@default-gateway" => Ok(Place::DefaultGateway),
-            "@resolver" => Ok(Place::Resolver),
-            "" => {
-                Err("target is missing; write an address, a name, `@default-gateway` or `@resolver`".into())
-            }
-            _ if text.starts_with('@') => {
-                Err(format!("unknown place `{text}`; there are `@default-gateway` and `@resolver`"))
-            }
-            _ if text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c)) => {
-                Ok(Place::Name(text.into()))
-            }
-            _ => Err(format!("`{text}` is neither an address nor a name")),
-        }
-    }
-}
-
-impl FromStr for Endpoint {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Endpoint, String> {
-        if text == "@resolver" {
-            return Ok(Endpoint { place: Place::Resolver, port: DNS });
-        }
-        if let Ok(address) = text.parse::<SocketAddr>()
-            && address.port() != 0
-        {
-            return Ok(Endpoint { place: Place::Address(address.ip()), port: address.port() });
-        }
-        let wrong = || {
-            format!("`{text}` needs a port, as in `192.0.2.1:443`, `[2001:db8::1]:443`, `portal.example:443`")
-        };
-        let (place, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-        let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)?;
-        Ok(Endpoint { place: place.parse()?, port })
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Place::Address(address) => address.fmt(f),
-            Place::Name(name) => f.write_str(name),
-            Place::DefaultGateway => f.write_str("@default-gateway"),
-            Place::Resolver => f.write_str("@resolver"),
-        }
-    }
-}
 
 /// Finds the addresses of places. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -245,23 +158,6 @@ eth0\t0001A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
         );
         assert_eq!(resolver("nameserver fe80::1%eth0\n"), Some(address("fe80::1")));
         assert_eq!(resolver("search a\n"), None);
-    }
-
-    #[test]
-    fn endpoints_read_as_people_write_them() {
-        for (text, place, port) in [
-            ("192.0.2.1:53", Place::Address(address("192.0.2.1")), 53),
-            ("[2001:db8::1]:443", Place::Address(address("2001:db8::1")), 443),
-            ("portal.example:8080", Place::Name("portal.example".into()), 8080),
-            ("@resolver", Place::Resolver, 53),
-            ("@resolver:5353", Place::Resolver, 5353),
-            ("@default-gateway:80", Place::DefaultGateway, 80),
-        ] {
-            assert_eq!(text.parse(), Ok(Endpoint { place, port }), "{text}");
-        }
-        for wrong in ["192.0.2.1", "192.0.2.1:0", "a:0", "a:b", ":53", "@gateway:1", "2001:db8::1", "a b:1"] {
-            assert!(wrong.parse::<Endpoint>().is_err(), "{wrong}");
-        }
     }
 
     #[tokio::test]

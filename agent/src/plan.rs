@@ -15,8 +15,8 @@ pub mod kept;
 pub mod orders;
 
 use crate::gather::Flush;
-use crate::probe::Question;
 use haidang_daemon::yaml::{self, Faults};
+use haidang_probe::ask::{Question, Wrong};
 use haidang_probe::check::{Check, CheckId};
 use haidang_probe::plan::{Plan, PlanDigest, Uplink};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,8 +53,8 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// A check that this version understands; else what is wrong with its target.
-    pub fn of(check: &Check) -> Result<Asked, String> {
+    /// A check that this version understands; else what is wrong with its target or settings.
+    pub fn of(check: &Check) -> Result<Asked, Wrong> {
         let question = Question::of(check)?;
         Ok(Asked {
             name: check.name.clone(),

@@ -1,34 +1,20 @@
-//! How to ask: one probe a file, with its question, its conversation and its tests.
+//! How to ask: one probe a file, with its conversation and its tests. A new probe is a new file and one line in the list
+//! below.
 //!
-//! A new probe is a new file with two items and one line in the list below:
-//!
-//! - `Question`: what a check's target means to this probe; `FromStr`, its error is shown to the operator.
-//! - `Probe`: what all runs share (sockets); `Probe::new(&Tools)` and `ask(&self, &Question, Budget)`.
+//! What may be asked is said in [`haidang_probe::ask`]; a file here has the `Probe`: what all runs share (sockets),
+//! `Probe::new(&Tools)` and `ask(&self, &Question, Budget)`.
 //!
 //! A failed probe is a measurement: nothing here returns an error.
 
 use crate::place::Finder;
 use haidang_daemon::clock::Clock;
-use haidang_probe::check::{Check, ProbeKind};
+use haidang_probe::ask::Question;
 use haidang_probe::outcome::{Failure, Sample};
 use std::time::Duration;
 
 macro_rules! probes {
     ($($kind:ident $file:ident;)*) => {
         $(pub mod $file;)*
-
-        /// What a check asks, its target understood.
-        #[derive(Clone, Debug, PartialEq)]
-        pub enum Question { $(#[doc = concat!("For `", stringify!($file), "`.")] $kind($file::Question),)* }
-
-        impl Question {
-            /// Understands the target of `check`; the error says what is wrong with it.
-            pub fn of(check: &Check) -> Result<Question, String> {
-                match check.probe {
-                    $(ProbeKind::$kind => check.target.parse().map(Question::$kind),)*
-                }
-            }
-        }
 
         /// All probes, each with what its runs share.
         pub struct Probes { clock: Clock, $($file: $file::Probe,)* }

@@ -24,7 +24,6 @@ mod needs;
 mod network;
 mod settings;
 mod site;
-mod target;
 mod tree;
 mod value;
 

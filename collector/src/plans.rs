@@ -108,7 +108,7 @@ fn way(line: String, ssid: u16, every: Span) -> Way {
 mod tests {
     use super::*;
     use crate::topology::{HandOff, Needs, Observe, Pin};
-    use haidang_probe::check::{Check, ProbeKind};
+    use haidang_probe::check::{Check, ProbeKind, With};
 
     fn record() -> Topology {
         let mut topology = Topology::default();
@@ -119,6 +119,7 @@ mod tests {
             target: String::new(),
             every: Span(FLUSH),
             timeout: Span(FLUSH),
+            with: With::default(),
         };
         let site = Site {
             observe: Observe::Gateway,

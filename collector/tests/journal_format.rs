@@ -11,7 +11,7 @@ use haidang_collector::topology::{
     Medium, Needs, Observe, OffOutsideHours, Pin, Pop, Power, Province, Role, Service, Shared, Site,
     SiteKind, Supply, Topology,
 };
-use haidang_probe::check::{Check, CheckId, ProbeKind, Span};
+use haidang_probe::check::{Check, CheckId, ProbeKind, Span, With};
 use haidang_probe::key;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,6 +31,7 @@ fn check() -> Check {
         target: "127.0.0.1:8620".into(),
         every: Span(Duration::from_millis(500)),
         timeout: Span(Duration::from_millis(700)),
+        with: With::default(),
     }
 }
 

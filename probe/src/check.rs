@@ -1,8 +1,9 @@
 //! A check: probe × target × interval.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::de::{Error as _, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
-use std::{fmt, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 /// Identity of a check within its agent. Agents send this, never labels, so a rename touches no agent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -77,12 +78,88 @@ pub struct Check {
     /// How long an answer may take.
     #[serde(default = "default_timeout")]
     pub timeout: Span,
+    /// The probe's own settings ([`crate::ask`]).
+    #[serde(default)]
+    pub with: With,
 }
 
 impl Check {
     /// The check's identity, given or derived.
     pub fn id(&self) -> CheckId {
         self.id.unwrap_or_else(|| CheckId::of_name(&self.name))
+    }
+}
+
+/// Settings by key: words, numbers and truth values, kept as they were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct With(BTreeMap<String, Setting>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Setting(String);
+
+impl With {
+    /// A setting as it was written.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(|setting| setting.0.as_str())
+    }
+
+    /// The keys, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for With {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(settings: I) -> With {
+        With(settings.into_iter().map(|(key, value)| (key.into(), Setting(value.into()))).collect())
+    }
+}
+
+impl Serialize for Setting {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// In a text, `5` and `true` need no quotes; the journal's form always holds a text.
+impl<'de> Deserialize<'de> for Setting {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_any(Written)
+        } else {
+            String::deserialize(deserializer).map(Setting)
+        }
+    }
+}
+
+struct Written;
+
+impl Visitor<'_> for Written {
+    type Value = Setting;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a word, a number, true or false")
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Setting, E> {
+        Ok(Setting(value.into()))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Setting, E> {
+        Ok(Setting(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Setting, E> {
+        Ok(Setting(value.to_string()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Setting, E> {
+        Ok(Setting(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Setting, E> {
+        Ok(Setting(value.to_string()))
     }
 }
 

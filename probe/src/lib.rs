@@ -1,8 +1,9 @@
 //! The language of probing, spoken by agent and collector.
 //!
-//! Everything here is pure: no clock, socket, file or thread. It knows checks, outcomes, batches and
+//! Everything here is pure: no clock, socket, file or thread. It knows checks, questions, outcomes, batches and
 //! liveness packets; it never names a site, an incident or a person.
 
+pub mod ask;
 pub mod batch;
 pub mod check;
 pub mod event;

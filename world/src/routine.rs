@@ -125,13 +125,21 @@ mod tests {
     use crate::fault::effects::Effects;
     use crate::map::tests::map;
     use crate::switches::Switches;
-    use haidang_probe::check::Span;
+    use haidang_probe::check::{Span, With};
 
     const SECOND: u64 = 1_000_000_000;
 
     fn check(probe: ProbeKind, target: &str, every_s: u64) -> Check {
         let (every, timeout) = (Span(Duration::from_secs(every_s)), Span(Duration::from_secs(1)));
-        Check { id: None, name: probe.name().into(), probe, target: target.into(), every, timeout }
+        Check {
+            id: None,
+            name: probe.name().into(),
+            probe,
+            target: target.into(),
+            every,
+            timeout,
+            with: With::default(),
+        }
     }
 
     fn routine() -> Routine {

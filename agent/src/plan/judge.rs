@@ -1,17 +1,19 @@
 //! What a plan must be beyond its shape, each fault at its place.
 
 use super::{Asked, Loaded};
-use crate::dial::{Trust, Url};
-use crate::place::Place;
+use crate::dial::Trust;
 use crate::spool::LEAST_BYTES;
 use haidang_daemon::listen::Listen;
 use haidang_daemon::yaml::{self, Fault, Faults, Location, Spanned};
+use haidang_probe::ask::place::Place;
+use haidang_probe::ask::url::Url;
 use haidang_probe::batch::limit::MAX_AGENT_BYTES;
 use haidang_probe::check::{Check, CheckId, Span};
 use haidang_probe::key::unhex;
 use haidang_probe::liveness::down_session;
 use haidang_probe::plan::{MAX_CHECKS, MAX_UPLINKS, Plan, Uplink};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -59,6 +61,19 @@ struct CheckPlaces {
     target: Option<Spanned<String>>,
     every: Option<Spanned<String>>,
     timeout: Option<Spanned<String>>,
+    #[serde(default)]
+    with: BTreeMap<String, Spanned<IgnoredAny>>,
+}
+
+impl CheckPlaces {
+    /// Where the target stands, or a setting; where the check begins when it does not say it.
+    fn of(&self, setting: Option<&str>) -> Location {
+        let found = match setting {
+            Some(key) => self.with.get(key).map(|setting| setting.referenced),
+            None => self.target.as_ref().map(|target| target.referenced),
+        };
+        found.unwrap_or(self.name.referenced)
+    }
 }
 
 struct Judge<'a> {
@@ -157,11 +172,7 @@ impl Judge<'_> {
             }
             self.times(check, place);
             match Asked::of(check) {
-                Err(message) => {
-                    let target =
-                        place.target.as_ref().map_or(place.name.referenced, |target| target.referenced);
-                    self.fault(target, message);
-                }
+                Err(wrong) => self.fault(place.of(wrong.setting.as_deref()), wrong.message),
                 Ok(question) => {
                     if let Some(other) = asked.insert(check.id(), question) {
                         let message = format!("check `{}` has the id of check `{}`", check.name, other.name);

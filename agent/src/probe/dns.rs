@@ -12,82 +12,21 @@
 
 use super::{Answer, Budget, Tools};
 use crate::dial;
-use crate::place::{Endpoint, Finder, Place};
+use crate::place::Finder;
+use haidang_probe::ask::dns::{Question, Record};
 use haidang_probe::metric::Metric;
 use haidang_probe::outcome::{Failure, Sample};
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::str::FromStr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UdpSocket;
 
-/// Port of DNS.
-const PORT: u16 = 53;
 /// Most datagrams passed over that are no answer to the question.
 pub const MAX_STRAY: u32 = 32;
 /// Longest answer over UDP: a query without EDNS allows 512 octets, and some servers send more.
 const DATAGRAM: usize = 4096;
-/// Types that may be asked for.
-const TYPES: [(&str, RecordType); 9] = [
-    ("A", RecordType::A),
-    ("AAAA", RecordType::AAAA),
-    ("CNAME", RecordType::CNAME),
-    ("MX", RecordType::MX),
-    ("NS", RecordType::NS),
-    ("PTR", RecordType::PTR),
-    ("SOA", RecordType::SOA),
-    ("SRV", RecordType::SRV),
-    ("TXT", RecordType::TXT),
-];
-
-/// Whom to ask for what.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Question {
-    server: Endpoint,
-    query: Query,
-}
-
-impl FromStr for Question {
-    type Err = String;
-
-    fn from_str(target: &str) -> Result<Question, String> {
-        let (server, asked) = match target.split_once('/') {
-            Some((server, asked)) => (server, Some(asked)),
-            None => (target, None),
-        };
-        let query = match asked {
-            None => Query::query(Name::root(), RecordType::NS),
-            Some(asked) => query(asked)?,
-        };
-        Ok(Question { server: endpoint(server)?, query })
-    }
-}
-
-fn endpoint(text: &str) -> Result<Endpoint, String> {
-    let without_port = text.parse::<IpAddr>().is_ok() || text.ends_with(']') || !text.contains(':');
-    if without_port {
-        return Ok(Endpoint { place: text.parse::<Place>()?, port: PORT });
-    }
-    text.parse()
-}
-
-fn query(asked: &str) -> Result<Query, String> {
-    let (name, kind) = asked.split_once("?type=").unwrap_or((asked, "A"));
-    let known = TYPES.iter().find(|(word, _)| word.eq_ignore_ascii_case(kind));
-    let (_, kind) = known.ok_or_else(|| {
-        let words: Vec<&str> = TYPES.iter().map(|(word, _)| *word).collect();
-        format!("`{kind}` is no type of record asked for; there are {}", words.join(", "))
-    })?;
-    let mut name = Name::from_ascii(name)
-        .ok()
-        .filter(|_| !name.is_empty())
-        .ok_or_else(|| format!("`{name}` is not a name that DNS knows; write one, as in `portal.example`"))?;
-    name.set_fqdn(true);
-    Ok(Query::query(name, *kind))
-}
-
 /// Every run has its own socket, and so its own port.
 pub struct Probe {
     finder: Finder,
@@ -117,7 +56,7 @@ impl Probe {
         let found = budget.spent();
         let mut id = [0; 2];
         getrandom::fill(&mut id).map_err(|_| Failure::Local)?;
-        let talk = Talk { id: u16::from_be_bytes(id), query: &question.query };
+        let talk = Talk { id: u16::from_be_bytes(id), query: &query(question)? };
         let mut answer = talk.udp(server, budget).await?;
         if answer.metadata.truncation {
             answer = budget.spend(Failure::Timeout, talk.tcp(server)).await?;
@@ -130,6 +69,30 @@ impl Probe {
         tell(Metric::DnsRcode, f64::from(u16::from(code)));
         tell(Metric::DnsAnswers, count as f64);
         talk.judge(code, count).map(|()| took)
+    }
+}
+
+/// The name servers of the root, where nothing in particular is asked for.
+fn query(question: &Question) -> Result<Query, Failure> {
+    let Some((name, record)) = &question.wanted else {
+        return Ok(Query::query(Name::root(), RecordType::NS));
+    };
+    let mut name = Name::from_ascii(name).map_err(|_| Failure::Local)?;
+    name.set_fqdn(true);
+    Ok(Query::query(name, record_type(*record)))
+}
+
+fn record_type(record: Record) -> RecordType {
+    match record {
+        Record::A => RecordType::A,
+        Record::Aaaa => RecordType::AAAA,
+        Record::Cname => RecordType::CNAME,
+        Record::Mx => RecordType::MX,
+        Record::Ns => RecordType::NS,
+        Record::Ptr => RecordType::PTR,
+        Record::Soa => RecordType::SOA,
+        Record::Srv => RecordType::SRV,
+        Record::Txt => RecordType::TXT,
     }
 }
 

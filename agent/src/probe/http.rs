@@ -9,14 +9,14 @@
 //! check. A body of a stated length is read up to [`MAX_BODY`] and the rest left; one without may be as long as
 //! [`MAX_UNSTATED`]. Headers beyond [`MAX_HEAD`] or [`MAX_HEADERS`] are no HTTP.
 //!
-//! What follows `#` in the target is not sent; it says how the certificate is judged:
-//! `https://192.168.1.80/#name=portal.example&any-issuer`.
+//! The settings `name` and `any_issuer` say how the certificate is judged.
 
 use super::{Answer, Budget, Tools};
 use crate::dial::certificate::{Looker, Verdict};
-use crate::dial::{self, Url, Wire};
-use crate::place::{Finder, Place};
+use crate::dial::{self, Wire};
+use crate::place::Finder;
 use bytes::Bytes;
+use haidang_probe::ask::http::Question;
 use haidang_probe::metric::Metric;
 use haidang_probe::outcome::{Failure, Sample};
 use http_body_util::{BodyExt as _, Empty};
@@ -25,7 +25,6 @@ use hyper::{Request, Response, body::Body as _, body::Incoming, header};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
-use std::str::FromStr;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
@@ -40,48 +39,6 @@ pub const MAX_HEADERS: usize = 128;
 
 /// How the probe names itself.
 const AGENT: &str = concat!("haidang-agent/", env!("CARGO_PKG_VERSION"));
-
-/// What to get, and what its certificate must be.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Question {
-    url: Url,
-    /// Whom the certificate must be for, where it is not the URL's name.
-    name: Option<String>,
-    /// Nobody needs to know who signed it.
-    any_issuer: bool,
-}
-
-impl FromStr for Question {
-    type Err = String;
-
-    fn from_str(target: &str) -> Result<Question, String> {
-        let (url, trust) = target.split_once('#').unwrap_or((target, ""));
-        let mut question = Question { url: Url::parse(url)?, name: None, any_issuer: false };
-        for word in trust.split('&').filter(|word| !word.is_empty()) {
-            match word.split_once('=') {
-                Some(("name", name)) if matches!(name.parse(), Ok(Place::Name(_))) => {
-                    question.name = Some(name.to_owned());
-                }
-                None if word == "any-issuer" => question.any_issuer = true,
-                _ => {
-                    let told = "after `#` stand `name=NAME` and `any-issuer`";
-                    return Err(format!("`{word}` says nothing about a certificate; {told}"));
-                }
-            }
-        }
-        Ok(question)
-    }
-}
-
-impl Question {
-    fn server_name(&self) -> Result<ServerName<'static>, Failure> {
-        let name = match &self.name {
-            Some(name) => ServerName::try_from(name.clone()).map_err(std::io::Error::other),
-            None => self.url.server_name(),
-        };
-        name.map_err(|_| Failure::Local)
-    }
-}
 
 /// Every run has its own connection.
 pub struct Probe {
@@ -124,7 +81,7 @@ impl Probe {
         run: &mut Run,
     ) -> Result<Box<dyn Wire>, Failure> {
         let looker = self.looker.as_ref().ok_or(Failure::Local)?;
-        let name = question.server_name()?;
+        let name = server_name(question)?;
         let look = async { Ok(looker.look(stream, name, question.any_issuer).await) };
         let (stream, seen) = run.phase("tls", Failure::Timeout, look).await?;
         if let Some(seen) = seen {
@@ -173,6 +130,15 @@ impl Run {
     }
 }
 
+/// The name the certificate must be for.
+fn server_name(question: &Question) -> Result<ServerName<'static>, Failure> {
+    let name = match &question.name {
+        Some(name) => ServerName::try_from(name.clone()).map_err(std::io::Error::other),
+        None => dial::server_name(&question.url),
+    };
+    name.map_err(|_| Failure::Local)
+}
+
 async fn connect(address: SocketAddr) -> Result<TcpStream, Failure> {
     dial::tcp(address, None).await.map_err(|error| dial::failure(&error))
 }
@@ -184,12 +150,22 @@ async fn exchange(wire: Box<dyn Wire>, question: &Question) -> Result<Response<I
     // Ends when the answer has been read or dropped.
     tokio::spawn(connection);
     let request = Request::get(&question.url.path)
-        .header(header::HOST, question.name.as_ref().unwrap_or(&question.url.authority))
+        .header(header::HOST, host(question))
         .header(header::USER_AGENT, AGENT)
         .header(header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
         .map_err(|_| Failure::Local)?;
     send.send_request(request).await.map_err(failure)
+}
+
+/// What `Host` says: the name, with the port where the URL says one (RFC 9110 §7.2).
+fn host(question: &Question) -> String {
+    let (authority, port) = (&question.url.authority, question.url.endpoint.port);
+    match &question.name {
+        None => authority.clone(),
+        Some(name) if authority.ends_with(&format!(":{port}")) => format!("{name}:{port}"),
+        Some(name) => name.clone(),
+    }
 }
 
 /// Reads and drops the body; how many bytes were read of it.

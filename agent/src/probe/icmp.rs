@@ -7,11 +7,12 @@
 
 use super::{Answer, Budget, Tools};
 use crate::dial;
-use crate::place::{Finder, Place};
+use crate::place::Finder;
+use haidang_probe::ask::icmp::Question;
+use haidang_probe::ask::place::Place;
 use haidang_probe::outcome::Failure;
 use std::io;
 use std::net::IpAddr;
-use std::str::FromStr;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -19,18 +20,6 @@ use surge_ping::{Client, Config, ICMP, IcmpPacket, PingIdentifier, PingSequence,
 
 /// Octets after the ICMP header, as `ping` sends them by default.
 const PAYLOAD: [u8; 56] = [0x48; 56];
-
-/// Whom to ask: `192.0.2.1`, `portal.example`, `@default-gateway`, `@resolver`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Question(Place);
-
-impl FromStr for Question {
-    type Err = String;
-
-    fn from_str(target: &str) -> Result<Question, String> {
-        target.parse().map(Question)
-    }
-}
 
 /// One socket per family, for all runs.
 pub struct Probe {
@@ -57,7 +46,7 @@ impl Probe {
 
     /// One request, one answer; the duration is the round trip.
     pub async fn ask(&self, question: &Question, budget: Budget) -> Answer {
-        self.echo(&question.0, budget).await.into()
+        self.echo(&question.place, budget).await.into()
     }
 
     async fn echo(&self, place: &Place, budget: Budget) -> Result<Duration, Failure> {

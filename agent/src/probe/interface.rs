@@ -4,10 +4,10 @@
 //! loopback interface counts only when it is asked for by name.
 
 use super::{Answer, Budget, Tools};
+use haidang_probe::ask::interface::Question;
 use haidang_probe::metric::Metric;
 use haidang_probe::outcome::{Failure, Sample};
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// `ifOperStatus` up and down (IF-MIB).
 const UP: f64 = 1.0;
@@ -23,30 +23,6 @@ const COLUMNS: [(usize, Metric); 6] = [
     (3, Metric::IfInDiscards),
     (11, Metric::IfOutDiscards),
 ];
-
-/// Which interface: a name, or `*` for all but loopback.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Question {
-    /// All but loopback.
-    All,
-    /// One, by name.
-    One(String),
-}
-
-impl FromStr for Question {
-    type Err = String;
-
-    fn from_str(target: &str) -> Result<Question, String> {
-        match target {
-            "" | "*" => Ok(Question::All),
-            // The name becomes part of a path; the kernel forbids the same characters (`dev_valid_name`).
-            _ if target.len() > 15 || target.contains(['/', ':']) || target.contains(char::is_whitespace) => {
-                Err(format!("`{target}` is not an interface's name"))
-            }
-            _ => Ok(Question::One(target.into())),
-        }
-    }
-}
 
 /// Reads files of the kernel.
 pub struct Probe {
@@ -158,12 +134,5 @@ Inter-|   Receive                                                |  Transmit
     async fn an_interface_this_machine_lacks_is_our_failure() {
         let (_directory, probe) = machine();
         assert_eq!(ask(&probe, "eth7").await, Answer { result: Err(Failure::Local), samples: Vec::new() });
-    }
-
-    #[test]
-    fn a_path_is_no_name() {
-        for wrong in ["../../etc", "a b", "eth0:1", "a-name-that-is-too-long"] {
-            assert!(wrong.parse::<Question>().is_err(), "{wrong}");
-        }
     }
 }

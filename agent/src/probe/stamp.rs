@@ -14,14 +14,15 @@
 
 use super::{Answer, Budget, Tools};
 use crate::dial;
-use crate::place::{Endpoint, Finder};
+use crate::place::Finder;
 use crate::timestamps::Timestamps;
+use haidang_probe::ask::place::Endpoint;
+use haidang_probe::ask::stamp::Question;
 use haidang_probe::liveness::{MAX_PACKET, PlainSender};
 use haidang_probe::outcome::Failure;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::UdpSocket;
@@ -32,18 +33,6 @@ const SESSIONS: usize = 1024;
 
 /// Pause after a failed receive, so that a lasting error does not spin.
 const RECEIVE_PAUSE: Duration = Duration::from_millis(100);
-
-/// Which reflector: `192.0.2.1:862`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Question(Endpoint);
-
-impl FromStr for Question {
-    type Err = String;
-
-    fn from_str(target: &str) -> Result<Question, String> {
-        target.parse().map(Question)
-    }
-}
 
 /// One socket per family, for all runs.
 pub struct Probe {
@@ -62,7 +51,7 @@ impl Probe {
 
     /// One request, one answer.
     pub async fn ask(&self, question: &Question, budget: Budget) -> Answer {
-        self.round_trip(&question.0, budget).await.into()
+        self.round_trip(&question.reflector, budget).await.into()
     }
 
     async fn round_trip(&self, endpoint: &Endpoint, budget: Budget) -> Result<Duration, Failure> {
@@ -182,6 +171,8 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use haidang_daemon::clock::Clock;
+    use haidang_probe::ask::place::Endpoint;
+    use haidang_probe::ask::stamp::Question;
     use haidang_probe::liveness::{TTL_UNKNOWN, reflect_plain};
 
     fn probe() -> (Clock, Probe) {

@@ -2,22 +2,11 @@
 
 use super::{Answer, Budget, Tools};
 use crate::dial;
-use crate::place::{Endpoint, Finder};
+use crate::place::Finder;
+use haidang_probe::ask::place::Endpoint;
+use haidang_probe::ask::tcp::Question;
 use haidang_probe::outcome::Failure;
-use std::str::FromStr;
 use std::time::Duration;
-
-/// Whom to connect to: `192.0.2.1:443`, `portal.example:443`, `@resolver:53`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Question(Endpoint);
-
-impl FromStr for Question {
-    type Err = String;
-
-    fn from_str(target: &str) -> Result<Question, String> {
-        target.parse().map(Question)
-    }
-}
 
 /// Every run has its own connection.
 pub struct Probe {
@@ -32,7 +21,7 @@ impl Probe {
 
     /// The duration is the handshake's alone; a look-up counts against the budget, not the duration.
     pub async fn ask(&self, question: &Question, budget: Budget) -> Answer {
-        self.connect(&question.0, budget).await.into()
+        self.connect(&question.endpoint, budget).await.into()
     }
 
     async fn connect(&self, endpoint: &Endpoint, budget: Budget) -> Result<Duration, Failure> {

@@ -2,25 +2,9 @@
 
 use super::{Answer, Budget, Tools};
 use haidang_daemon::clock::Clock;
+use haidang_probe::ask::uptime::Question;
 use haidang_probe::metric::Metric;
 use haidang_probe::outcome::Sample;
-use std::str::FromStr;
-
-/// Takes no target.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Question;
-
-impl FromStr for Question {
-    type Err = String;
-
-    fn from_str(target: &str) -> Result<Question, String> {
-        if target.is_empty() {
-            Ok(Question)
-        } else {
-            Err(format!("uptime takes no target, `{target}` is too much"))
-        }
-    }
-}
 
 /// Reads the clock.
 pub struct Probe {
@@ -58,10 +42,5 @@ mod tests {
             Probe::new(&tools).ask(&Question, Budget::start(&tools.clock, Duration::from_secs(1))).await;
         assert_eq!(answer.result, Ok(Duration::ZERO));
         assert_eq!(answer.samples, [Sample { metric: Metric::Uptime, part: String::new(), value: 61.5 }]);
-    }
-
-    #[test]
-    fn takes_no_target() {
-        assert!("".parse::<Question>().is_ok() && "eth0".parse::<Question>().is_err());
     }
 }

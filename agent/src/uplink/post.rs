@@ -13,9 +13,10 @@
 //! Connections are kept between batches. One that turns out closed when it is used again is replaced within
 //! the same attempt.
 
-use crate::dial::{self, Origin, Trust, Url, Wire, certificate};
+use crate::dial::{self, Origin, Trust, Wire, certificate};
 use crate::place::Finder;
 use bytes::Bytes;
+use haidang_probe::ask::url::Url;
 use haidang_probe::batch::Ack;
 use haidang_probe::plan::{MAX_ORDERS_BYTES, Uplink};
 use http_body_util::{BodyExt as _, Full, Limited};

@@ -4,12 +4,12 @@ use super::{
     draft::{Asked, Draft, Kind},
     fields::{Fields, one_of, words},
     network::{interval, patience},
-    target,
     tree::{Place, Tree},
     value,
 };
 use crate::topology::{AskedBy, Device, DeviceKind, Feeder, Id, Service, Shared, service};
 use haidang_daemon::yaml;
+use haidang_probe::ask::{Question, Wrong};
 use haidang_probe::check::{Check, ProbeKind, Span};
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
@@ -152,15 +152,21 @@ fn check(fields: &mut Fields<'_>, device: Option<&str>) -> Option<(Check, Place)
     let every = interval(fields, CHECK_EVERY);
     let timeout = patience(fields, CHECK_TIMEOUT);
     let unreadable = fields.any("target").is_some() && target.is_none();
-    let target = target.unwrap_or_default();
-    if let Some(probe) = probe
-        && !unreadable
-        && let Err(wrong) = target::check(probe, &target)
-    {
-        let fault = fields.place_of("target").fault(format!("`target`: {wrong}"));
-        fields.fault(fault);
-    }
+    let with = fields.settings("with");
     let place = fields.place_of("name");
-    let check = Check { id: None, name, probe: probe?, target, every, timeout };
+    let target = target.unwrap_or_default();
+    let check = Check { id: None, name, probe: probe?, target, every, timeout, with };
+    if !unreadable && let Err(wrong) = Question::of(&check) {
+        misasked(fields, &wrong);
+    }
     Some((check, place)).filter(|(check, _)| !check.name.is_empty())
+}
+
+/// A fault where the target or the setting stands that cannot be asked.
+pub(super) fn misasked(fields: &mut Fields<'_>, wrong: &Wrong) {
+    let (place, key) = match &wrong.setting {
+        Some(setting) => (fields.place_within("with", setting), setting.as_str()),
+        None => (fields.place_of("target"), "target"),
+    };
+    fields.fault(place.fault(format!("`{key}`: {}", wrong.message)));
 }

@@ -5,6 +5,7 @@ use super::{
     value,
 };
 use haidang_daemon::yaml::{self, Fault, Location, Spanned};
+use haidang_probe::check::With;
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 /// The keys of one table, asked for one after the other.
@@ -104,6 +105,34 @@ impl<'t> Fields<'t> {
                 &[]
             }
         }
+    }
+
+    /// The words, numbers and truth values under `key`, each by a key of its own; none when it is absent.
+    pub(super) fn settings(&mut self, key: &'static str) -> With {
+        let Some(inner) = self.table(key) else { return With::default() };
+        let mut settings = Vec::new();
+        for (name, tree) in inner.entries {
+            match &tree.node {
+                Node::Text(text) => settings.push((name.value.clone(), text.clone())),
+                Node::Number(number) => settings.push((name.value.clone(), number.to_string())),
+                Node::Truth(truth) => settings.push((name.value.clone(), truth.to_string())),
+                _ => {
+                    let message =
+                        format!("`{}`: expected a word or a number, found {}", name.value, tree.looks());
+                    self.faults.push(tree.place(self.file).fault(message));
+                }
+            }
+        }
+        settings.into_iter().collect()
+    }
+
+    /// Where the value of `inner` stands in the table under `key`.
+    pub(super) fn place_within(&self, key: &str, inner: &str) -> Place {
+        let Some(Node::Table(entries)) = self.find(key).map(|tree| &tree.node) else {
+            return self.place_of(key);
+        };
+        let found = entries.iter().find(|(name, _)| name.value == inner);
+        found.map_or_else(|| self.place_of(key), |(_, tree)| tree.place(self.file))
     }
 
     /// All that was wrong, with the keys nobody asked for.

@@ -1,14 +1,15 @@
 //! The network tree: carriers, hand-offs, aggregation points, and what the core agent asks of them.
 
 use super::{
+    asked::misasked,
     draft::{Draft, Kind},
     fields::{Fields, Take, one_of},
-    target,
     tree::Tree,
     value,
 };
 use crate::topology::{Ask, Carrier, HandOff, Id, Line, Medium, Pin, Pop, Role};
-use haidang_probe::check::{Check, ProbeKind, Span};
+use haidang_probe::ask::{Question, Wrong};
+use haidang_probe::check::{Check, ProbeKind, Span, With};
 use std::{net::IpAddr, path::Path, sync::Arc, time::Duration};
 
 /// How often the core agent asks when a file does not say: 2/s, the pace of an agentless site's verdict.
@@ -95,7 +96,7 @@ impl Draft {
             pin: Pin {
                 collector: fields.optional("collector", value::address),
                 source: fields.optional("source", value::address),
-                interface: fields.optional("interface", value::interface),
+                interface: fields.optional("interface", value::interface_name),
             },
             gateway: self.ask(&mut fields, "gateway", format!("line/{id}")),
             seen_from: self.seen_from(file, &mut fields),
@@ -142,23 +143,21 @@ impl Draft {
         let target = inner.needed("target", value::text);
         let every = interval(&mut inner, ASK_EVERY);
         let timeout = patience(&mut inner, ASK_TIMEOUT);
-        if let Some(probe) = probe
-            && !target.is_empty()
-        {
-            let wrong = if target == "*" {
-                Err("asks about one interface; write its name, as in eth0".to_owned())
-            } else if target.starts_with('@') {
-                Err("only an agent's own checks may ask `@…`; write the address".to_owned())
-            } else {
-                target::check(probe, &target)
-            };
-            if let Err(wrong) = wrong {
-                let place = inner.place_of("target");
-                inner.fault(place.fault(format!("`target`: {wrong}")));
+        let (known, with) = (probe.is_some() && !target.is_empty(), With::default());
+        let probe = probe.unwrap_or(ProbeKind::Stamp);
+        let check = Check { id: None, name, probe, target, every, timeout, with };
+        let wrong = match check.target.as_str() {
+            "*" => Err(Wrong::target("asks about one interface; write its name, as in eth0")),
+            word if word.starts_with('@') => {
+                Err(Wrong::target("only an agent's own checks may ask `@…`; write the address"))
             }
+            _ => Question::of(&check).map(drop),
+        };
+        if let Err(wrong) = wrong
+            && known
+        {
+            misasked(&mut inner, &wrong);
         }
-        let check =
-            Check { id: None, name, probe: probe.unwrap_or(ProbeKind::Stamp), target, every, timeout };
         let mut faults = inner.done();
         Draft::ask_once(&mut faults, &mut self.asked_by_core, &check, &fields.place_of(key));
         self.faults(faults);

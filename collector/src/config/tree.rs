@@ -7,6 +7,7 @@
 //! Reading stops at the first fault of a file only where the text is no YAML, or a key stands twice.
 
 use haidang_daemon::yaml::{self, Fault, Location, Spanned};
+pub(super) use haidang_probe::ask::short as shorten;
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
@@ -73,16 +74,6 @@ impl Tree {
     pub(super) fn place(&self, file: &Arc<Path>) -> Place {
         Place::new(file, self.location)
     }
-}
-
-/// `text` cut to a length that leaves a message readable.
-pub(super) fn shorten(text: &str) -> String {
-    const SHOWN: usize = 40;
-    let mut shown: String = text.chars().take(SHOWN).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
-    }
-    shown
 }
 
 /// Parses `text` of `file`.

@@ -1,6 +1,7 @@
 //! The values a file holds: each reader says what to write instead.
 
 use super::tree::{Node, Tree, shorten};
+use haidang_probe::ask::interface;
 use haidang_probe::check::Span;
 use jiff::civil::Date;
 use std::net::{IpAddr, SocketAddr};
@@ -148,13 +149,12 @@ pub(super) fn address(tree: &Tree) -> Result<IpAddr, String> {
 }
 
 /// Name of an interface of an agent's machine.
-pub(super) fn interface(tree: &Tree) -> Result<String, String> {
+pub(super) fn interface_name(tree: &Tree) -> Result<String, String> {
     let name = text(tree)?;
-    match super::target::check(haidang_probe::check::ProbeKind::Interface, &name) {
-        Ok(()) if name != "*" => Ok(name),
-        Ok(()) => Err("`*` is no single interface; write one, as in eth0".into()),
-        Err(wrong) => Err(wrong),
+    if interface::is_name(&name) && name != "*" {
+        return Ok(name);
     }
+    Err(format!("`{}` is not the name of an interface; write one, as in eth0", shorten(&name)))
 }
 
 /// An address and port to listen on.

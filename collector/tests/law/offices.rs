@@ -8,7 +8,7 @@ use haidang_collector::incident::{Incident, RootKind};
 use haidang_collector::topology::{AskedBy, Device, DeviceKind, Observe, Service, Topology};
 use haidang_collector::watch::Verdict;
 use haidang_probe::{
-    check::{Check, CheckId, ProbeKind, Span},
+    check::{Check, CheckId, ProbeKind, Span, With},
     metric::Metric,
     moment::{BootId, Moment},
     outcome::{Failure, Outcome, Sample},
@@ -30,7 +30,15 @@ pub fn outcome(boot: u8, at: i64, name: &str, result: Result<(), Failure>) -> Ou
 /// A check each ten seconds.
 pub fn check(name: &str, probe: ProbeKind) -> Check {
     let (every, timeout) = (Span(Duration::from_secs(10)), Span(Duration::from_secs(2)));
-    Check { id: None, name: name.into(), probe, target: "192.168.1.9".into(), every, timeout }
+    Check {
+        id: None,
+        name: name.into(),
+        probe,
+        target: "192.168.1.9".into(),
+        every,
+        timeout,
+        with: With::default(),
+    }
 }
 
 fn service(id: &str, asked_by: AskedBy) -> Service {

@@ -4,7 +4,7 @@ use haidang_collector::topology::{
     Area, Ask, Carrier, Commune, HandOff, Line, Needs, Observe, Pop, Province as Record, Role, Site,
     SiteKind, Topology,
 };
-use haidang_probe::check::{Check, ProbeKind, Span};
+use haidang_probe::check::{Check, ProbeKind, Span, With};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ fn ask(name: String) -> Ask {
         target: "127.0.0.1:8620".into(),
         every: span(500),
         timeout: span(ASK_TIMEOUT as u64),
+        with: With::default(),
     })
 }
 

@@ -144,34 +144,3 @@ async fn silence_and_a_closed_port_have_their_names() {
     let closed = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     assert_eq!(ask(&closed.to_string()).await.result, Err(Failure::Refused));
 }
-
-#[test]
-fn targets_read_as_people_write_them() {
-    for (target, place, port) in [
-        ("192.0.2.53", "192.0.2.53", 53),
-        ("192.0.2.53:5353/a.example", "192.0.2.53", 5353),
-        ("2001:db8::53/a.example", "2001:db8::53", 53),
-        ("[2001:db8::53]/a.example", "2001:db8::53", 53),
-        ("[2001:db8::53]:54", "2001:db8::53", 54),
-        ("dns.example/a.example?type=mx", "dns.example", 53),
-        ("@resolver/_ldap._tcp.a.example?type=SRV", "@resolver", 53),
-    ] {
-        let question: Question = target.parse().unwrap();
-        assert_eq!(
-            (question.server.place.to_string().as_str(), question.server.port),
-            (place, port),
-            "{target}"
-        );
-    }
-    for wrong in [
-        "",
-        "/a.example",
-        "192.0.2.53/",
-        "192.0.2.53/a..b",
-        "192.0.2.53/a?type=ANY",
-        "192.0.2.53:0/a",
-        "@dns/a",
-    ] {
-        assert!(wrong.parse::<Question>().is_err(), "{wrong}");
-    }
-}

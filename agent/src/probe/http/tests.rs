@@ -117,20 +117,6 @@ async fn a_head_without_an_end_is_no_http() {
     server.abort();
 }
 
-#[test]
-fn what_follows_the_hash_is_about_the_certificate() {
-    let question: Question = "https://192.0.2.1/a#name=portal.example&any-issuer".parse().unwrap();
-    assert_eq!((question.name.as_deref(), question.any_issuer), (Some("portal.example"), true));
-    assert_eq!(question.url.path, "/a");
-    for wrong in ["https://a/#", "https://a/"] {
-        assert!(!wrong.parse::<Question>().unwrap().any_issuer);
-    }
-    for wrong in ["https://a/#insecure", "https://a/#name=", "https://a/#name=a b", "https://a/#any-issuer=1"]
-    {
-        assert!(wrong.parse::<Question>().is_err(), "{wrong}");
-    }
-}
-
 #[tokio::test]
 async fn plain_text_where_tls_is_due_fails_as_tls() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

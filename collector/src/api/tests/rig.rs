@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use haidang_daemon::{clock::Clock, metrics::Metrics, serve::Health, stop};
-use haidang_probe::check::{Check, ProbeKind, Span};
+use haidang_probe::check::{Check, ProbeKind, Span, With};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use std::sync::Arc;
@@ -147,7 +147,15 @@ impl Rig {
 
 fn check(name: &str, probe: ProbeKind, target: &str) -> Check {
     let every = Span(Duration::from_millis(500));
-    Check { id: None, name: name.into(), probe, target: target.into(), every, timeout: every }
+    Check {
+        id: None,
+        name: name.into(),
+        probe,
+        target: target.into(),
+        every,
+        timeout: every,
+        with: With::default(),
+    }
 }
 
 fn ask(name: &str, address: &str) -> Ask {

@@ -94,13 +94,20 @@ fn days_left(answer: &super::Answer) -> i64 {
     ((told(answer, Metric::CertExpiry).unwrap() - now as f64) / 86_400.0).round() as i64
 }
 
+/// Asks for `portal.test` at an address.
+async fn portal(probe: &Probe, address: SocketAddr, any_issuer: bool) -> Answer {
+    let mut question: Question = format!("https://{address}/").parse().unwrap();
+    (question.name, question.any_issuer) = (Some("portal.test".into()), any_issuer);
+    let budget = Budget::start(&Clock::machine().unwrap(), Duration::from_secs(20));
+    probe.ask(&question, budget).await
+}
+
 #[tokio::test]
 async fn a_good_certificate_lets_the_question_through() {
     let authority = Authority::new();
     authority.sign("portal.test", "10");
     let (address, server) = authority.serve().await;
-    let target = format!("https://{address}/#name=portal.test");
-    let answer = fetch(&probe(authority.roots()), &target, 20).await;
+    let answer = portal(&probe(authority.roots()), address, false).await;
     assert!(answer.result.is_ok(), "{answer:?}");
     verdict_is(&answer, Verdict::Good);
     assert_eq!((status(&answer), days_left(&answer)), (Some(204.0), 10));
@@ -116,8 +123,7 @@ async fn a_broken_certificate_is_told_with_its_expiry_and_asked_nothing() {
     {
         authority.sign(name, days);
         let (address, server) = authority.serve().await;
-        let answer =
-            fetch(&probe(authority.roots()), &format!("https://{address}/#name=portal.test"), 20).await;
+        let answer = portal(&probe(authority.roots()), address, false).await;
         assert_eq!(answer.result, Err(Failure::Tls));
         verdict_is(&answer, verdict);
         assert_eq!((days_left(&answer).to_string().as_str(), status(&answer)), (days, None));
@@ -132,10 +138,9 @@ async fn an_unknown_issuer_is_a_failure_unless_any_will_do() {
     let others = |authority: &Authority| authority.sign("portal.test", "9");
     for make in [own, others] as [fn(&Authority); 2] {
         make(&authority);
-        for (trust, verdict) in [("", Verdict::UnknownIssuer), ("&any-issuer", Verdict::Good)] {
+        for (any_issuer, verdict) in [(false, Verdict::UnknownIssuer), (true, Verdict::Good)] {
             let (address, server) = authority.serve().await;
-            let target = format!("https://{address}/#name=portal.test{trust}");
-            let answer = fetch(&probe(crate::dial::roots()), &target, 20).await;
+            let answer = portal(&probe(crate::dial::roots()), address, any_issuer).await;
             verdict_is(&answer, verdict);
             assert_eq!((answer.result.is_ok(), days_left(&answer)), (verdict == Verdict::Good, 9));
             assert_eq!(server.await.unwrap(), verdict == Verdict::Good);
@@ -159,14 +164,13 @@ async fn tls_that_nobody_speaks_any_more_is_told_apart() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let target = format!("https://{address}/#name=portal.test");
-    let mut answer = fetch(&probe(authority.roots()), &target, 20).await;
+    let mut answer = portal(&probe(authority.roots()), address, false).await;
     for _ in 0..100 {
         if answer.result != Err(Failure::Refused) {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        answer = fetch(&probe(authority.roots()), &target, 20).await;
+        answer = portal(&probe(authority.roots()), address, false).await;
     }
     server.kill().unwrap();
     server.wait().unwrap();

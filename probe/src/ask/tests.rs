@@ -1,0 +1,78 @@
+use super::*;
+use crate::check::Span;
+use std::time::Duration;
+
+fn check(probe: ProbeKind, target: &str, with: &[(&str, &str)]) -> Check {
+    let second = Span(Duration::from_secs(1));
+    let with = with.iter().copied().collect();
+    Check { id: None, name: "a".into(), probe, target: target.into(), every: second, timeout: second, with }
+}
+
+#[test]
+fn each_probe_has_its_own_form_of_target() {
+    for (probe, target) in [
+        (ProbeKind::Icmp, "10.0.0.1"),
+        (ProbeKind::Icmp, "fd00::1"),
+        (ProbeKind::Icmp, "@default-gateway"),
+        (ProbeKind::Tcp, "@resolver:53"),
+        (ProbeKind::Tcp, "dns.dongthap.example:53"),
+        (ProbeKind::Stamp, "[fd00::1]:862"),
+        (ProbeKind::Http, "https://portal.example/healthz?x=1"),
+        (ProbeKind::Dns, "10.0.0.53"),
+        (ProbeKind::Dns, "10.0.0.53:5353/portal.example"),
+        (ProbeKind::Dns, "fd00::53/portal.example?type=aaaa"),
+        (ProbeKind::Dns, "[fd00::53]:53/_ldap._tcp.example?type=SRV"),
+        (ProbeKind::Dns, "@resolver/portal.example"),
+        (ProbeKind::Interface, "*"),
+        (ProbeKind::Uptime, ""),
+    ] {
+        assert!(Question::of(&check(probe, target, &[])).is_ok(), "{} {target}", probe.name());
+    }
+}
+
+#[test]
+fn another_probes_form_is_refused() {
+    for (probe, target) in [
+        (ProbeKind::Icmp, "10.0.0.1:53"),
+        (ProbeKind::Icmp, "10.0.0.300"),
+        (ProbeKind::Icmp, ""),
+        (ProbeKind::Icmp, "@gateway"),
+        (ProbeKind::Tcp, "10.0.0.1"),
+        (ProbeKind::Tcp, "10.0.0.1:0"),
+        (ProbeKind::Tcp, "10.0.0.1:65536"),
+        (ProbeKind::Tcp, "fd00::1:53"),
+        (ProbeKind::Stamp, "@resolver:862"),
+        (ProbeKind::Http, "portal.example"),
+        (ProbeKind::Http, "https://portal.example/#insecure"),
+        (ProbeKind::Dns, ""),
+        (ProbeKind::Dns, "10.0.0.300/portal.example"),
+        (ProbeKind::Dns, "10.0.0.53:0"),
+        (ProbeKind::Dns, "10.0.0.53/"),
+        (ProbeKind::Dns, "10.0.0.53/portal..example"),
+        (ProbeKind::Dns, "10.0.0.53/portal.example?type=ANY"),
+        (ProbeKind::Dns, "@dns/portal.example"),
+        (ProbeKind::Interface, ""),
+        (ProbeKind::Interface, "an-interface-too-long"),
+        (ProbeKind::Interface, "../x"),
+        (ProbeKind::Uptime, "now"),
+    ] {
+        let wrong = Question::of(&check(probe, target, &[])).unwrap_err();
+        assert_eq!(wrong.setting, None, "{} {target}: {}", probe.name(), wrong.message);
+    }
+}
+
+#[test]
+fn settings_are_the_probes_own() {
+    let with = [("name", "portal.example"), ("any_issuer", "true")];
+    let Ok(Question::Http(asked)) = Question::of(&check(ProbeKind::Http, "https://192.168.1.80/", &with))
+    else {
+        panic!("good settings refused");
+    };
+    assert_eq!((asked.name.as_deref(), asked.any_issuer), (Some("portal.example"), true));
+    for (key, value) in [("name", "a b"), ("any_issuer", "maybe"), ("issuer", "any")] {
+        let wrong =
+            Question::of(&check(ProbeKind::Http, "https://192.168.1.80/", &[(key, value)])).unwrap_err();
+        assert_eq!(wrong.setting.as_deref(), Some(key), "{}", wrong.message);
+    }
+    assert!(Question::of(&check(ProbeKind::Uptime, "", &[("name", "a")])).is_err());
+}

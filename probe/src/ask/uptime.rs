@@ -1,0 +1,21 @@
+//! How long the agent's machine has been up: no target.
+
+use super::{Words, Wrong, short};
+
+/// It takes none.
+pub const SETTINGS: &[&str] = &[];
+
+/// Nothing to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question;
+
+impl Question {
+    /// Understands `words`.
+    pub fn of(words: &Words<'_>) -> Result<Question, Wrong> {
+        if words.target.is_empty() {
+            return Ok(Question);
+        }
+        let told = "uptime asks the agent's machine itself";
+        Err(Wrong::target(format!("{told}; leave `{}` out", short(words.target))))
+    }
+}
