@@ -171,7 +171,6 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use haidang_daemon::clock::Clock;
-    use haidang_probe::ask::place::Endpoint;
     use haidang_probe::ask::stamp::Question;
     use haidang_probe::liveness::{TTL_UNKNOWN, reflect_plain};
 

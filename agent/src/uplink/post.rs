@@ -313,7 +313,7 @@ mod tests {
         assert!(reason.starts_with("connect: ") && !reason.contains("127."), "{reason}");
         let names = vec!["10.82.0.9".into()];
         let wrong = rustls::CertificateError::NotValidForNameContext {
-            expected: dial::Url::parse("https://10.82.0.1/").unwrap().server_name().unwrap(),
+            expected: dial::server_name(&Url::parse("https://10.82.0.1/").unwrap()).unwrap(),
             presented: names,
         };
         let reason = wrong_tls(&io::Error::other(rustls::Error::InvalidCertificate(wrong)));

@@ -56,8 +56,12 @@ impl Detector {
             let same_carrier = fault.lines.iter().any(|line| graph.lines[*line].carrier == carrier);
             let new = self.now - fault.judged <= JOIN && (fault.began - one.began).abs() <= SAME_CAUSE;
             let under = beneath(graph, &fault.at, one.line);
+            // The record says that it ends at another POP.
+            let elsewhere =
+                matches!(fault.at, At::Node(Node::Pop(_))) && graph.lines[one.line].pop.is_some() && !under;
             let of_carrier = !matches!(fault.at, At::Feeder(_));
-            of_carrier && fault.shared && fault.cleared.is_none() && same_carrier && (new || under)
+            let open = of_carrier && fault.shared && fault.cleared.is_none() && same_carrier;
+            open && !elsewhere && (new || under)
         };
         self.faults.iter().find(|(_, fault)| joins(fault)).map(|(id, _)| *id)
     }

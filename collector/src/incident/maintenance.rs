@@ -41,6 +41,8 @@ pub struct Covered {
 pub struct Current<'a> {
     /// The window.
     pub window: &'a Maintenance,
+    /// Whether its end has passed.
+    over: bool,
     scope: Scope<'a>,
 }
 
@@ -96,15 +98,24 @@ impl Windows {
     pub fn current<'a>(&'a self, topology: &'a Topology, now: i64) -> Vec<Current<'a>> {
         let lasts = |window: &&Maintenance| window.from <= now && now < window.to + OVERRUN;
         let current = self.0.values().filter(lasts).filter(|window| window.from < window.to);
-        current.map(|window| Current { window, scope: Scope::of(topology, &window.items) }).collect()
+        current
+            .map(|window| Current {
+                window,
+                over: window.to <= now,
+                scope: Scope::of(topology, &window.items),
+            })
+            .collect()
     }
 }
 
 impl Current<'_> {
     /// Whether it explains trouble with this root by itself: it names the root, or everything that suffers is within
-    /// it. `lines` are those silenced, where lines are.
-    pub fn explains(&self, root: &Root, sites: &BTreeMap<Id, Impact>, lines: &[&str]) -> bool {
-        let Current { window, scope } = self;
+    /// it. `lines` are those silenced, where lines are. An overrun explains only what began in time.
+    pub fn explains(&self, began: i64, root: &Root, sites: &BTreeMap<Id, Impact>, lines: &[&str]) -> bool {
+        let Current { window, over, scope } = self;
+        if *over && began >= window.to {
+            return false;
+        }
         let of_lines = !lines.is_empty() && lines.iter().all(|line| scope.lines.contains(line));
         let of_sites = !sites.is_empty() && sites.keys().all(|site| scope.sites.contains(site.as_str()));
         scope.names(root, &window.items) || of_lines || of_sites
@@ -205,10 +216,14 @@ mod tests {
     }
 
     fn explained(window: &Maintenance, now: i64, root: &Root, sites: &[&str]) -> bool {
+        began(window, window.from, now, root, sites)
+    }
+
+    fn began(window: &Maintenance, began: i64, now: i64, root: &Root, sites: &[&str]) -> bool {
         let mut windows = Windows::default();
         windows.say(window);
         let sites = sites.iter().map(|site| (site.to_string(), Impact::Down)).collect();
-        windows.current(&record(), now).iter().any(|current| current.explains(root, &sites, &[]))
+        windows.current(&record(), now).iter().any(|current| current.explains(began, root, &sites, &[]))
     }
 
     #[test]
@@ -233,6 +248,13 @@ mod tests {
         assert!(explained(&site, 15, &root(RootKind::Pop, "p"), &["a"]));
         let commune = window("1", ItemKind::Commune, "c", 10, 20);
         assert!(explained(&commune, 15, &root(RootKind::Pop, "p"), &["a", "b"]));
+    }
+
+    #[test]
+    fn an_overrun_does_not_explain_what_began_after_the_window() {
+        let (site, of_a) = (window("1", ItemKind::Site, "a", 10, 20), root(RootKind::Site, "a"));
+        assert!(began(&site, 19, 25, &of_a, &["a"]));
+        assert!(!began(&site, 20, 25, &of_a, &["a"]));
     }
 
     #[test]

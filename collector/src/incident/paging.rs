@@ -14,7 +14,8 @@ use super::{Incident, RootKind, Severity, State, ledger::View, ledger::note, mai
 /// Marks an incident with the window of planned work that explains it now, or takes the mark away.
 pub(super) fn mark(view: &View, planned: &[Current], incident: &mut Incident, lines: &[&str]) {
     let now = view.detector.now();
-    let explains = |current: &&Current| current.explains(&incident.root, &incident.sites, lines);
+    let explains =
+        |current: &&Current| current.explains(incident.began, &incident.root, &incident.sites, lines);
     let window = planned.iter().find(explains).map(|current| current.window.id.clone());
     if incident.maintenance == window {
         return;

@@ -6,7 +6,7 @@ use super::{
 };
 use haidang_collector::incident::{Cause, Incident, Kind, RootKind, State};
 use haidang_collector::topology::{Device, DeviceKind, Observe, Power, Supply, Topology};
-use haidang_probe::check::{Check, ProbeKind, Span};
+use haidang_probe::check::{Check, ProbeKind, Span, With};
 use std::time::Duration;
 
 const GATEWAY: &str = "c02-gw/icmp";
@@ -25,6 +25,7 @@ fn boxed(topology: &mut Topology) {
             target: "192.168.1.1".into(),
             every: Span(Duration::from_secs(10)),
             timeout: Span(Duration::from_secs(2)),
+            with: With::default(),
         };
         site.devices.insert(id.into(), Device { name: id.into(), kind, checks: vec![check] });
     }

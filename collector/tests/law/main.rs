@@ -155,6 +155,19 @@ fn a_pop_is_one_open_incident_with_exactly_its_sites() {
 }
 
 #[test]
+fn a_line_of_another_pop_cut_with_a_pop_is_trouble_of_its_own() {
+    let mut province = Province::new();
+    let sites_cut = province.sites_of(&province.at_pop("va-p1"));
+    let apart = |line: &String| province.sites_of(&[line.clone()].into()).is_disjoint(&sites_cut);
+    let other = province.at_pop("va-p2").into_iter().find(apart).unwrap();
+    province.cut(Cut::Pop("va-p1".into())).cut(Cut::Line(other)).run(15.0);
+    let found = incidents(&province);
+    let of_pop = found.iter().find(|incident| incident.root.kind == RootKind::Pop).unwrap();
+    assert_eq!((of_pop.root.id.as_str(), sites(of_pop)), ("va-p1", sites_cut));
+    assert_eq!(found.len(), 2);
+}
+
+#[test]
 fn a_pop_without_record_is_one_group() {
     let mut province = Province::with_record(|topology| {
         topology

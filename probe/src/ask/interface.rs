@@ -1,4 +1,5 @@
-//! Counters and state of the agent's machine: an interface's name, or `*` for all but loopback.
+//! Counters and state of the agent's machine: an interface's name; `*` or nothing for all but
+//! loopback.
 
 use super::{Words, Wrong, short};
 
@@ -21,9 +22,8 @@ impl Question {
     /// Understands `words`.
     pub fn of(words: &Words<'_>) -> Result<Question, Wrong> {
         match words.target {
-            "*" => Ok(Question::All),
+            "" | "*" => Ok(Question::All),
             name if is_name(name) => Ok(Question::One(name.into())),
-            "" => Err(Wrong::target("target is missing; write an interface's name, or `*` for all but loopback")),
             other => {
                 let other = short(other);
                 let told = "write one, as in eth0, or `*` for all but loopback";

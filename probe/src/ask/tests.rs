@@ -24,6 +24,7 @@ fn each_probe_has_its_own_form_of_target() {
         (ProbeKind::Dns, "[fd00::53]:53/_ldap._tcp.example?type=SRV"),
         (ProbeKind::Dns, "@resolver/portal.example"),
         (ProbeKind::Interface, "*"),
+        (ProbeKind::Interface, ""),
         (ProbeKind::Uptime, ""),
     ] {
         assert!(Question::of(&check(probe, target, &[])).is_ok(), "{} {target}", probe.name());
@@ -51,7 +52,6 @@ fn another_probes_form_is_refused() {
         (ProbeKind::Dns, "10.0.0.53/portal..example"),
         (ProbeKind::Dns, "10.0.0.53/portal.example?type=ANY"),
         (ProbeKind::Dns, "@dns/portal.example"),
-        (ProbeKind::Interface, ""),
         (ProbeKind::Interface, "an-interface-too-long"),
         (ProbeKind::Interface, "../x"),
         (ProbeKind::Uptime, "now"),

@@ -22,14 +22,17 @@ impl Url {
     pub fn parse(text: &str) -> Result<Url, String> {
         // It would be shown wherever the target is, and here too.
         if text.contains('@') {
-            return Err("a URL with a user, a password or an `@` place in it; write it without".into());
+            return Err(
+                "a URL with a user, a password or an `@` place in it is shown to everyone; write it without"
+                    .into(),
+            );
         }
         let wrong = |why: &str| format!("`{}` {why}; write one, as in https://portal.example/", short(text));
         let uri: Uri = text.parse().map_err(|_| wrong("is not a URL"))?;
         let tls = match uri.scheme_str() {
             Some("http") => false,
             Some("https") => true,
-            _ => return Err(wrong("is no URL of http:// or https://")),
+            _ => return Err(wrong("is neither http:// nor https://")),
         };
         let authority = uri.authority().filter(|authority| !authority.host().is_empty());
         let authority = authority.ok_or_else(|| wrong("names nobody"))?;

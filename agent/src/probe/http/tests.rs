@@ -16,6 +16,14 @@ async fn fetch(probe: &Probe, target: &str, seconds: u64) -> Answer {
     probe.ask(&target.parse().unwrap(), budget).await
 }
 
+/// Asks for `portal.test` at an address.
+async fn portal(probe: &Probe, address: SocketAddr, any_issuer: bool) -> Answer {
+    let mut question: Question = format!("https://{address}/").parse().unwrap();
+    (question.name, question.any_issuer) = (Some("portal.test".into()), any_issuer);
+    let budget = Budget::start(&Clock::machine().unwrap(), Duration::from_secs(20));
+    probe.ask(&question, budget).await
+}
+
 /// Asks a server that answers each connection with these bytes and then closes it, or holds it open.
 async fn ask(answer: &'static [u8], hold: bool) -> Answer {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,6 +1,6 @@
 //! Certificates of every kind, made by OpenSSL, shown by real servers.
 
-use super::{fetch, phases, probe, status, told};
+use super::{phases, portal, probe, status, told};
 use crate::dial::certificate::Verdict;
 use haidang_probe::metric::Metric;
 use haidang_probe::outcome::Failure;
@@ -92,14 +92,6 @@ fn verdict_is(answer: &super::Answer, verdict: Verdict) {
 fn days_left(answer: &super::Answer) -> i64 {
     let now = haidang_daemon::clock::Clock::machine().unwrap().utc_ms() / 1000;
     ((told(answer, Metric::CertExpiry).unwrap() - now as f64) / 86_400.0).round() as i64
-}
-
-/// Asks for `portal.test` at an address.
-async fn portal(probe: &Probe, address: SocketAddr, any_issuer: bool) -> Answer {
-    let mut question: Question = format!("https://{address}/").parse().unwrap();
-    (question.name, question.any_issuer) = (Some("portal.test".into()), any_issuer);
-    let budget = Budget::start(&Clock::machine().unwrap(), Duration::from_secs(20));
-    probe.ask(&question, budget).await
 }
 
 #[tokio::test]
