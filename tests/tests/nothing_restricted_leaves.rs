@@ -117,7 +117,7 @@ fn questions(console: &Console) -> Vec<String> {
 }
 
 /// Makes the configuration wrong by an address, and waits until the collector said so.
-fn misconfigure(stage: &Stage, address: &Ipv4Addr) {
+fn misconfigure(stage: &Stage, address: Ipv4Addr) {
     let wrong = format!("hand_offs: [{{id: zz, name: Z, carrier: {address}}}]\n");
     std::fs::write(format!("{}/zz.yml", stage.configuration()), wrong).unwrap();
     wait("the wrong configuration to be said", 30, || {
@@ -168,7 +168,7 @@ fn no_address_and_no_secret_leaves_while_a_carrier_is_down() {
     assert!(told.contains("event: incident"), "{told}");
     clean("the events", &told);
 
-    misconfigure(&stage, restricted.last().unwrap());
+    misconfigure(&stage, *restricted.last().unwrap());
     let (status, body) = console.request("GET", "/api/v1/configuration", "").unwrap();
     assert!(status == 200 && body.contains("zz.yml"), "{body}");
     clean("the faults", &body);
