@@ -20,13 +20,13 @@ const UP: f64 = 1.0;
 pub fn started(directory: &Path, now: Moment) -> Vec<Event> {
     let path = directory.join("boot");
     let before = std::fs::read_to_string(&path).ok().and_then(|text| unhex(text.trim()));
-    let mut events = vec![event(EventKind::AgentStarted, now, "")];
+    let mut events = vec![Event::new(now, EventKind::AgentStarted, "")];
     if before.as_deref() == Some(&now.boot.0[..]) {
         return events;
     }
     if before.is_some() {
         let booted = Moment { boot: now.boot, mono_ns: 0 };
-        events.insert(0, event(EventKind::MachineBooted, booted, ""));
+        events.insert(0, Event::new(booted, EventKind::MachineBooted, ""));
     }
     if let Err(error) = write_whole(&path, hex(&now.boot.0).as_bytes()) {
         tracing::warn!(%error, path = %path.display(), "boot id not kept; the next start cannot tell a boot");
@@ -36,11 +36,7 @@ pub fn started(directory: &Path, now: Moment) -> Vec<Event> {
 
 /// The event of an orderly stop.
 pub fn stopped(now: Moment) -> Event {
-    event(EventKind::AgentStopped, now, "")
-}
-
-fn event(kind: EventKind, at: Moment, part: &str) -> Event {
-    Event { at, kind, part: part.into() }
+    Event::new(now, EventKind::AgentStopped, "")
 }
 
 /// Whether each interface worked when it was last seen.
@@ -58,7 +54,7 @@ impl Links {
                 None => self.0.insert(sample.part.clone(), up).unwrap_or(up),
             };
             let kind = if up { EventKind::LinkUp } else { EventKind::LinkDown };
-            (before != up).then(|| event(kind, outcome.sent, &sample.part))
+            (before != up).then(|| Event::new(outcome.sent, kind, &*sample.part))
         });
         changes.collect()
     }

@@ -24,7 +24,7 @@ pub const PENDING: usize = 16_384;
 /// size.
 const OUTCOMES: usize = 4096;
 const SAMPLES: usize = 32_768;
-const EVENTS: usize = 4096;
+const EVENTS: usize = 1024;
 
 /// Boots whose clocks are remembered.
 const BOOTS: usize = 8;
@@ -160,7 +160,7 @@ impl Gather {
     fn remember(&mut self, now: Moment, map: ClockMap) {
         let before = self.clocks.insert(map.boot, map);
         if before.is_some_and(|before| before.offset_ns.abs_diff(map.offset_ns) > STEP_NS) {
-            self.events.push_back(Event { at: now, kind: EventKind::ClockStepped, part: String::new() });
+            self.events.push_back(Event::new(now, EventKind::ClockStepped, ""));
         }
         while self.clocks.len() > BOOTS {
             let Some(other) = self.clocks.keys().copied().find(|boot| *boot != map.boot) else { return };

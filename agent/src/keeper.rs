@@ -175,7 +175,7 @@ impl Keeper {
         if lost > self.told {
             self.told = lost;
             let (at, kind) = (self.shared.clock.moment(), EventKind::SpoolDropped);
-            self.gather.event(Event { at, kind, part: String::new() }, self.now_ns());
+            self.gather.event(Event::new(at, kind, ""), self.now_ns());
         }
     }
 

@@ -222,7 +222,7 @@ impl Sessions {
     }
 
     fn event(&self, kind: EventKind, at: Moment) {
-        let event = Event { at, kind, part: self.name.clone() };
+        let event = Event::new(at, kind, &*self.name);
         if self.liveness.events.try_send(event).is_err() {
             tracing::warn!(line = self.name, event = kind.name(), "event lost: too many at once");
         }

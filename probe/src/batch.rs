@@ -71,7 +71,7 @@ mod tests {
     use super::Batch;
     use crate::{
         check::CheckId,
-        event::{Event, EventKind},
+        event::{Event, EventKind, Field, MAX_FIELDS},
         metric::Metric,
         moment::{BootId, ClockMap, Moment},
         outcome::{Failure, Outcome, Sample},
@@ -102,11 +102,15 @@ mod tests {
             result: Err(Failure::Timeout),
             samples: Vec::new(),
         };
-        let event = |kind, part: &str| Event { at: at(1_000_000), kind, part: part.into() };
+        let event = |kind, part: &str| Event::new(at(1_000_000), kind, part);
         Batch {
             clocks: vec![ClockMap { boot, offset_ns: 1_795_000_000_000_000_000, bound_ns: 40_000_000 }],
             outcomes: vec![answered, silent],
-            events: vec![event(EventKind::AgentStarted, ""), event(EventKind::LinkDown, "eth1")],
+            events: vec![
+                event(EventKind::AgentStarted, ""),
+                event(EventKind::AuthFailure, "").with(Field::Source, "192.0.2.7").with(Field::App, "sshd"),
+                event(EventKind::LinkDown, "eth1"),
+            ],
             plan_digest: PlanDigest::of(b"plan"),
             backlog: true,
             unknown: 0,
@@ -151,8 +155,9 @@ mod tests {
             offset_ns,
             bound_ns,
         });
-        let event = (any_moment(), select(EventKind::ALL), any_part());
-        let event = event.prop_map(|(at, kind, part)| Event { at, kind, part });
+        let fields = prop::collection::vec((select(Field::ALL), any_part()), 0..=MAX_FIELDS);
+        let event = (any_moment(), select(EventKind::ALL), any_part(), fields);
+        let event = event.prop_map(|(at, kind, part, fields)| Event { at, kind, part, fields });
         (
             prop::collection::vec(clock, 0..4),
             prop::collection::vec(any_outcome(), 0..20),
@@ -174,5 +179,30 @@ mod tests {
     fn a_batch_of_clocks_alone_is_empty() {
         assert!(Batch { clocks: batch().clocks, ..Batch::default() }.is_empty());
         assert!(!Batch { events: batch().events, ..Batch::default() }.is_empty());
+    }
+
+    #[test]
+    fn a_batch_without_fields_is_what_an_agent_that_knew_none_sent() {
+        let mut bare = batch();
+        bare.events.iter_mut().for_each(|event| event.fields.clear());
+        let payload = super::pack::pack(&bare).unwrap();
+        let columns = payload.events.as_ref().unwrap();
+        assert!(columns.fields.is_empty() && columns.field.is_empty() && payload.values.is_empty());
+        assert_eq!(super::unpack::unpack(payload).unwrap(), bare);
+    }
+
+    #[test]
+    fn fields_that_do_not_add_up_are_refused_and_unknown_ones_counted() {
+        let edited = |edit: fn(&mut super::wire::Events)| {
+            let mut payload = super::pack::pack(&batch()).unwrap();
+            edit(payload.events.as_mut().unwrap());
+            super::unpack::unpack(payload)
+        };
+        assert!(edited(|columns| columns.fields[1] = 3).is_err());
+        assert!(edited(|columns| columns.fields[1] = 1).is_err());
+        assert!(edited(|columns| columns.fields.truncate(1)).is_err());
+        assert!(edited(|columns| columns.value[0] = 9).is_err());
+        let newer = edited(|columns| columns.field[0] = 999).unwrap();
+        assert_eq!((newer.unknown, newer.events[1].fields.len()), (1, 1));
     }
 }

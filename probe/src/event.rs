@@ -12,6 +12,84 @@ pub struct Event {
     pub kind: EventKind,
     /// Which part of the machine or LAN: an interface, an uplink, or empty.
     pub part: String,
+    /// What else is known of it: declared fields alone, never what was sent as a whole. At most [`MAX_FIELDS`].
+    pub fields: Vec<(Field, String)>,
+}
+
+/// Fields of one event.
+pub const MAX_FIELDS: usize = 8;
+/// Octets of a field's value.
+pub const MAX_VALUE_BYTES: usize = 128;
+
+impl Event {
+    /// An event that says nothing else.
+    pub fn new(at: Moment, kind: EventKind, part: impl Into<String>) -> Event {
+        Event { at, kind, part: part.into(), fields: Vec::new() }
+    }
+
+    /// The event with one more field. A value beyond [`MAX_VALUE_BYTES`] is cut at the end of a character, and an
+    /// empty one, or a field beyond [`MAX_FIELDS`], is left out.
+    pub fn with(mut self, field: Field, value: impl Into<String>) -> Event {
+        let mut value: String = value.into();
+        value.truncate(value.floor_char_boundary(MAX_VALUE_BYTES));
+        if !value.is_empty() && self.fields.len() < MAX_FIELDS {
+            self.fields.push((field, value));
+        }
+        self
+    }
+
+    /// What it says of a field.
+    pub fn says(&self, field: Field) -> Option<&str> {
+        self.fields.iter().find(|(said, _)| *said == field).map(|(_, value)| value.as_str())
+    }
+}
+
+macro_rules! fields {
+    ($($id:literal $variant:ident $name:literal $class:ident $help:literal;)*) => {
+        /// What a value of an [`Event`] is. The number is its identity on the wire.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[repr(u16)]
+        pub enum Field { $(#[doc = $help] $variant = $id,)* }
+
+        impl Field {
+            /// All fields, by number.
+            pub const ALL: &'static [Field] = &[$(Field::$variant),*];
+
+            /// The field with this wire number.
+            pub fn from_id(id: u16) -> Option<Field> {
+                match id { $($id => Some(Field::$variant),)* _ => None }
+            }
+            /// Name in API and logs.
+            pub fn name(self) -> &'static str { match self { $(Field::$variant => $name,)* } }
+            /// Who may see it.
+            pub fn class(self) -> Class { match self { $(Field::$variant => Class::$class,)* } }
+        }
+    };
+}
+
+/// Who may see a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Whoever sees the event.
+    Open,
+    /// Tells what stands where on a LAN: it leaves in no message, partner's view or log.
+    Restricted,
+}
+
+fields! {
+    1 Source "source" Restricted "address it came from";
+    2 Mac "mac" Restricted "hardware address of a device, `aa:bb:cc:dd:ee:ff`";
+    3 MacBefore "mac_before" Restricted "hardware address that was known before";
+    4 Address "address" Restricted "address it is about, where it is not the source";
+    5 Port "port" Open "name of the device's own interface (ifName, ifDescr)";
+    6 PortIndex "port_index" Open "number of the device's own interface (ifIndex)";
+    7 Oid "oid" Open "snmpTrapOID, dotted numbers";
+    8 Facility "facility" Open "facility of a syslog message (RFC 5424 table 1)";
+    9 Severity "severity" Open "severity of a syslog message (RFC 5424 table 2)";
+    10 App "app" Open "program a syslog message says it is from";
+    11 Count "count" Open "how many";
+    12 Reason "reason" Open "why, by a stable name";
+    13 Version "version" Open "version of the protocol spoken";
 }
 
 macro_rules! event_kinds {
@@ -48,4 +126,47 @@ event_kinds! {
     16 PlanTaken "plan-taken" "the agent runs a plan the collector delivered";
     17 PlanRefused "plan-refused" "the agent refused a plan the collector delivered, and runs the one before";
     18 UplinkUnbound "uplink-unbound" "an uplink could not be bound to its interface or source, and is not used";
+    40 AuthFailure "auth-failure" "a device turned away a sign-in or a wrong community";
+    41 ConfigChanged "config-changed" "the configuration of a device was changed";
+    42 PortDown "port-down" "a device says that one of its interfaces went down";
+    43 PortUp "port-up" "a device says that one of its interfaces came up";
+    44 DeviceRestarted "device-restarted" "a device says that it started";
+    45 SyslogHeard "syslog-heard" "a syslog message of no class we know";
+    46 TrapHeard "trap-heard" "an SNMP notification of no class we know";
+    50 NeighbourNew "neighbour-new" "a hardware address appeared on the LAN that was not known";
+    51 NeighbourMoved "neighbour-moved" "an address, or a hardware address, moved";
+    52 GatewayMoved "gateway-moved" "the default gateway answers with another hardware address";
+    53 DhcpStranger "dhcp-stranger" "a DHCP server spoke that is not the gateway";
+    60 HeardDropped "heard-dropped" "messages of a source were dropped; `reason` and `count` say why and how many";
+    61 ListenerFailed "listener-failed" "a listener could not start; the part is its name";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event() -> Event {
+        Event::new(Moment::default(), EventKind::SyslogHeard, "")
+    }
+
+    #[test]
+    fn a_value_is_cut_between_characters() {
+        let cut = event().with(Field::App, "ố".repeat(100));
+        assert_eq!(cut.says(Field::App).map(str::len), Some(MAX_VALUE_BYTES - MAX_VALUE_BYTES % 3));
+    }
+
+    #[test]
+    fn an_event_says_a_few_things_and_nothing_empty() {
+        let many =
+            (0..20).fold(event().with(Field::App, ""), |event, n| event.with(Field::Count, n.to_string()));
+        assert_eq!((many.fields.len(), many.says(Field::App)), (MAX_FIELDS, None));
+    }
+
+    #[test]
+    fn numbers_and_names_stand_once() {
+        for (place, field) in Field::ALL.iter().enumerate() {
+            assert_eq!(Field::from_id(*field as u16), Some(*field));
+            assert!(Field::ALL[..place].iter().all(|before| before.name() != field.name()), "{field:?}");
+        }
+    }
 }

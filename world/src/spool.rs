@@ -67,7 +67,7 @@ impl Spool {
 
     /// Notes something that came unasked.
     pub fn note(&mut self, kind: EventKind, at: Moment) {
-        self.events.push(Event { at, kind, part: String::new() });
+        self.events.push(Event::new(at, kind, ""));
     }
 
     /// Keeps the outcomes of a turn; what was live before them is backlog.

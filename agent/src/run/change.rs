@@ -141,7 +141,7 @@ impl Agent {
 
     fn event(&self, kind: EventKind, part: String) {
         let at = self.shared.clock.moment();
-        if self.events.try_send(Event { at, kind, part }).is_err() {
+        if self.events.try_send(Event::new(at, kind, part)).is_err() {
             tracing::warn!(event = kind.name(), "event lost: too many at once");
         }
     }

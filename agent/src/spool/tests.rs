@@ -98,7 +98,7 @@ fn a_full_spool_drops_the_oldest_and_counts_what_was_not_acknowledged() {
                 format!("{:x}", state >> 33)
             });
             let (at, kind) = (Moment::default(), haidang_probe::event::EventKind::LinkUp);
-            haidang_probe::event::Event { at, kind, part: part.collect() }
+            haidang_probe::event::Event::new(at, kind, part.collect::<String>())
         })
         .collect();
     spool.seal(&batch(1)).unwrap();

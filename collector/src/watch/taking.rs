@@ -116,7 +116,7 @@ mod tests {
     }
 
     fn says(taking: &mut Taking, at: i64, plan_digest: PlanDigest, kinds: &[EventKind]) -> Vec<String> {
-        let event = |kind: &EventKind| Event { at: Moment::default(), kind: *kind, part: String::new() };
+        let event = |kind: &EventKind| Event::new(Moment::default(), *kind, "");
         let batch = Batch { plan_digest, events: kinds.iter().map(event).collect(), ..Batch::default() };
         taking.heard(&Received { at, agent: "a".into(), envelope: Vec::new() }, &batch);
         taking.findings().into_iter().map(|finding| finding.kind).collect()

@@ -57,10 +57,12 @@ pub(super) fn all_there(message: &[u8]) -> Result<(), Refusal> {
 
 /// Columns of a message have numbers up to this.
 const COLUMNS: usize = 8;
+/// The first column of events that has a row a field.
+const EVENT_FIELDS: usize = 6;
 
 /// Refuses an encoded `Payload` whose tables or columns are longer than they may be.
 pub(super) fn check_lengths(payload: &[u8]) -> Result<(), Refusal> {
-    let (mut boots, mut clocks, mut parts) = (0, 0, 0);
+    let (mut boots, mut clocks, mut parts, mut values) = (0, 0, 0, 0);
     let (mut outcomes, mut samples, mut events) = ([0; COLUMNS], [0; COLUMNS], [0; COLUMNS]);
     for field in fields(payload) {
         let field = field?;
@@ -71,15 +73,19 @@ pub(super) fn check_lengths(payload: &[u8]) -> Result<(), Refusal> {
             4 => count_columns(&field, Some((5, 8)), &mut samples)?,
             5 => count_columns(&field, None, &mut events)?,
             8 => parts += 1,
+            9 => values += 1,
             _ => {}
         }
     }
     within(boots, "boots", limit::MAX_BOOTS)?;
     within(clocks, "clock maps", limit::MAX_BOOTS)?;
     within(parts, "parts", limit::MAX_PARTS)?;
-    within(longest(outcomes), "outcomes", limit::MAX_OUTCOMES)?;
-    within(longest(samples), "samples", limit::MAX_SAMPLES)?;
-    within(longest(events), "events", limit::MAX_EVENTS)
+    within(longest(&outcomes), "outcomes", limit::MAX_OUTCOMES)?;
+    within(longest(&samples), "samples", limit::MAX_SAMPLES)?;
+    within(values, "values", limit::MAX_FIELDS)?;
+    // An event has one row in each of the first columns, and several in those of its fields.
+    within(longest(&events[..EVENT_FIELDS]), "events", limit::MAX_EVENTS)?;
+    within(longest(&events[EVENT_FIELDS..]), "fields", limit::MAX_FIELDS)
 }
 
 /// Adds the elements of a message's columns. All are varints but the one that `fixed` numbers, whose elements have
@@ -103,8 +109,8 @@ fn count_columns(
     Ok(())
 }
 
-fn longest(columns: [usize; COLUMNS]) -> usize {
-    columns.into_iter().max().unwrap_or(0)
+fn longest(columns: &[usize]) -> usize {
+    columns.iter().copied().max().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -159,6 +165,19 @@ mod tests {
         let payload =
             wire::Payload { parts: vec![String::new(); limit::MAX_PARTS + 1], ..Default::default() };
         assert_eq!(refused(&payload), Err(Refusal::Oversized("parts", limit::MAX_PARTS)));
+    }
+
+    #[test]
+    fn fields_and_their_values_are_counted() {
+        let fields = |count: usize| wire::Payload {
+            events: Some(wire::Events { field: vec![1; count], ..Default::default() }),
+            ..Default::default()
+        };
+        assert_eq!(refused(&fields(limit::MAX_FIELDS)), Ok(()));
+        let oversized = |what| Err(Refusal::Oversized(what, limit::MAX_FIELDS));
+        assert_eq!(refused(&fields(limit::MAX_FIELDS + 1)), oversized("fields"));
+        let values = vec![String::new(); limit::MAX_FIELDS + 1];
+        assert_eq!(refused(&wire::Payload { values, ..Default::default() }), oversized("values"));
     }
 
     #[test]

@@ -7,7 +7,11 @@ use super::{
     refusal::within,
     wire,
 };
-use crate::{event::Event, moment::BootId, outcome::Outcome};
+use crate::{
+    event::{self, Event},
+    moment::BootId,
+    outcome::Outcome,
+};
 use bytes::Bytes;
 
 /// The batch as the columns of the `.proto`, within the limits.
@@ -17,6 +21,11 @@ pub(super) fn pack(batch: &Batch) -> Result<wire::Payload, Refusal> {
     within(batch.outcomes.len(), "outcomes", limit::MAX_OUTCOMES)?;
     within(samples, "samples", limit::MAX_SAMPLES)?;
     within(batch.events.len(), "events", limit::MAX_EVENTS)?;
+    for event in &batch.events {
+        within(event.fields.len(), "fields of an event", event::MAX_FIELDS)?;
+    }
+    let fields = batch.events.iter().map(|event| event.fields.len()).sum();
+    within(fields, "fields", limit::MAX_FIELDS)?;
 
     let mut boots = Table::new();
     let mut parts = Table::new();
@@ -28,12 +37,17 @@ pub(super) fn pack(batch: &Batch) -> Result<wire::Payload, Refusal> {
     let clocks = clocks.collect();
     let outcomes = pack_outcomes(&batch.outcomes, &mut boots)?;
     let samples = pack_samples(&batch.outcomes, &mut parts);
-    let events = pack_events(&batch.events, &mut boots, &mut parts);
+    let mut values = Table::new();
+    let events = pack_events(&batch.events, &mut boots, &mut parts, &mut values);
 
     let boots = boots.into_rows("boots", limit::MAX_BOOTS)?;
     let parts = parts.into_rows("parts", limit::MAX_PARTS)?;
     for part in &parts {
         within(part.len(), "octets of part", limit::MAX_PART_BYTES)?;
+    }
+    let values = values.into_rows("values", limit::MAX_FIELDS)?;
+    for value in &values {
+        within(value.len(), "octets of value", event::MAX_VALUE_BYTES)?;
     }
     Ok(wire::Payload {
         boots: boots.into_iter().map(|boot: BootId| Bytes::copy_from_slice(&boot.0)).collect(),
@@ -44,6 +58,7 @@ pub(super) fn pack(batch: &Batch) -> Result<wire::Payload, Refusal> {
         plan_digest: ack::digest_octets(batch.plan_digest),
         backlog: batch.backlog,
         parts,
+        values,
     })
 }
 
@@ -81,7 +96,12 @@ fn pack_samples(outcomes: &[Outcome], parts: &mut Table<String>) -> wire::Sample
     columns
 }
 
-fn pack_events(events: &[Event], boots: &mut Table<BootId>, parts: &mut Table<String>) -> wire::Events {
+fn pack_events(
+    events: &[Event],
+    boots: &mut Table<BootId>,
+    parts: &mut Table<String>,
+    values: &mut Table<String>,
+) -> wire::Events {
     let mut columns = wire::Events::default();
     let mut at = Micros::default();
     for event in events {
@@ -89,6 +109,13 @@ fn pack_events(events: &[Event], boots: &mut Table<BootId>, parts: &mut Table<St
         columns.boot.push(boots.index_of(&event.at.boot));
         columns.at_us.push(at.pack(event.at.mono_ns));
         columns.part.push(parts.index_of(&event.part));
+        for (field, value) in &event.fields {
+            columns.field.push(u32::from(*field as u16));
+            columns.value.push(values.index_of(value));
+        }
+    }
+    if !columns.field.is_empty() {
+        columns.fields = events.iter().map(|event| event.fields.len() as u32).collect();
     }
     columns
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     check::CheckId,
-    event::{Event, EventKind},
+    event::{self, Event, EventKind, Field},
     metric::Metric,
     moment::{BootId, ClockMap, Moment},
     outcome::{Failure, Outcome, Sample},
@@ -22,11 +22,17 @@ pub(super) fn unpack(payload: wire::Payload) -> Result<Batch, Refusal> {
     for part in &payload.parts {
         within(part.len(), "octets of part", limit::MAX_PART_BYTES)?;
     }
+    for value in &payload.values {
+        within(value.len(), "octets of value", event::MAX_VALUE_BYTES)?;
+    }
     let mut unknown = 0;
     let mut samples = Samples::new(payload.samples.unwrap_or_default(), &payload.parts)?;
     let outcomes = unpack_outcomes(&payload.outcomes.unwrap_or_default(), &boots, &mut samples)?;
     unknown += samples.finish()?;
-    let events = unpack_events(&payload.events.unwrap_or_default(), &boots, &payload.parts, &mut unknown)?;
+    let columns = payload.events.unwrap_or_default();
+    let mut fields = Fields::new(&columns, &payload.values)?;
+    let events = unpack_events(&columns, &boots, &payload.parts, &mut fields, &mut unknown)?;
+    unknown += fields.finish()?;
     let clocks = payload.clocks.iter().map(|clock| {
         let boot = *at(&boots, clock.boot)?;
         Ok(ClockMap { boot, offset_ns: clock.offset_ns, bound_ns: clock.bound_ns })
@@ -128,6 +134,7 @@ fn unpack_events(
     columns: &wire::Events,
     boots: &[BootId],
     parts: &[String],
+    fields: &mut Fields,
     unknown: &mut u32,
 ) -> Result<Vec<Event>, Refusal> {
     let rows = columns.kind.len();
@@ -138,12 +145,52 @@ fn unpack_events(
         let mono_ns = clock.unpack(columns.at_us[row])?;
         let at_moment = Moment { boot: *at(boots, columns.boot[row])?, mono_ns };
         let part = at(parts, columns.part[row])?;
+        let fields = fields.take(columns.fields.get(row).copied().unwrap_or(0))?;
         match u16::try_from(columns.kind[row]).ok().and_then(EventKind::from_id) {
-            Some(kind) => events.push(Event { at: at_moment, kind, part: part.clone() }),
+            Some(kind) => events.push(Event { at: at_moment, kind, part: part.clone(), fields }),
             None => *unknown += 1,
         }
     }
     Ok(events)
+}
+
+/// Fields of events handed out in order, an event's share at a time.
+struct Fields<'a> {
+    rows: std::iter::Zip<std::slice::Iter<'a, u32>, std::slice::Iter<'a, u32>>,
+    values: &'a [String],
+    unknown: u32,
+}
+
+impl<'a> Fields<'a> {
+    /// An agent that knew no fields, and a batch whose events have none, send no column of counts.
+    fn new(columns: &'a wire::Events, values: &'a [String]) -> Result<Self, Refusal> {
+        same_length(columns.field.len(), &[columns.value.len()])?;
+        if !columns.fields.is_empty() {
+            same_length(columns.kind.len(), &[columns.fields.len()])?;
+        }
+        Ok(Fields { rows: columns.field.iter().zip(&columns.value), values, unknown: 0 })
+    }
+
+    fn take(&mut self, count: u32) -> Result<Vec<(Field, String)>, Refusal> {
+        within(count as usize, "fields of an event", event::MAX_FIELDS)?;
+        if count as usize > self.rows.len() {
+            return Err(Refusal::Garbled("more fields announced than sent"));
+        }
+        let mut taken = Vec::with_capacity(count as usize);
+        for (field, value) in self.rows.by_ref().take(count as usize) {
+            let value = at(self.values, *value)?;
+            match u16::try_from(*field).ok().and_then(Field::from_id) {
+                Some(field) => taken.push((field, value.clone())),
+                None => self.unknown += 1,
+            }
+        }
+        Ok(taken)
+    }
+
+    /// How many fields were skipped as unknown, once all have been taken.
+    fn finish(self) -> Result<u32, Refusal> {
+        if self.rows.len() == 0 { Ok(self.unknown) } else { Err(Refusal::Garbled("fields of no event")) }
+    }
 }
 
 fn same_length(rows: usize, columns: &[usize]) -> Result<(), Refusal> {

@@ -67,6 +67,9 @@ pub struct Payload {
     /// Parts of targets (interfaces, uplinks); samples and events name them by index.
     #[prost(string, repeated, tag = "8")]
     pub parts: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Values of events' fields, 128 octets each at most; events name them by index.
+    #[prost(string, repeated, tag = "9")]
+    pub values: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// UTC = monotonic + offset, within bound.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -138,4 +141,13 @@ pub struct Events {
     /// Index into Payload.parts.
     #[prost(uint32, repeated, tag = "4")]
     pub part: ::prost::alloc::vec::Vec<u32>,
+    /// How many rows of field and value belong to this event, in order: at most 8. Empty when no event has any.
+    #[prost(uint32, repeated, tag = "5")]
+    pub fields: ::prost::alloc::vec::Vec<u32>,
+    /// Number of the field.
+    #[prost(uint32, repeated, tag = "6")]
+    pub field: ::prost::alloc::vec::Vec<u32>,
+    /// Index into Payload.values.
+    #[prost(uint32, repeated, tag = "7")]
+    pub value: ::prost::alloc::vec::Vec<u32>,
 }
