@@ -7,6 +7,7 @@
 
 mod series;
 
+use crate::icmp;
 use crate::schedule::Skipped;
 use crate::spool::Tally;
 use haidang_probe::check::CheckId;
@@ -27,6 +28,7 @@ struct Facts {
     spool: Tally,
     skipped: Skipped,
     in_flight: usize,
+    echoes: icmp::Tally,
     dropped: u64,
     plan: PlanFacts,
     /// Octets of metered lines this month.
@@ -119,6 +121,21 @@ impl Board {
         if let Some(shown) = self.facts().checks.get_mut(&outcome.check) {
             shown.last = Some(outcome.clone());
         }
+    }
+
+    /// Runs ended, many at once.
+    pub fn outcomes(&self, outcomes: &[Outcome]) {
+        let mut facts = self.facts();
+        for outcome in outcomes {
+            if let Some(shown) = facts.checks.get_mut(&outcome.check) {
+                shown.last = Some(outcome.clone());
+            }
+        }
+    }
+
+    /// How the ICMP engine fares.
+    pub fn echoes(&self, echoes: icmp::Tally) {
+        self.facts().echoes = echoes;
     }
 
     /// How the schedule fares.

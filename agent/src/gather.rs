@@ -1,6 +1,6 @@
 //! Finished runs and events, gathered into batches.
 //!
-//! Pure: time is given. A batch is due [`Flush::every`] after its first record; where the plan says `prompt`,
+//! Pure: time is given. A batch is due [`Flush::every`] after its first record, or once it is full; where the plan says `prompt`,
 //! a check that turned from success to failure, or back, makes it due within [`PROMPT`], and everything
 //! gathered goes with it, so that earlier replies of other checks are not behind the change they judge.
 
@@ -48,6 +48,8 @@ pub struct Gather {
     outcomes: VecDeque<Outcome>,
     events: VecDeque<Event>,
     due_ns: Option<u64>,
+    /// The disk refused last time: a full batch waits like any other.
+    held: bool,
     /// Whether each check succeeded when it last ran.
     well: BTreeMap<CheckId, bool>,
     clocks: BTreeMap<BootId, ClockMap>,
@@ -62,6 +64,7 @@ impl Gather {
             outcomes: VecDeque::new(),
             events: VecDeque::new(),
             due_ns: None,
+            held: false,
             well: BTreeMap::new(),
             clocks: BTreeMap::new(),
             dropped: 0,
@@ -80,6 +83,9 @@ impl Gather {
         let changed = self.well.insert(outcome.check, well).is_some_and(|before| before != well);
         self.outcomes.push_back(outcome);
         self.due_within(if changed && self.flush.prompt { PROMPT } else { self.flush.every }, now_ns);
+        if self.outcomes.len() >= OUTCOMES && !self.held {
+            self.due_ns = Some(now_ns);
+        }
         self.limit();
     }
 
@@ -98,6 +104,7 @@ impl Gather {
     /// A batch of the oldest records, if there are any. `map` relates the clock of `now`'s boot to UTC.
     pub fn take(&mut self, now: Moment, map: ClockMap, digest: PlanDigest) -> Option<Batch> {
         self.remember(now, map);
+        self.held = false;
         let mut samples = 0;
         let fits = |outcome: &&Outcome| {
             samples += outcome.samples.len();
@@ -131,7 +138,7 @@ impl Gather {
         for event in batch.events.into_iter().rev() {
             self.events.push_front(event);
         }
-        self.due_ns = None;
+        (self.due_ns, self.held) = (None, true);
         self.due_within(self.flush.every, now_ns);
         self.limit();
     }
@@ -214,6 +221,21 @@ mod tests {
         assert_eq!(gather.due_ns(), Some(3000 * MS), "still failing is no change");
         gather.outcome(run(1, true), 2100 * MS);
         assert_eq!(gather.due_ns(), Some(2200 * MS), "recovery is");
+    }
+
+    #[test]
+    fn a_full_batch_is_due_at_once_save_when_the_disk_has_just_refused_one() {
+        let mut gather = Gather::new(SECOND);
+        for check in 0..OUTCOMES as u32 {
+            assert_ne!(gather.due_ns(), Some(300 * MS), "not full yet");
+            gather.outcome(run(check, true), 300 * MS);
+        }
+        assert_eq!(gather.due_ns(), Some(300 * MS));
+        let batch = take(&mut gather).unwrap();
+        assert_eq!((batch.outcomes.len(), gather.due_ns()), (OUTCOMES, None));
+        gather.give_back(batch, 400 * MS);
+        gather.outcome(run(1, true), 500 * MS);
+        assert_eq!(gather.due_ns(), Some(1400 * MS));
     }
 
     #[test]

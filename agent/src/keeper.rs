@@ -28,6 +28,9 @@ use tokio::task::JoinHandle;
 /// Records that may wait for the keeper.
 pub const WAITING: usize = 1024;
 
+/// Outcomes taken from the channel at once.
+const TAKEN: usize = 256;
+
 /// Tries to seal what is left at the end before it is given up, a second apart.
 const LAST_TRIES: u32 = 3;
 
@@ -73,14 +76,18 @@ impl Keeper {
 
     /// Runs until nobody can send outcomes any more; then seals what is left.
     pub async fn run(mut self) {
+        let mut outcomes = Vec::with_capacity(TAKEN);
         loop {
             let due_ns = self.gather.due_ns().filter(|_| self.sealing.is_none());
             let pause = due_ns.map(|due_ns| Duration::from_nanos(due_ns.saturating_sub(self.now_ns())));
             tokio::select! {
-                outcome = self.outcomes.recv() => match outcome {
-                    Some(outcome) => self.gather.outcome(outcome, self.shared.clock.steady_ns()),
-                    None => break,
-                },
+                taken = self.outcomes.recv_many(&mut outcomes, TAKEN) => {
+                    if taken == 0 {
+                        break;
+                    }
+                    let now_ns = self.now_ns();
+                    outcomes.drain(..).for_each(|outcome| self.gather.outcome(outcome, now_ns));
+                }
                 Some(event) = self.events.recv() => self.gather.event(event, self.shared.clock.steady_ns()),
                 Ok(()) = self.terms.changed() => {
                     let terms = self.terms.borrow_and_update();

@@ -6,6 +6,7 @@
 //! | [`place`]      | who a target's text means, also `@default-gateway` and `@resolver`                   |
 //! | [`dial`]       | connections out, from a chosen source, with TLS                                      |
 //! | [`timestamps`] | readings of both clocks for STAMP packets                                            |
+//! | [`icmp`]       | echoes for thousands of targets: kernel stamps, no task per run                      |
 //! | [`probe`]      | one probe a file: icmp tcp http stamp interface uptime                               |
 //! | [`schedule`]   | which check is due: spread, skip, never queue                                        |
 //! | [`gateway`]    | the machine's own events: boot, start, stop, links                                   |
@@ -22,6 +23,7 @@
 pub mod place;
 pub mod dial;
 pub mod timestamps;
+pub mod icmp;
 pub mod probe;
 pub mod schedule;
 pub mod gateway;

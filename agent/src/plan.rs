@@ -15,7 +15,9 @@ pub mod kept;
 pub mod orders;
 
 use crate::gather::Flush;
+use crate::schedule::{Holds, Pace};
 use haidang_daemon::yaml::{self, Faults};
+use haidang_probe::ask::place::Place;
 use haidang_probe::ask::{Question, Wrong};
 use haidang_probe::check::{Check, CheckId};
 use haidang_probe::plan::{Plan, PlanDigest, Uplink};
@@ -63,6 +65,18 @@ impl Asked {
             timeout: check.timeout.0,
             question: Some(question),
         })
+    }
+
+    /// How its turns go. A burst lasts until its last packet has had its time.
+    pub fn pace(&self) -> Pace {
+        let (burst, holds) = match &self.question {
+            Some(Question::Icmp(echo)) => {
+                let given = matches!(echo.place, Place::Address(_));
+                (echo.length(), if given { Holds::Echo } else { Holds::Task })
+            }
+            _ => (Duration::ZERO, Holds::Task),
+        };
+        Pace { every: self.every, length: burst + self.timeout, holds }
     }
 }
 

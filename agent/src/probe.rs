@@ -6,10 +6,12 @@
 //!
 //! A failed probe is a measurement: nothing here returns an error.
 
+use crate::icmp::Tally;
 use crate::place::Finder;
 use haidang_daemon::clock::Clock;
 use haidang_probe::ask::Question;
-use haidang_probe::outcome::{Failure, Sample};
+use haidang_probe::check::CheckId;
+use haidang_probe::outcome::{Failure, Outcome, Sample};
 use std::time::Duration;
 
 macro_rules! probes {
@@ -42,6 +44,23 @@ probes! {
     Interface interface;
     Uptime uptime;
     Dns dns;
+}
+
+impl Probes {
+    /// Starts a run of `check` that needs no task of its own; its end is among [`Probes::ended`]. False: ask it.
+    pub fn starts(&self, check: CheckId, question: &Question, within: Duration) -> bool {
+        matches!(question, Question::Icmp(question) if self.icmp.starts(check, question, within))
+    }
+
+    /// Waits until runs that were started so have ended; all that have.
+    pub async fn ended(&self) -> Vec<Outcome> {
+        self.icmp.ended().await
+    }
+
+    /// What the ICMP engine has counted.
+    pub fn echoes(&self) -> Tally {
+        self.icmp.tally()
+    }
 }
 
 /// What probes are made from.

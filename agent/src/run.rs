@@ -253,6 +253,7 @@ impl Agent {
                 }
                 _ = keep_meter.tick() => self.keep_meter().await,
                 Some(ended) = self.under_way.join_next_with_id() => self.ended(ended).await,
+                ended = self.probes.ended() => self.echoed(ended).await,
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -266,6 +267,13 @@ impl Agent {
                 self.schedule.ended(check);
                 continue;
             };
+            if asked
+                .question
+                .as_ref()
+                .is_some_and(|question| self.probes.starts(check, question, asked.timeout))
+            {
+                continue;
+            }
             let (probes, sent) = (self.probes.clone(), self.shared.clock.moment());
             let run = self.under_way.spawn(async move {
                 let answer = match &asked.question {
@@ -277,6 +285,7 @@ impl Agent {
             self.running.insert(run.id(), check);
         }
         self.shared.board.schedule(self.schedule.skipped(), self.schedule.in_flight());
+        self.shared.board.echoes(self.probes.echoes());
         self.shared.board.metered(self.shared.meter.octets());
     }
 
@@ -296,6 +305,18 @@ impl Agent {
             let _ = self.events.send(event).await;
         }
         let _ = self.outcomes.send(outcome).await;
+    }
+
+    /// Runs that had no task ended, many at once.
+    async fn echoed(&mut self, outcomes: Vec<Outcome>) {
+        for outcome in &outcomes {
+            tracing::trace!(check = %outcome.check, result = ?outcome.result, "run ended");
+            self.schedule.ended(outcome.check);
+        }
+        self.shared.board.outcomes(&outcomes);
+        for outcome in outcomes {
+            let _ = self.outcomes.send(outcome).await;
+        }
     }
 
     async fn keep_meter(&self) {

@@ -6,7 +6,9 @@
 //!   interval do not fire together, and a restart fires them in the same order.
 //! - A check whose earlier runs have not ended is skipped, never queued, save that a time-out longer than the
 //!   interval lets as many runs overlap as it takes: a silent target is asked as often as one that answers.
-//!   Skipped is also every check beyond [`IN_FLIGHT`] runs at once. Both are counted.
+//!   Skipped is also every check beyond [`IN_FLIGHT`] runs at once, or [`ECHOES`] of those that are but packets under
+//!   way. All are counted.
+//! - Runs due within one slot start together, so that thousands of checks cost one wake a slot, not one each.
 //! - After a pause (suspend, a stalled machine) each check runs once, not once for each interval missed.
 //!
 //! ```text
@@ -15,13 +17,17 @@
 //!                             run                run               run
 //! ```
 
+use crate::icmp::slot_end_ns;
 use haidang_probe::check::CheckId;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
-/// Most runs under way at once, over all checks.
+/// Most runs under way at once, of those that have a task.
 pub const IN_FLIGHT: usize = 1024;
+
+/// Most runs under way at once, of those that are but packets under way: all checks a plan may have, twice.
+pub const ECHOES: usize = 20_000;
 
 /// The first run of a check comes within this, however long its interval.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
@@ -34,8 +40,28 @@ const SHORTEST: Duration = Duration::from_millis(50);
 pub struct Skipped {
     /// Because the check's earlier runs had not ended.
     pub busy: u64,
-    /// Because [`IN_FLIGHT`] runs were under way.
+    /// Because [`IN_FLIGHT`] or [`ECHOES`] runs were under way.
     pub limit: u64,
+}
+
+/// What a run holds while it is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// A task and its sockets.
+    Task,
+    /// A place in the ICMP engine.
+    Echo,
+}
+
+/// How a check is asked, as far as its turns go.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Interval between runs.
+    pub every: Duration,
+    /// Longest a run takes.
+    pub length: Duration,
+    /// What a run holds.
+    pub holds: Holds,
 }
 
 /// When each check runs next.
@@ -44,7 +70,8 @@ pub struct Schedule {
     checks: BTreeMap<CheckId, Turn>,
     /// Earliest first. Entries of removed or changed checks are left behind and ignored when they come up.
     queue: BinaryHeap<Reverse<(u64, CheckId)>>,
-    in_flight: usize,
+    tasks: usize,
+    echoes: usize,
     skipped: Skipped,
 }
 
@@ -53,6 +80,7 @@ struct Turn {
     every_ns: u64,
     due_ns: u64,
     running: u64,
+    holds: Holds,
     /// Runs that may overlap.
     overlap: u64,
     /// Taken out of the plan while its last run was under way; forgotten when that ends.
@@ -60,17 +88,21 @@ struct Turn {
 }
 
 impl Schedule {
-    /// Takes `check` in, or changes its interval. A check whose interval stays keeps its turn.
-    pub fn set(&mut self, check: CheckId, every: Duration, timeout: Duration, now_ns: u64) {
-        let every_ns = nanos(every.max(SHORTEST));
+    /// Takes `check` in, or changes its pace. A check whose interval stays keeps its turn.
+    pub fn set(&mut self, check: CheckId, pace: Pace, now_ns: u64) {
+        let every_ns = nanos(pace.every.max(SHORTEST));
         let turn = self.checks.entry(check).or_insert(Turn {
             every_ns: 0,
             due_ns: 0,
             running: 0,
+            holds: pace.holds,
             overlap: 1,
             removed: true,
         });
-        turn.overlap = nanos(timeout).div_ceil(every_ns).max(1);
+        turn.overlap = nanos(pace.length).div_ceil(every_ns).max(1);
+        if turn.running == 0 {
+            turn.holds = pace.holds;
+        }
         if turn.every_ns == every_ns && !turn.removed {
             return;
         }
@@ -88,9 +120,9 @@ impl Schedule {
         }
     }
 
-    /// When to call [`Schedule::due`] next; `None` without checks.
+    /// When to call [`Schedule::due`] next, the end of a slot; `None` without checks.
     pub fn next_ns(&self) -> Option<u64> {
-        self.queue.peek().map(|Reverse((due_ns, _))| *due_ns)
+        self.queue.peek().map(|Reverse((due_ns, _))| slot_end_ns(*due_ns))
     }
 
     /// One check that is due, now counted as running; call until `None`.
@@ -107,13 +139,19 @@ impl Schedule {
             self.queue.push(Reverse((turn.due_ns, check)));
             if turn.running >= turn.overlap {
                 self.skipped.busy += 1;
-            } else if self.in_flight >= IN_FLIGHT {
-                self.skipped.limit += 1;
-            } else {
-                turn.running += 1;
-                self.in_flight += 1;
-                return Some(check);
+                continue;
             }
+            let (under_way, most) = match turn.holds {
+                Holds::Task => (&mut self.tasks, IN_FLIGHT),
+                Holds::Echo => (&mut self.echoes, ECHOES),
+            };
+            if *under_way >= most {
+                self.skipped.limit += 1;
+                continue;
+            }
+            turn.running += 1;
+            *under_way += 1;
+            return Some(check);
         }
         None
     }
@@ -122,7 +160,10 @@ impl Schedule {
     pub fn ended(&mut self, check: CheckId) {
         let Some(turn) = self.checks.get_mut(&check).filter(|turn| turn.running > 0) else { return };
         turn.running -= 1;
-        self.in_flight -= 1;
+        match turn.holds {
+            Holds::Task => self.tasks -= 1,
+            Holds::Echo => self.echoes -= 1,
+        }
         if turn.removed && turn.running == 0 {
             self.checks.remove(&check);
         }
@@ -135,7 +176,7 @@ impl Schedule {
 
     /// Runs under way.
     pub fn in_flight(&self) -> usize {
-        self.in_flight
+        self.tasks + self.echoes
     }
 }
 
@@ -155,12 +196,15 @@ mod tests {
     use super::*;
 
     const SECOND: u64 = 1_000_000_000;
-    const TIMEOUT: Duration = Duration::from_secs(1);
+
+    fn every(seconds: u64) -> Pace {
+        Pace { every: Duration::from_secs(seconds), length: Duration::from_secs(1), holds: Holds::Task }
+    }
 
     fn ten_seconds(checks: u32) -> Schedule {
         let mut schedule = Schedule::default();
         for id in 0..checks {
-            schedule.set(CheckId(id), Duration::from_secs(10), TIMEOUT, 0);
+            schedule.set(CheckId(id), every(10), 0);
         }
         schedule
     }
@@ -205,7 +249,8 @@ mod tests {
     #[test]
     fn a_silent_target_is_asked_as_often_as_one_that_answers() {
         let mut schedule = Schedule::default();
-        schedule.set(CheckId(0), Duration::from_millis(500), Duration::from_millis(700), 0);
+        let (every, length) = (Duration::from_millis(500), Duration::from_millis(700));
+        schedule.set(CheckId(0), Pace { every, length, holds: Holds::Task }, 0);
         let mut ends = std::collections::VecDeque::new();
         let mut runs = 0;
         for now in (0..20 * SECOND).step_by(100_000_000) {
@@ -229,6 +274,26 @@ mod tests {
         assert_eq!(started, IN_FLIGHT);
         assert_eq!(schedule.skipped(), Skipped { busy: 0, limit: 3 });
         assert_eq!(schedule.in_flight(), IN_FLIGHT);
+        schedule.set(CheckId(u32::MAX), Pace { holds: Holds::Echo, ..every(10) }, 0);
+        assert_eq!(
+            schedule.due(10 * SECOND),
+            Some(CheckId(u32::MAX)),
+            "packets under way have a limit of their own"
+        );
+    }
+
+    #[test]
+    fn runs_of_one_slot_start_with_one_wake() {
+        let mut schedule = ten_seconds(5000);
+        let (mut wakes, mut runs) = (0, 0);
+        while let Some(next_ns) = schedule.next_ns().filter(|next_ns| *next_ns <= 10 * SECOND) {
+            wakes += 1;
+            while let Some(check) = schedule.due(next_ns) {
+                runs += 1;
+                schedule.ended(check);
+            }
+        }
+        assert_eq!((runs, wakes <= 2000), (5000, true), "{wakes} wakes in 2,000 slots");
     }
 
     #[test]
@@ -242,9 +307,9 @@ mod tests {
     fn a_check_kept_by_a_new_plan_keeps_its_turn() {
         let mut schedule = ten_seconds(1);
         let next = schedule.next_ns();
-        schedule.set(CheckId(0), Duration::from_secs(10), TIMEOUT, SECOND);
+        schedule.set(CheckId(0), every(10), SECOND);
         assert_eq!(schedule.next_ns(), next);
-        schedule.set(CheckId(0), Duration::from_secs(1), TIMEOUT, SECOND);
+        schedule.set(CheckId(0), every(1), SECOND);
         assert_eq!(run(&mut schedule, SECOND, 6 * SECOND).len(), 5);
     }
 
@@ -256,14 +321,14 @@ mod tests {
         assert_eq!(schedule.due(40 * SECOND), None);
         schedule.ended(CheckId(0));
         assert_eq!((schedule.in_flight(), schedule.checks.len()), (0, 0));
-        schedule.set(CheckId(0), Duration::from_secs(10), TIMEOUT, 50 * SECOND);
+        schedule.set(CheckId(0), every(10), 50 * SECOND);
         assert_eq!(schedule.due(60 * SECOND), Some(CheckId(0)));
     }
 
     #[test]
     fn the_first_run_of_a_daily_check_does_not_wait_a_day() {
         let mut schedule = Schedule::default();
-        schedule.set(CheckId(7), Duration::from_secs(86_400), TIMEOUT, 0);
+        schedule.set(CheckId(7), every(86_400), 0);
         assert_eq!(schedule.due(10 * SECOND), Some(CheckId(7)));
         assert_eq!(schedule.due(86_000 * SECOND), None);
     }

@@ -113,6 +113,18 @@ impl Clock {
         }
     }
 
+    /// UTC by the kernel's own reading, nanoseconds since 1970: the clock it stamps packets with (`SO_TIMESTAMPNS`),
+    /// also where a rehearsal put another clock under this program. For nothing but comparing with such stamps.
+    pub fn stamp_ns(&self) -> u64 {
+        match &*self.0 {
+            Source::Machine(_) => raw_ns(ClockId::Realtime),
+            Source::Manual(manual) => {
+                let now = lock(manual);
+                (i128::from(now.steady_ns) + i128::from(now.wall_offset_ns)) as u64
+            }
+        }
+    }
+
     /// Identity of the present boot.
     pub fn boot(&self) -> BootId {
         self.moment().boot

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! probe      target              settings (`with:`)
-//! icmp       PLACE
+//! icmp       PLACE               packets, gap, size
 //! tcp        PLACE:PORT
 //! http       URL                 name, any_issuer
 //! dns        SERVER[:PORT][/NAME[?type=TYPE]]

@@ -65,4 +65,8 @@ metrics! {
     70 LineAvailable "line_available" Gauge "1 while the line works, 0 while it does not; nothing while that is not known or not promised";
     71 SiteAvailable "site_available" Gauge "1 while the site has a path, 0 while it has none; nothing while that is not known or not promised";
     72 AgentDelay "agent_delay_seconds" Gauge "age of the oldest outcome of a batch when it came: seconds, but hours while a backlog comes in";
+    80 RttMedian "probe_rtt_p50_seconds" Gauge "median round trip of the check's packets";
+    81 RttP99 "probe_rtt_p99_seconds" Gauge "99th percentile of the check's round trips, by nearest rank";
+    82 RttJitter "probe_rtt_jitter_seconds" Gauge "mean difference between the round trips of packets sent one after the other (IPDV of RFC 3393, both ways)";
+    83 PacketsUncounted "probe_packets_uncounted" Gauge "packets of the check that do not count as lost: our own machine could not send them, or may have dropped their replies";
 }

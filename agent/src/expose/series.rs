@@ -121,6 +121,17 @@ impl Page<'_, '_> {
         let skipped = skipped.map(|(reason, count)| (vec![("reason", reason)], count));
         self.counters("haidang_agent_skipped_runs", "Runs left out", skipped.into_iter())?;
         let one = |value| std::iter::once((Labels::new(), value));
+        self.counters(
+            "haidang_agent_icmp_dropped",
+            "ICMP packets our own receive buffer had no room for; their runs are unknown, not lost",
+            one(facts.echoes.dropped),
+        )?;
+        self.counters(
+            "haidang_agent_icmp_strays",
+            "ICMP packets that answer nothing under way: late, doubled, foreign or forged",
+            one(facts.echoes.strays),
+        )?;
+        let one = |value| std::iter::once((Labels::new(), value));
         self.gauges("haidang_agent_runs_in_flight", "Runs under way", one(facts.in_flight as f64))
     }
 

@@ -164,7 +164,7 @@ impl Agent {
         }
         for check in &changes.set {
             if let Some(asked) = runs.checks.get(check) {
-                self.schedule.set(*check, asked.every, asked.timeout, now_ns);
+                self.schedule.set(*check, asked.pace(), now_ns);
                 self.asked.insert(*check, Arc::new(asked.clone()));
             }
         }

@@ -1,16 +1,45 @@
 //! ICMP echo: `10.82.1.1`, `gw.example`, `@default-gateway`, `@resolver`.
+//!
+//! `with: {packets: 10, gap: 20ms}`: a burst, for loss, quantiles and jitter; one packet where nothing is said.
+//! `size`: octets of each packet after the ICMP header.
 
 use super::place::{Place, is_port};
 use super::{Words, Wrong, short};
+use crate::check::Span;
+use std::time::Duration;
 
-/// It takes none.
-pub const SETTINGS: &[&str] = &[];
+/// The settings it takes.
+pub const SETTINGS: &[&str] = &["packets", "gap", "size"];
+
+/// Most packets of one run.
+pub const MAX_PACKETS: u16 = 100;
+
+/// Shortest and longest gap between two packets of a run. The agent sends in slots of 5 ms.
+const GAPS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+
+/// Where no gap is given.
+const GAP: Duration = Duration::from_millis(20);
+
+/// Fewest octets: the agent's own mark, by which it knows its replies.
+pub const LEAST_SIZE: u16 = 16;
+
+/// Most octets: a jumbo frame.
+pub const MAX_SIZE: u16 = 8972;
+
+/// As `ping` sends them by default.
+const SIZE: u16 = 56;
 
 /// Whom to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     /// Who.
     pub place: Place,
+    /// Packets of one run, 1 to [`MAX_PACKETS`].
+    pub packets: u16,
+    /// From one packet to the next.
+    pub gap: Duration,
+    /// Octets after the ICMP header.
+    pub size: u16,
 }
 
 impl Question {
@@ -22,6 +51,26 @@ impl Question {
         {
             return Err(Wrong::target(format!("icmp has no ports; write `{}`", short(before))));
         }
-        Ok(Question { place: words.target.parse()? })
+        Ok(Question {
+            place: words.target.parse()?,
+            packets: words.number("packets", 1..=MAX_PACKETS, 1)?,
+            gap: words.text("gap").map_or(Ok(GAP), gap)?,
+            size: words.number("size", LEAST_SIZE..=MAX_SIZE, SIZE)?,
+        })
     }
+
+    /// From the first packet to the last.
+    pub fn length(&self) -> Duration {
+        self.gap * u32::from(self.packets - 1)
+    }
+}
+
+fn gap(text: &str) -> Result<Duration, Wrong> {
+    let Span(gap) = text.parse().map_err(|message: String| Wrong::setting("gap", message))?;
+    let (least, most) = GAPS;
+    if (least..=most).contains(&gap) {
+        return Ok(gap);
+    }
+    let (least, most) = (Span(least), Span(most));
+    Err(Wrong::setting("gap", format!("`{}` is not a gap from {least} to {most}", short(text))))
 }

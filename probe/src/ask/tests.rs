@@ -76,3 +76,32 @@ fn settings_are_the_probes_own() {
     }
     assert!(Question::of(&check(ProbeKind::Uptime, "", &[("name", "a")])).is_err());
 }
+
+#[test]
+fn a_burst_is_held_to_its_limits() {
+    let with = [("packets", "10"), ("gap", "50ms"), ("size", "1472")];
+    let Ok(Question::Icmp(asked)) = Question::of(&check(ProbeKind::Icmp, "10.0.0.1", &with)) else {
+        panic!("good settings refused");
+    };
+    assert_eq!((asked.packets, asked.size), (10, 1472));
+    assert_eq!(asked.length(), Duration::from_millis(450), "nine gaps between ten packets");
+    let Ok(Question::Icmp(asked)) = Question::of(&check(ProbeKind::Icmp, "10.0.0.1", &[])) else {
+        panic!("no settings refused");
+    };
+    assert_eq!((asked.packets, asked.length()), (1, Duration::ZERO));
+    let wrong = [
+        ("packets", "0"),
+        ("packets", "101"),
+        ("gap", "1ms"),
+        ("gap", "2s"),
+        ("gap", "20"),
+        ("size", "15"),
+        ("size", "8973"),
+        ("size", "-1"),
+        ("ttl", "1"),
+    ];
+    for (key, value) in wrong {
+        let wrong = Question::of(&check(ProbeKind::Icmp, "10.0.0.1", &[(key, value)])).unwrap_err();
+        assert_eq!(wrong.setting.as_deref(), Some(key), "{value}: {}", wrong.message);
+    }
+}
