@@ -29,7 +29,7 @@ pub use unacked::Unacked;
 
 use bytes::Bytes;
 use haidang_journal::{
-    Error as JournalError, Files, Item, Journal, Loss, OnFull, Position, Reader, Settings,
+    Disk, Error as JournalError, Files, Item, Journal, Loss, OnFull, Position, Reader, Settings,
 };
 use haidang_probe::batch::{Ack, Batch, Envelope, Refusal, limit, sha256};
 use std::collections::BTreeSet;
@@ -108,14 +108,15 @@ pub struct Tally {
     pub refused: u64,
 }
 
-/// The one writer of a spool.
-pub struct Spool {
+/// The one writer of a spool, on files or on any other disk.
+pub struct Spool<D: Disk = Files> {
     directory: PathBuf,
+    disk: D,
     settings: Settings,
     agent: String,
     id: u64,
-    journal: Option<Journal<Files>>,
-    reader: Option<Reader<Files>>,
+    journal: Option<Journal<D>>,
+    reader: Option<Reader<D>>,
     next: u64,
     prev_sha256: [u8; 32],
     /// An envelope whose writing failed: on disk or not, it keeps its number.
@@ -130,15 +131,25 @@ pub struct Spool {
 impl Spool {
     /// Opens or makes the spool below `directory`, cutting what a crash left half-written.
     pub fn open(directory: &Path, agent: &str, max_bytes: u64) -> Result<Spool, SpoolError> {
+        let id = identity::of(directory, agent)?;
+        Spool::on(Files::new(directory.join("journal")), directory, (agent, id), max_bytes)
+    }
+}
+
+impl<D: Disk + Clone> Spool<D> {
+    /// The same with the journal on `disk`, for the agent and the spool's identity `of`; only what is set aside
+    /// stands in `directory`.
+    pub fn on(disk: D, directory: &Path, of: (&str, u64), max_bytes: u64) -> Result<Spool<D>, SpoolError> {
+        let (agent, id) = of;
         let settings = Settings {
             segment_bytes: SEGMENT_BYTES,
             max_bytes: max_bytes.max(LEAST_BYTES),
             on_full: OnFull::DropOldest,
             max_record: limit::MAX_ENVELOPE_BYTES as u32,
         };
-        let id = identity::of(directory, agent)?;
         let mut spool = Spool {
             directory: directory.into(),
+            disk,
             settings,
             agent: agent.into(),
             id,
@@ -343,12 +354,11 @@ impl Spool {
         Ok(None)
     }
 
-    fn open_journal(&mut self) -> Result<&mut Journal<Files>, SpoolError> {
+    fn open_journal(&mut self) -> Result<&mut Journal<D>, SpoolError> {
         if let Some(ref mut journal) = self.journal {
             return Ok(journal);
         }
-        let files = Files::new(self.directory.join("journal"));
-        let (journal, opened) = Journal::open(files, self.settings)
+        let (journal, opened) = Journal::open(self.disk.clone(), self.settings)
             .map_err(|source| SpoolError::Journal { directory: self.directory.clone(), source })?;
         if let Some(repair) = &opened.repaired {
             tracing::info!(bytes = repair.bytes_cut, "spool: cut what a crash left half-written");

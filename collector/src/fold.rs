@@ -268,8 +268,8 @@ pub fn start(start: Start) -> Result<(Fold, Ending), StartError> {
     start_on(files, start)
 }
 
-/// The same on any disk.
-pub(crate) fn start_on<D>(disk: D, start: Start) -> Result<(Fold, Ending), StartError>
+/// The same on any disk, whatever directory the journal names.
+pub fn start_on<D>(disk: D, start: Start) -> Result<(Fold, Ending), StartError>
 where
     D: Disk<File: Send, Lock: Send> + Clone + Send + Sync + 'static,
 {

@@ -7,8 +7,9 @@
 //!                               zero-filled to its full length, perhaps with sectors missing in it
 //! ```
 //!
-//! It also breaks in the middle of an operation ([`Memory::lose_power_after`]), runs full
-//! ([`Memory::limit`]) and fails a sync ([`Memory::fail_next_sync`]).
+//! It also breaks in the middle of an operation ([`Memory::lose_power_after`]), outlives the process that wrote
+//! to it ([`Memory::kill`]: the system keeps all that was written, synced or not), runs full
+//! ([`Memory::limit`]), fails a sync ([`Memory::fail_next_sync`]) and lies about it ([`Memory::lying`]).
 
 use crate::{Disk, DiskFile, Entry};
 use std::collections::BTreeMap;
@@ -42,6 +43,9 @@ struct State {
     fuse: Option<u64>,
     limit: Option<usize>,
     sync_fails: bool,
+    lies: bool,
+    /// The file that was being written when it went dark, and its length before.
+    torn: Option<(u64, usize)>,
 }
 
 #[derive(Default, Clone)]
@@ -54,6 +58,13 @@ impl Memory {
     /// An empty disk.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty disk that says of content it was synced, and syncs none: with it, a proof that nothing is lost must
+    /// fail.
+    pub fn lying() -> Self {
+        let state = State { lies: true, ..State::default() };
+        Self { state: Arc::new(Mutex::new(state)) }
     }
 
     /// Cuts the power: this disk answers errors from now on, and what survived is on the returned one.
@@ -75,8 +86,27 @@ impl Memory {
         };
         let inodes = state.inodes.values().map(survive);
         let inodes: BTreeMap<_, _> = state.inodes.keys().copied().zip(inodes).collect();
-        let next_inode = state.next_inode;
-        let after = State { inodes, durable_names: names.clone(), names, next_inode, ..State::default() };
+        let (next_inode, lies) = (state.next_inode, state.lies);
+        let after = State { inodes, durable_names: names.clone(), names, next_inode, lies, ..State::default() };
+        Self { state: Arc::new(Mutex::new(after)) }
+    }
+
+    /// Kills the process that writes: this disk answers errors from now on, and the returned one holds all that was
+    /// written, of what was being written a prefix torn at any byte. What was not synced still is not: a later
+    /// [`Memory::power_loss`] may take it.
+    pub fn kill(&self, seed: u64) -> Self {
+        let mut state = self.state();
+        state.dark = true;
+        let mut inodes = state.inodes.clone();
+        if let Some((inode, before)) = state.torn
+            && let Some(content) = inodes.get_mut(&inode)
+        {
+            let written = content.now.len().saturating_sub(before);
+            content.now.truncate(before + Dice(seed).below(written + 1));
+        }
+        let (names, durable_names) = (state.names.clone(), state.durable_names.clone());
+        let (next_inode, lies) = (state.next_inode, state.lies);
+        let after = State { inodes, durable_names, names, next_inode, lies, ..State::default() };
         Self { state: Arc::new(Mutex::new(after)) }
     }
 
@@ -267,10 +297,12 @@ impl Disk for Memory {
 impl DiskFile for MemoryFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.change()?;
+        let dark = state.change()?;
         let room = state.room(bytes.len());
         if let Some(content) = state.inodes.get_mut(&self.inode) {
+            let before = content.now.len();
             content.now.extend(bytes.iter().take(room));
+            state.torn = dark.then_some((self.inode, before));
         }
         if room < bytes.len() {
             return Err(io::ErrorKind::StorageFull.into());
@@ -284,7 +316,8 @@ impl DiskFile for MemoryFile {
         if std::mem::take(&mut state.sync_fails) {
             return Err(io::Error::other("the sync failed"));
         }
-        if let Some(content) = state.inodes.get_mut(&self.inode).filter(|_| !dark) {
+        let honest = !dark && !state.lies;
+        if let Some(content) = state.inodes.get_mut(&self.inode).filter(|_| honest) {
             content.durable = content.now.clone();
         }
         state.alive()

@@ -16,3 +16,4 @@ pub mod raw;
 pub mod reloads;
 pub mod stage;
 pub mod targets;
+pub mod zero_loss;
