@@ -16,6 +16,7 @@
 //! | [`gather`]     | when a batch is due                                                                  |
 //! | [`keeper`]     | from a finished run to the spool                                                     |
 //! | [`liveness`]   | the up and down STAMP sessions of an uplink                                          |
+//! | [`listen`]     | what arrives unasked: syslog, traps, neighbours, DHCP servers; each a typed event    |
 //! | [`plan`]       | the agent's file, judged whole; what a new one changes                               |
 //! | [`fetch`]      | when the collector's orders are fetched                                              |
 //! | [`run`]        | all of it together                                                                   |
@@ -33,6 +34,7 @@ pub mod uplink;
 pub mod gather;
 pub mod keeper;
 pub mod liveness;
+pub mod listen;
 pub mod plan;
 pub mod fetch;
 pub mod run;

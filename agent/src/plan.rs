@@ -88,8 +88,8 @@ impl Loaded {
 
     /// Digest of what orders replace, and of how the collector is reached: while it stays, so do the orders.
     pub fn base(&self) -> PlanDigest {
-        let Plan { uplinks, flush, prompt, checks, .. } = &self.plan;
-        let text = serde_json::to_string(&(uplinks as &Vec<Uplink>, flush, prompt, checks));
+        let Plan { uplinks, flush, prompt, checks, listeners, .. } = &self.plan;
+        let text = serde_json::to_string(&(uplinks as &Vec<Uplink>, flush, prompt, checks, listeners));
         // Structures of text, numbers and truth values always serialise.
         PlanDigest::of(text.unwrap_or_default().as_bytes())
     }

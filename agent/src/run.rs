@@ -16,6 +16,7 @@ use crate::expose::Board;
 use crate::fetch::Fetch;
 use crate::gateway::{self, Links};
 use crate::keeper::{Keeper, Terms, WAITING};
+use crate::listen::Listeners;
 use crate::place::Finder;
 use crate::plan::{self, Asked, Changes, Loaded, kept};
 use crate::probe::{Answer, Probes, Tools};
@@ -173,6 +174,7 @@ struct Agent {
     events: mpsc::Sender<Event>,
     terms: watch::Sender<Terms>,
     uplinks: watch::Sender<Vec<Arc<Uplink>>>,
+    listeners: Listeners,
     /// Ends the liveness sessions of an uplink, by name.
     sessions: BTreeMap<String, Stopper>,
     background: Background,
@@ -223,6 +225,7 @@ impl Agent {
             events,
             terms,
             uplinks,
+            listeners: Listeners::default(),
             sessions: BTreeMap::new(),
             background,
             own,
@@ -328,8 +331,8 @@ impl Agent {
 
     async fn finish(self) {
         self.keep_meter().await;
-        let Agent { shared, under_way: mut runs, outcomes, events, sessions, background, .. } = self;
-        drop(sessions);
+        let Agent { shared, under_way: mut runs, outcomes, events, sessions, listeners, background, .. } = self;
+        drop((sessions, listeners));
         runs.shutdown().await;
         let _ = events.send(gateway::stopped(shared.clock.moment())).await;
         drop((outcomes, events));

@@ -43,7 +43,7 @@ pub fn plan(
     let collector = format!("{scheme}://{}", at(settings.agents.address)?);
     let stamp = at(settings.stamp[0])?;
     let orders = plans::orders(topology, site).ok_or_else(|| NoFile::NoUplink(site.into()))?;
-    let Orders { flush, prompt, uplinks, checks } = orders;
+    let Orders { flush, prompt, uplinks, checks, listen } = orders;
     Ok(Plan {
         agent: site.into(),
         secret: secret.hex(),
@@ -54,6 +54,7 @@ pub fn plan(
         prompt,
         spool_bytes: SPOOL_BYTES,
         checks,
+        listeners: listen,
     })
 }
 

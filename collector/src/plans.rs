@@ -71,7 +71,8 @@ pub fn orders(topology: &Topology, site: &str) -> Option<Orders> {
     let uplinks = ways(topology, record);
     let prompt = record.kind == SiteKind::Core;
     let checks = || topology.checks_of(site);
-    (!uplinks.is_empty()).then(|| Orders { flush: Span(FLUSH), prompt, uplinks, checks: checks() })
+    let listen = record.listen.clone();
+    (!uplinks.is_empty()).then(|| Orders { flush: Span(FLUSH), prompt, uplinks, checks: checks(), listen })
 }
 
 /// The site's lines with a session, primary first.

@@ -13,6 +13,7 @@ use haidang_collector::topology::{
 };
 use haidang_probe::check::{Check, CheckId, ProbeKind, Span, With};
 use haidang_probe::key;
+use haidang_probe::listening::Listening;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -104,6 +105,7 @@ fn site() -> Site {
         gate_s: 10,
         checks: vec![check()],
         devices: one("d", Device { name: "D".into(), kind: DeviceKind::Portal, checks: vec![check()] }),
+        listen: Listening { syslog: "0.0.0.0:514".parse().ok(), dhcp: true, ..Listening::default() },
         ssid: Some(4),
     }
 }

@@ -7,6 +7,7 @@ pub mod ask;
 pub mod batch;
 pub mod check;
 pub mod event;
+pub mod listening;
 pub mod key;
 pub mod liveness;
 pub mod metric;

@@ -4,13 +4,14 @@
 //! agent file (Plan)      agent · secret · listen · spool_bytes        stays at the site
 //!                        uplinks: … stamp, collector                  how the collector is reached, first of all
 //! what travels (Orders)  flush · prompt · uplinks: line, ssid, pin …  changes with the record, holds no secret
-//!                        checks
+//!                        checks · listen
 //! ```
 //!
 //! `agent add` prints a [`Plan`]; from then on the collector names the digest of the [`Orders`] it wants run in
 //! each acknowledgement, and the agent fetches them when they are others than its own.
 
 use crate::check::{Check, Span};
+use crate::listening::Listening;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::net::{IpAddr, SocketAddr};
@@ -74,6 +75,9 @@ pub struct Plan {
     /// What it asks.
     #[serde(default)]
     pub checks: Vec<Check>,
+    /// What it listens to, beside its checks.
+    #[serde(default, skip_serializing_if = "Listening::is_nothing")]
+    pub listeners: Listening,
 }
 
 /// One way to the collector.
@@ -186,6 +190,9 @@ pub struct Orders<C = Check> {
     /// What it asks.
     #[serde(default = "Vec::new")]
     pub checks: Vec<C>,
+    /// What it listens to.
+    #[serde(default, skip_serializing_if = "Listening::is_nothing")]
+    pub listen: Listening,
 }
 
 impl Orders {
@@ -209,6 +216,7 @@ impl Plan {
             prompt: self.prompt,
             uplinks: self.uplinks.iter().map(Uplink::way).collect(),
             checks: self.checks.clone(),
+            listen: self.listeners.clone(),
         }
     }
 }
@@ -276,6 +284,7 @@ mod tests {
             prompt: true,
             spool_bytes: 1,
             checks: Vec::new(),
+            listeners: Listening { neighbours: true, ..Listening::default() },
         };
         let text = plan.orders().text();
         assert!(!text.contains("5ec4e7") && !text.contains("collector.example"), "{text}");

@@ -8,6 +8,7 @@ pub mod figures;
 pub mod gap;
 pub mod gateway;
 pub mod killed;
+pub mod mutants;
 pub mod outage;
 pub mod process;
 pub mod proof;

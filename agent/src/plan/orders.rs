@@ -88,6 +88,7 @@ impl Loaded {
             flush: Span(orders.flush.0.clamp(FLUSH.0, FLUSH.1)),
             prompt: orders.prompt,
             checks: Vec::new(),
+            listeners: orders.listen,
             ..self.plan.clone()
         };
         Ok(Loaded { plan, secret: self.secret.clone(), checks, digest: PlanDigest::of(text) })

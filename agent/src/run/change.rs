@@ -3,6 +3,7 @@
 use super::trial::{End, Trial};
 use super::{Agent, off_the_thread, terms};
 use crate::dial::Trust;
+use crate::listen;
 use crate::liveness::{self, Liveness};
 use crate::plan::{self, Changes, Loaded, kept};
 use crate::uplink::{self, Uplink};
@@ -173,8 +174,20 @@ impl Agent {
         self.shared.board.plan(checks, &names);
         self.shared.board.runs(runs.digest, runs.digest != self.own.digest);
         self.use_uplinks(&runs);
+        self.follow_listeners(&runs);
         self.terms.send_replace(terms(&runs));
         self.runs = runs;
+    }
+
+    /// Listeners that stay as they are keep their sockets, and what they know.
+    fn follow_listeners(&mut self, runs: &Loaded) {
+        let tools = listen::Tools {
+            clock: self.shared.clock.clone(),
+            finder: self.finder.clone(),
+            events: self.events.clone(),
+            directory: self.settings.directory.clone(),
+        };
+        self.listeners.follow(&listen::Said { listening: runs.plan.listeners.clone() }, &tools);
     }
 
     /// Uplinks that stay as they are keep their connections and sessions.

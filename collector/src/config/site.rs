@@ -8,6 +8,7 @@ use super::{
     value,
 };
 use crate::topology::{Contact, Former, Id, Observe, Power, Site, SiteKind, Supply};
+use haidang_probe::listening::Listening;
 use std::{path::Path, sync::Arc};
 
 const KINDS: [(&str, SiteKind); 2] = [("office", SiteKind::Office), ("core", SiteKind::Core)];
@@ -47,6 +48,7 @@ impl Draft {
             gate_s: self.gate(&mut fields, &id),
             checks: self.checks(file, &mut fields, None, &mut asked),
             devices: self.devices(file, &mut fields, &mut asked),
+            listen: self.listening(file, &mut fields),
             ssid: None,
         };
         if core {
@@ -60,6 +62,24 @@ impl Draft {
 
     fn lines(&mut self, file: &Arc<Path>, fields: &mut Fields<'_>, site: &str) -> Vec<Id> {
         fields.list("lines").iter().filter_map(|item| self.line(file, item, site)).collect()
+    }
+
+    /// `listen: {syslog: "0.0.0.0:514", traps: "0.0.0.0:162", credentials: [lan], neighbours: true, dhcp: true}`.
+    fn listening(&mut self, file: &Arc<Path>, fields: &mut Fields<'_>) -> Listening {
+        let Some(mut inner) = fields.table("listen") else { return Listening::default() };
+        let listening = Listening {
+            syslog: inner.optional("syslog", value::socket),
+            traps: inner.optional("traps", value::socket),
+            credentials: words(file, &mut inner, "credentials").into_iter().collect(),
+            neighbours: inner.optional("neighbours", value::truth).unwrap_or(false),
+            dhcp: inner.optional("dhcp", value::truth).unwrap_or(false),
+        };
+        if listening.traps.is_none() && !listening.credentials.is_empty() {
+            let place = inner.place_of("credentials");
+            inner.fault(place.fault("`credentials`: they are of traps; write `traps:` with an address as well"));
+        }
+        self.faults(inner.done());
+        listening
     }
 
     fn person(&mut self, fields: &mut Fields<'_>, key: &'static str) -> Option<Contact> {
@@ -139,6 +159,9 @@ fn belongs(fields: &mut Fields<'_>, site: &Site, lines: &[Id]) {
             |what| format!("the site has no agent to {what}; leave this out or write `observe: gateway`");
         if !site.checks.is_empty() {
             refuse("checks", &message("run checks"));
+        }
+        if !site.listen.is_nothing() {
+            refuse("listen", &message("listen"));
         }
         if site.devices.values().any(|device| !device.checks.is_empty()) {
             refuse("devices", &message("ask devices"));

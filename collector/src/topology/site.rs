@@ -2,6 +2,7 @@
 
 use super::{Hours, Id};
 use haidang_probe::check::Check;
+use haidang_probe::listening::Listening;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,6 +78,8 @@ pub struct Site {
     pub checks: Vec<Check>,
     /// What stands on its LAN.
     pub devices: BTreeMap<Id, Device>,
+    /// What its agent listens to.
+    pub listen: Listening,
     /// STAMP session of an agent whose uplink is no known line (`uplink: any`).
     pub ssid: Option<u16>,
 }

@@ -1,0 +1,33 @@
+//! What an agent listens to: the words of a site's `listen`, and what travels of them.
+//!
+//! ```text
+//! listen: {syslog: "0.0.0.0:514", traps: "0.0.0.0:162", credentials: [lan], neighbours: true, dhcp: true}
+//! ```
+//!
+//! Nothing is listened to that is not said, and no further than it is said: the address decides who can reach it.
+
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// What an agent listens to; nothing by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Listening {
+    /// Where syslog is taken, UDP and TCP (RFC 3164, RFC 5424, RFC 6587).
+    pub syslog: Option<SocketAddr>,
+    /// Where SNMP traps and informs are taken, UDP (RFC 1157, RFC 3416).
+    pub traps: Option<SocketAddr>,
+    /// Names of the credentials traps are taken under; where none is of version 1 or 2c, any community.
+    pub credentials: Vec<String>,
+    /// Whether hardware addresses on the LAN are watched.
+    pub neighbours: bool,
+    /// Whether DHCP servers that are not the gateway are told.
+    pub dhcp: bool,
+}
+
+impl Listening {
+    /// Whether there is nothing to listen to.
+    pub fn is_nothing(&self) -> bool {
+        *self == Listening::default()
+    }
+}
