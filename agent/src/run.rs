@@ -331,7 +331,8 @@ impl Agent {
 
     async fn finish(self) {
         self.keep_meter().await;
-        let Agent { shared, under_way: mut runs, outcomes, events, sessions, listeners, background, .. } = self;
+        let Agent { shared, under_way: mut runs, outcomes, events, sessions, listeners, background, .. } =
+            self;
         drop((sessions, listeners));
         runs.shutdown().await;
         let _ = events.send(gateway::stopped(shared.clock.moment())).await;

@@ -104,8 +104,7 @@ impl Sources {
     pub fn admits(&mut self, source: IpAddr, urgent: bool, now_ns: u64) -> bool {
         let all = self.all;
         let from = self.source(source);
-        let admitted =
-            from.bucket.has_room(OF_ONE, urgent, now_ns) && all.has_room(OF_ALL, urgent, now_ns);
+        let admitted = from.bucket.has_room(OF_ONE, urgent, now_ns) && all.has_room(OF_ALL, urgent, now_ns);
         if !admitted {
             *from.lost.entry(Lost::Rate).or_default() += 1;
             return false;

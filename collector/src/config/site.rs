@@ -76,7 +76,9 @@ impl Draft {
         };
         if listening.traps.is_none() && !listening.credentials.is_empty() {
             let place = inner.place_of("credentials");
-            inner.fault(place.fault("`credentials`: they are of traps; write `traps:` with an address as well"));
+            inner.fault(
+                place.fault("`credentials`: they are of traps; write `traps:` with an address as well"),
+            );
         }
         self.faults(inner.done());
         listening
