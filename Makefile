@@ -17,7 +17,7 @@ MOUNTS = $(shell (( 0x$$(awk '/^CapEff/ { print $$2 }' /proc/self/status) >> 21 
 LAB_PACKAGES := faketime iproute2 iputils-ping nftables openssl python3 snmpd
 S ?= S01-commune-cut
 
-.PHONY: help run fault heal build console bench test fmt fmt-check clippy test-web test-rust test-browser tools lab lab-play
+.PHONY: help run fault heal build agent deb fuzz console bench test fmt fmt-check clippy test-web test-rust test-browser tools lab lab-play
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,35 @@ heal: ## Heal everything, or one thing: make heal F="cut 28249"
 build: console ## Build the programs, with the console inside
 	@[[ -x $(TARGET)/release/haidang-world ]] || echo "First build: about 8 minutes on two cores; later ones take seconds."
 	cargo build --release --locked $(PROGRAMS)
+
+agent: tools ## Build the agent alone, for size
+	cargo build --profile small --locked -p haidang-agent
+	@stat -c '%n: %s octets' $(TARGET)/small/haidang-agent
+
+# Debian packages of ARCH into OUT. For arm64 Debian's own compiler crosses, in a target directory of its own.
+ARCH ?= amd64
+OUT ?= $(TARGET)/deb
+DEB_PROGRAMS ?= haidang-agent haidang-collector
+ARM64_PACKAGES := rustc-web libstd-rust-web-dev:arm64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+ARM64 := aarch64-unknown-linux-gnu
+ARM64_CARGO = RUSTC=/usr/bin/rustc CARGO_TARGET_DIR=$(TARGET)/arm64 CARGO_BUILD_TARGET=$(ARM64) \
+	CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc cargo
+CARGO_OF_ARCH = $(if $(filter arm64,$(ARCH)),$(ARM64_CARGO),cargo)
+BUILT = $(if $(filter arm64,$(ARCH)),$(TARGET)/arm64/$(ARM64),$(TARGET))
+
+deb: $(if $(filter %collector,$(DEB_PROGRAMS)),console,tools) ## Build Debian packages: make deb, make deb ARCH=arm64
+	@case $(ARCH) in amd64) ;; \
+	arm64) dpkg --add-architecture arm64; $(call installed,$(ARM64_PACKAGES));; \
+	*) echo "ARCH is amd64 or arm64, not $(ARCH)" >&2; exit 2;; esac
+	@for program in $(DEB_PROGRAMS); do \
+		profile=release; if [[ $$program == haidang-agent ]]; then profile=small; fi; \
+		$(CARGO_OF_ARCH) build --profile $$profile --locked -p $$program; \
+		packaging/deb $(ARCH) $(BUILT)/$$profile/$$program $(OUT); \
+	done
+
+fuzz: ## Feed every parser with mutated octets, a minute each: make fuzz T="config orders" SECONDS_EACH=600
+	@command -v g++ >/dev/null || { echo "g++ is missing: the fuzzer's own part is C++ (Debian: g++)" >&2; exit 1; }
+	tests/fuzz/run $(T)
 
 console: tools $(WEB)/dist/index.html ## Build the console
 

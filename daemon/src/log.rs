@@ -5,7 +5,9 @@
 //! ```
 
 use std::io::IsTerminal as _;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Environment variable read when no level is given on the command line.
 pub const VARIABLE: &str = "HAIDANG_LOG";
@@ -43,16 +45,17 @@ pub fn init(level: Option<&str>) -> Result<(), LogError> {
         (None, None) => (DEFAULT, "--log"),
     };
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter(text, origin)?)
-        .with_writer(std::io::stderr)
-        .with_ansi(colour)
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colour);
+    tracing_subscriber::registry()
+        .with(filter(text, origin)?)
+        .with(lines)
         .try_init()
         .map_err(|error| LogError::Twice(error.to_string()))
 }
 
-fn filter(text: &str, origin: &'static str) -> Result<EnvFilter, LogError> {
-    EnvFilter::builder().parse(text).map_err(|error| LogError::Filter {
+/// Levels by part, and nothing more: filters by the content of spans would bring an engine of regular expressions along.
+fn filter(text: &str, origin: &'static str) -> Result<Targets, LogError> {
+    text.parse::<Targets>().map_err(|error| LogError::Filter {
         filter: text.into(),
         origin,
         reason: error.to_string(),

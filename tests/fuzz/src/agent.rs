@@ -1,0 +1,63 @@
+//! What an agent reads: its file, its orders, what it is to ask, and what a DNS server sends.
+
+use crate::text;
+use haidang_agent::plan::{self, Loaded};
+use haidang_daemon::pem as certificates;
+use haidang_probe::ask::Question;
+use haidang_probe::check::Check;
+use hickory_proto::op::Message;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+use std::sync::LazyLock;
+
+const FILE: &str = include_str!("../corpus/agent-file/good.yml");
+
+static OWN: LazyLock<Loaded> =
+    LazyLock::new(|| plan::parse(Path::new("agent.yml"), FILE).expect("the seed is a good file"));
+
+/// The agent's file.
+pub fn file(octets: &[u8]) {
+    if let Err(faults) = plan::parse(Path::new("agent.yml"), &text(octets)) {
+        assert!(!faults.to_string().is_empty(), "refused without a word");
+    }
+}
+
+/// Orders from the collector: whatever they are, they leave the agent who it was.
+pub fn orders(octets: &[u8]) {
+    let Ok(loaded) = OWN.with(octets) else { return };
+    assert_eq!(loaded.plan.agent, OWN.plan.agent);
+    assert_eq!(loaded.secret, OWN.secret);
+    assert!(!loaded.plan.uplinks.is_empty(), "orders left no way to the collector");
+}
+
+/// A check's words: first the probe, then the target, then a setting a line, `key=value`.
+pub fn ask(octets: &[u8]) {
+    let words = text(octets);
+    let mut lines = words.split('\n');
+    let (probe, target) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    let settings = lines.filter_map(|line| line.split_once('='));
+    let with: Map<String, Value> = settings.map(|(key, value)| (key.into(), value.into())).collect();
+    let check = json!({"name": "check", "probe": probe, "target": target, "with": with});
+    let Ok(check) = serde_json::from_value::<Check>(check) else { return };
+    match Question::of(&check) {
+        Ok(question) => assert_eq!(Question::of(&check), Ok(question)),
+        Err(wrong) => assert!(!wrong.message.is_empty(), "refused without a word"),
+    }
+}
+
+/// A DNS message: what was read can be written.
+pub fn dns(octets: &[u8]) {
+    let Ok(message) = Message::from_vec(octets) else { return };
+    let Ok(written) = message.to_vec() else { return };
+    assert!(written.len() <= usize::from(u16::MAX), "longer than a message over TCP can be");
+}
+
+/// A file of certificates.
+pub fn pem(octets: &[u8]) {
+    let Ok(read) = certificates::certificates(&text(octets)) else { return };
+    assert_eq!(
+        certificates::certificates(&read).as_deref(),
+        Ok(read.as_str()),
+        "reads otherwise the second time"
+    );
+}

@@ -1,0 +1,55 @@
+//! Every parser, fed with octets nobody meant.
+//!
+//! A target takes any octets and must come back: no panic, no overflow, no endless work, and what it read must hold
+//! its own promises (what was decoded encodes to something that decodes to the same). Seeds and whatever ever broke
+//! a target are in `corpus/TARGET/`; `make test` plays them, `make fuzz` goes on from them:
+//!
+//! ```text
+//! corpus/TARGET/* ──┬─▶ tests/corpus.rs   every file once, as any test
+//!                   └─▶ libfuzzer.rs      mutated under LLVM's coverage of our own crates, a minute a target
+//! ```
+//!
+//! A new parser gets a function here, a line in [`TARGETS`] and one seed at least.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod agent;
+mod collector;
+mod disk;
+mod packets;
+mod sheets;
+mod wire;
+
+/// Feeds one parser.
+pub type Target = fn(&[u8]);
+
+/// All targets, by name.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("ack", wire::ack),
+    ("agent-file", agent::file),
+    ("ask", agent::ask),
+    ("config", collector::config),
+    ("dns", agent::dns),
+    ("entry", disk::entry),
+    ("envelope", wire::envelope),
+    ("fault", collector::fault),
+    ("journal", disk::journal),
+    ("orders", agent::orders),
+    ("payload", wire::payload),
+    ("pem", agent::pem),
+    ("registry", collector::registry),
+    ("sheet", sheets::sheet),
+    ("stamp-answer", packets::answer),
+    ("stamp-plain", packets::plain),
+    ("stamp-request", packets::request),
+    ("workbook", sheets::workbook),
+];
+
+/// The target of that name.
+pub fn target(name: &str) -> Option<Target> {
+    TARGETS.iter().find(|(known, _)| *known == name).map(|(_, target)| *target)
+}
+
+/// Octets as text, what is not UTF-8 replaced: for parsers that are given text.
+fn text(octets: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(octets)
+}
