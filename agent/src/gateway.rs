@@ -1,10 +1,12 @@
 //! The machine the agent speaks for: when it booted, when the agent started and stopped, when a link changed.
 //!
 //! The boot id of the last run is kept in `DATA/boot`: another one at the next start means that the machine
-//! booted in between, which tells a power cut or reboot from a cut line once the backlog arrives.
+//! booted in between, which tells a power cut or reboot from a cut line once the backlog arrives. Where the system
+//! tells for certain why it booted ([`boot`]), an event says it.
 
+use crate::machine::boot;
 use crate::spool::write_whole;
-use haidang_probe::event::{Event, EventKind};
+use haidang_probe::event::{Event, EventKind, Field};
 use haidang_probe::key::{hex, unhex};
 use haidang_probe::metric::Metric;
 use haidang_probe::moment::Moment;
@@ -15,9 +17,10 @@ use std::path::Path;
 /// `ifOperStatus` of an interface that works (IF-MIB).
 const UP: f64 = 1.0;
 
-/// The events of a start: the agent's, and the machine's boot if there was one since the last run. A first
-/// run knows of none.
-pub fn started(directory: &Path, now: Moment) -> Vec<Event> {
+/// The events of a start: the agent's, and the machine's boot if there was one since the last run, with why where
+/// the system below `root` tells. A first run knows of none.
+pub fn started(directory: &Path, root: &Path, now: Moment) -> Vec<Event> {
+    let reasons = boot::reasons(root, directory);
     let path = directory.join("boot");
     let before = std::fs::read_to_string(&path).ok().and_then(|text| unhex(text.trim()));
     let mut events = vec![Event::new(now, EventKind::AgentStarted, "")];
@@ -26,7 +29,9 @@ pub fn started(directory: &Path, now: Moment) -> Vec<Event> {
     }
     if before.is_some() {
         let booted = Moment { boot: now.boot, mono_ns: 0 };
-        events.insert(0, Event::new(booted, EventKind::MachineBooted, ""));
+        let why = |reason| Event::new(booted, EventKind::BootReason, "").with(Field::Reason, reason);
+        let told = reasons.into_iter().map(why);
+        events.splice(0..0, [Event::new(booted, EventKind::MachineBooted, "")].into_iter().chain(told));
     }
     if let Err(error) = write_whole(&path, hex(&now.boot.0).as_bytes()) {
         tracing::warn!(%error, path = %path.display(), "boot id not kept; the next start cannot tell a boot");
@@ -74,18 +79,45 @@ mod tests {
 
     #[test]
     fn tells_a_boot_from_a_restart() {
-        let directory = tempfile::tempdir().unwrap();
+        let (directory, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let at = |boot| Moment { boot: BootId([boot; 16]), mono_ns: 9 };
-        assert_eq!(kinds(&started(directory.path(), at(1))), [EventKind::AgentStarted], "first run");
-        assert_eq!(kinds(&started(directory.path(), at(1))), [EventKind::AgentStarted], "restart");
-        let booted = started(directory.path(), at(2));
+        assert_eq!(
+            kinds(&started(directory.path(), root.path(), at(1))),
+            [EventKind::AgentStarted],
+            "first run"
+        );
+        assert_eq!(
+            kinds(&started(directory.path(), root.path(), at(1))),
+            [EventKind::AgentStarted],
+            "restart"
+        );
+        let booted = started(directory.path(), root.path(), at(2));
         assert_eq!(kinds(&booted), [EventKind::MachineBooted, EventKind::AgentStarted]);
         assert_eq!(
             booted[0].at,
             Moment { boot: BootId([2; 16]), mono_ns: 0 },
             "at the boot, not at the start"
         );
-        assert_eq!(kinds(&started(directory.path(), at(2))), [EventKind::AgentStarted]);
+        assert_eq!(kinds(&started(directory.path(), root.path(), at(2))), [EventKind::AgentStarted]);
+    }
+
+    #[test]
+    fn a_boot_says_why_and_a_restart_does_not() {
+        let (directory, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let status = root.path().join("sys/class/watchdog/watchdog0");
+        std::fs::create_dir_all(&status).unwrap();
+        std::fs::write(status.join("bootstatus"), "32\n").unwrap();
+        let at = |boot| Moment { boot: BootId([boot; 16]), mono_ns: 9 };
+        assert_eq!(
+            kinds(&started(directory.path(), root.path(), at(1))),
+            [EventKind::AgentStarted],
+            "first run"
+        );
+        let booted = started(directory.path(), root.path(), at(2));
+        let expected = [EventKind::MachineBooted, EventKind::BootReason, EventKind::AgentStarted];
+        assert_eq!(kinds(&booted), expected);
+        assert_eq!(booted[1].says(Field::Reason), Some("watchdog"));
+        assert_eq!(kinds(&started(directory.path(), root.path(), at(2))), [EventKind::AgentStarted]);
     }
 
     #[test]

@@ -6,10 +6,10 @@
 //! | [`place`]      | who a target's text means, also `@default-gateway` and `@resolver`                   |
 //! | [`dial`]       | connections out, from a chosen source, with TLS                                      |
 //! | [`timestamps`] | readings of both clocks for STAMP packets                                            |
-//! | [`icmp`]       | echoes for thousands of targets: kernel stamps, no task per run                      |
-//! | [`probe`]      | one probe a file: icmp tcp http stamp interface uptime                               |
+//! | [`probe`]      | one probe a file: how each kind of check is asked                                    |
 //! | [`schedule`]   | which check is due: spread, skip, never queue                                        |
 //! | [`gateway`]    | the machine's own events: boot, start, stop, links                                   |
+//! | [`machine`]    | what the kernel tells of the machine: load, memory, disks, heat, why it booted        |
 //! | [`spool`]      | numbered, durable batches; no number used twice, nothing numbered lost or doubled    |
 //! | [`expose`]     | the figures `/metrics` shows                                                         |
 //! | [`uplink`]     | batches out, acknowledgements back: live first, backlog after                        |
@@ -28,6 +28,7 @@ pub mod icmp;
 pub mod probe;
 pub mod schedule;
 pub mod gateway;
+pub mod machine;
 pub mod spool;
 pub mod expose;
 pub mod uplink;

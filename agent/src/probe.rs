@@ -44,6 +44,8 @@ probes! {
     Interface interface;
     Uptime uptime;
     Dns dns;
+    Machine machine;
+    Nut nut;
 }
 
 impl Probes {

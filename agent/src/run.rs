@@ -202,7 +202,7 @@ impl Agent {
             courier: tokio::spawn(Courier::new(shared.clone(), uplinks_in).run(courier_stop)),
             courier_stopper,
         };
-        for event in gateway::started(&settings.directory, shared.clock.moment()) {
+        for event in gateway::started(&settings.directory, Path::new("/"), shared.clock.moment()) {
             // Nothing else has been sent: the channel has room.
             let _ = events.try_send(event);
         }

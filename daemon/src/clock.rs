@@ -35,6 +35,7 @@ use rustix::time::{ClockId, clock_gettime};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
+pub use sync::Kept;
 
 /// Readings tried for one [`Clock::map`]; the tightest bracket is kept.
 const MAP_READINGS: usize = 5;
@@ -144,6 +145,18 @@ impl Clock {
     /// Time since the present boot.
     pub fn uptime(&self) -> Duration {
         Duration::from_nanos(self.mono_ns())
+    }
+
+    /// How well the wall clock is kept; `None` where the kernel does not answer (a sandbox may refuse the call).
+    pub fn kept(&self) -> Option<Kept> {
+        match &*self.0 {
+            Source::Machine(_) => sync::kept(),
+            Source::Manual(manual) => {
+                let bound_ns = lock(manual).bound_ns;
+                let (bound, synchronised) = (Duration::from_nanos(bound_ns), bound_ns != u64::MAX);
+                Some(Kept { synchronised, max_error: bound, estimated_error: bound })
+            }
+        }
     }
 
     /// How this boot's monotonic clock relates to UTC now. The bound is the kernel's own maximum error

@@ -87,7 +87,8 @@ impl Memory {
         let inodes = state.inodes.values().map(survive);
         let inodes: BTreeMap<_, _> = state.inodes.keys().copied().zip(inodes).collect();
         let (next_inode, lies) = (state.next_inode, state.lies);
-        let after = State { inodes, durable_names: names.clone(), names, next_inode, lies, ..State::default() };
+        let after =
+            State { inodes, durable_names: names.clone(), names, next_inode, lies, ..State::default() };
         Self { state: Arc::new(Mutex::new(after)) }
     }
 
@@ -106,7 +107,7 @@ impl Memory {
         }
         let (names, durable_names) = (state.names.clone(), state.durable_names.clone());
         let (next_inode, lies) = (state.next_inode, state.lies);
-        let after = State { inodes, durable_names, names, next_inode, lies, ..State::default() };
+        let after = State { inodes, names, durable_names, next_inode, lies, ..State::default() };
         Self { state: Arc::new(Mutex::new(after)) }
     }
 

@@ -10,6 +10,8 @@
 //! stamp      PLACE:PORT
 //! interface  NAME or *
 //! uptime     nothing
+//! machine    nothing
+//! nut        PLACE[:PORT]/UPS
 //! ```
 //!
 //! A probe is one file here (what may be asked) and one of the same name in the agent (how it is asked). The file
@@ -65,6 +67,8 @@ questions! {
     Interface interface;
     Uptime uptime;
     Dns dns;
+    Machine machine;
+    Nut nut;
 }
 
 /// What cannot be asked, and why.

@@ -56,6 +56,8 @@ probe_kinds! {
     Interface "interface" "counters and state of this machine's interface, or `*` for all but loopback";
     Uptime "uptime" "how long this machine has been up";
     Dns "dns" "DNS query: `server[:port][/name[?type=A]]`";
+    Machine "machine" "load, memory, disks, heat, routes and clock of this machine";
+    Nut "nut" "a UPS that Network UPS Tools watches: `place[:port]/ups`";
 }
 
 /// What is asked, of whom, how often.

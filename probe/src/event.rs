@@ -126,6 +126,7 @@ event_kinds! {
     16 PlanTaken "plan-taken" "the agent runs a plan the collector delivered";
     17 PlanRefused "plan-refused" "the agent refused a plan the collector delivered, and runs the one before";
     18 UplinkUnbound "uplink-unbound" "an uplink could not be bound to its interface or source, and is not used";
+    20 BootReason "boot-reason" "why the machine booted, where the system tells for certain: `reason` says";
     40 AuthFailure "auth-failure" "a device turned away a sign-in or a wrong community";
     41 ConfigChanged "config-changed" "the configuration of a device was changed";
     42 PortDown "port-down" "a device says that one of its interfaces went down";

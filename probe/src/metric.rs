@@ -69,4 +69,25 @@ metrics! {
     81 RttP99 "probe_rtt_p99_seconds" Gauge "99th percentile of the check's round trips, by nearest rank";
     82 RttJitter "probe_rtt_jitter_seconds" Gauge "mean difference between the round trips of packets sent one after the other (IPDV of RFC 3393, both ways)";
     83 PacketsUncounted "probe_packets_uncounted" Gauge "packets of the check that do not count as lost: our own machine could not send them, or may have dropped their replies";
+    180 Cpu "node_cpu_seconds_total" Counter "time all processors together spent; the part is on what: user nice system idle iowait irq softirq steal";
+    181 Load1 "node_load1" Gauge "processes that run or wait to, mean of a minute";
+    182 Load5 "node_load5" Gauge "processes that run or wait to, mean of five minutes";
+    183 Load15 "node_load15" Gauge "processes that run or wait to, mean of fifteen minutes";
+    184 MemoryTotal "node_memory_MemTotal_bytes" Gauge "memory the machine has";
+    185 MemoryAvailable "node_memory_MemAvailable_bytes" Gauge "memory that programs may still have without swapping";
+    186 FilesystemSize "node_filesystem_size_bytes" Gauge "size of a file system; the part is where it is mounted";
+    187 FilesystemAvailable "node_filesystem_avail_bytes" Gauge "room left for programs on a file system";
+    188 FilesystemReadonly "node_filesystem_readonly" Gauge "1 while a file system takes no writes";
+    189 Temperature "temperature_celsius" Gauge "what a sensor of the machine shows; the part is the sensor";
+    190 ConntrackEntries "node_nf_conntrack_entries" Gauge "connections the machine keeps track of";
+    191 ConntrackLimit "node_nf_conntrack_entries_limit" Gauge "connections it can keep track of; beyond it new ones are lost";
+    192 DefaultRoute "default_route" Gauge "1 for the interface that carries what has no other way, 0 for one that would carry it next";
+    193 ClockSynchronised "node_timex_sync_status" Gauge "1 while something disciplines the wall clock, else 0";
+    194 ClockMaxError "node_timex_maxerror_seconds" Gauge "most the wall clock may be wrong by, while it is disciplined";
+    195 ClockEstimatedError "node_timex_estimated_error_seconds" Gauge "what the wall clock is likely wrong by, while it is disciplined";
+    200 UpsCharge "ups_battery_charge_ratio" Gauge "charge of the UPS's battery, 0 to 1";
+    201 UpsRuntime "ups_battery_runtime_seconds" Gauge "how long the battery would carry what hangs on it";
+    202 UpsLoad "ups_load_ratio" Gauge "load on the UPS, 0 to 1";
+    203 UpsInput "ups_input_volts" Gauge "voltage of the mains";
+    204 UpsStatus "ups_status" Gauge "1 while the UPS says so of itself, else 0; the part is what: online on-battery low-battery replace-battery overload bypass off";
 }

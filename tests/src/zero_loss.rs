@@ -143,7 +143,7 @@ struct Falls {
 impl Falls {
     /// Half of the script's falls, in turn kills and cuts, between the two times.
     fn draw(script: &Script, from: Duration, to: Duration, dice: &mut Dice) -> Falls {
-        let span = (to - from).as_nanos() as u64;
+        let span = to.saturating_sub(from).as_nanos() as u64;
         let kinds = [Fall::Kill, Fall::Cut].into_iter().cycle().take(script.falls);
         let due = kinds.map(|fall| (from.as_nanos() as u64 + dice.below(span), fall)).collect();
         Falls { due, armed: None, done: Vec::new() }

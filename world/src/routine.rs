@@ -89,12 +89,28 @@ impl Routine {
             ProbeKind::Http if met.reached => {
                 (Ok(took(12_000.0, 30_000.0)), vec![sample(Metric::HttpStatus, "", 200.0)])
             }
+            ProbeKind::Machine => (Ok(took(300.0, 400.0)), self.load(at_ns)),
+            // No simulated site has a UPS.
+            ProbeKind::Nut => (Err(Failure::Unsupported), Vec::new()),
             ProbeKind::Http | ProbeKind::Tcp | ProbeKind::Stamp | ProbeKind::Dns => {
                 (beyond(took(8_000.0, 20_000.0)), Vec::new())
             }
         };
         let sent = Moment { boot: self.boot, mono_ns: up_ns };
         Outcome { check: check.id(), sent, result, samples }
+    }
+
+    /// A small gateway at its ease, warmer by day.
+    fn load(&self, at_ns: u64) -> Vec<Sample> {
+        let wave = (at_ns as f64 / 1e9 * std::f64::consts::TAU / 86_400.0).sin();
+        let own = share(mix(self.seed ^ 3));
+        let memory = f64::from(128 << 20);
+        vec![
+            sample(Metric::Load1, "", 0.2 + 0.1 * own + 0.1 * wave),
+            sample(Metric::MemoryTotal, "", memory),
+            sample(Metric::MemoryAvailable, "", (memory * (0.4 + 0.2 * own)).floor()),
+            sample(Metric::Temperature, "cpu-thermal", 44.0 + 8.0 * own + 3.0 * wave),
+        ]
     }
 
     /// Counters since boot of an office line: some megabits a second, more by day than by night.

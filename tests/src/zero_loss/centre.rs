@@ -54,7 +54,17 @@ impl Centre {
         let token = key::bearer(&key::unhex(&secret.hex()).context("the secret is not hex")?);
         let running = start(clock, &disk, &topology, &registry)?;
         let (clock, answered) = (clock.clone(), BTreeSet::new());
-        Ok(Centre { clock, disk, _folder: folder, topology, registry, token, running, answered, refused: false })
+        Ok(Centre {
+            clock,
+            disk,
+            _folder: folder,
+            topology,
+            registry,
+            token,
+            running,
+            answered,
+            refused: false,
+        })
     }
 
     /// Posts a batch; none where it was refused, or nobody lives to take it.
