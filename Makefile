@@ -125,6 +125,8 @@ lab-play: build
 	$(TARGET)/debug/haidang-lab play "$(S)" .run/lab
 
 BENCHES := footprint outages gap quiet store
+# The peers that benches run beside ours.
+BENCH_PACKAGES := prometheus
 bench: $(WEB)/dist/index.html ## Measure on real processes, about 90 minutes: docs/benchmarks.md
 	cargo build --release --locked $(PROGRAMS)
 	for bench in $(BENCHES); do \

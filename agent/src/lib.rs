@@ -6,6 +6,7 @@
 //! | [`place`]      | who a target's text means, also `@default-gateway` and `@resolver`                   |
 //! | [`dial`]       | connections out, from a chosen source, with TLS                                      |
 //! | [`timestamps`] | readings of both clocks for STAMP packets                                            |
+//! | [`icmp`]       | echoes for thousands of targets: kernel stamps, no task per run                      |
 //! | [`probe`]      | one probe a file: how each kind of check is asked                                    |
 //! | [`schedule`]   | which check is due: spread, skip, never queue                                        |
 //! | [`gateway`]    | the machine's own events: boot, start, stop, links                                   |

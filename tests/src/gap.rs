@@ -1,4 +1,4 @@
-//! A real agent behind a line that is held for a while, killed -9 in the middle: what arrived of what it saw.
+//! A real agent behind a line that is held for a while, killed -9 meanwhile: what arrived of what it saw.
 //!
 //! ```text
 //!            flows      │           held            │        flows
@@ -10,6 +10,8 @@
 //!
 //! Three who count independently: the targets (who was asked when), the agent's spool (what was numbered) and
 //! the collector's evidence (what was stored). All read the same monotonic clock.
+
+pub mod peer;
 
 use crate::evidence::{self, Kept, Run};
 use crate::gateway;
@@ -33,20 +35,20 @@ const ECHO: Duration = Duration::from_secs(1);
 const PATIENCE: u32 = 180;
 
 /// The instants that divide a rehearsal.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Instants {
     held: Moment,
-    /// The second life of the agent begins.
-    restarted: Moment,
+    /// Another life of the agent begins.
+    restarted: Vec<Moment>,
     released: Moment,
 }
 
 /// What three counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Runs that reached a target before the kill.
+    /// Runs that reached a target before the last kill.
     pub asked_before: u64,
-    /// Those of them that got a number before the kill.
+    /// Those of them that got a number before it.
     pub numbered_before: u64,
     /// Batches numbered, and stored with repeats.
     pub batches: (u64, u64),
@@ -85,19 +87,19 @@ impl fmt::Display for Counts {
             ("outcomes missing", self.missing),
             ("outcomes stored twice", self.twice),
             ("runs missing between two numbered ones", self.holes),
-            ("runs that reached a target before the kill -9", self.asked_before),
-            ("of these numbered before the kill -9", self.numbered_before),
+            ("runs that reached a target before the last kill -9", self.asked_before),
+            ("of these numbered before the last kill -9", self.numbered_before),
         ];
         writeln!(f, "| what | count |\n|---|--:|")?;
         rows.iter().try_for_each(|(what, count)| writeln!(f, "| {what} | {count} |"))
     }
 }
 
-/// Rehearses a gap of `seconds` on stage `number`, and counts.
+/// Rehearses a gap of `seconds` on stage `number`, with so many kills -9 spread evenly over it, and counts.
 ///
 /// # Errors
 /// When a program fails, or something that must happen never does.
-pub fn rehearse(number: u8, seconds: u64) -> anyhow::Result<Counts> {
+pub fn rehearse(number: u8, seconds: u64, kills: u32) -> anyhow::Result<Counts> {
     let clock = Clock::machine()?;
     let targets = Targets::start(TARGETS, &clock)?;
     let mut stage = gateway::stage(number, &targets, EVERY)?;
@@ -116,18 +118,21 @@ pub fn rehearse(number: u8, seconds: u64) -> anyhow::Result<Counts> {
     })?;
     proxy.hold();
     let held = clock.moment();
-    let half = Duration::from_secs(seconds) / 2;
-    sleep(half);
-    stage.kill_agent()?;
-    sleep(ECHO);
-    let restarted = clock.moment();
-    let before = evidence::numbered(&stage.agent_folder())?;
-    stage.start_agent()?;
-    sleep(half);
+    let part = Duration::from_secs(seconds) / (kills + 1);
+    let (mut restarted, mut before) = (Vec::new(), Vec::new());
+    for _ in 0..kills {
+        sleep(part);
+        stage.kill_agent()?;
+        sleep(ECHO);
+        restarted.push(clock.moment());
+        before = evidence::numbered(&stage.agent_folder())?;
+        stage.start_agent()?;
+    }
+    sleep(part);
     let released = clock.moment();
     proxy.release();
     let end = drained(&stage, &targets, released)?;
-    count(&stage, &targets, &before, Instants { held, restarted, released }, end)
+    count(&stage, &targets, &before, &Instants { held, restarted, released }, end)
 }
 
 /// Waits until the agent knows everything up to a batch after the gap to be kept; the number behind that batch.
@@ -151,7 +156,7 @@ fn count(
     stage: &Stage,
     targets: &Targets,
     before: &[Kept],
-    instants: Instants,
+    instants: &Instants,
     end: u64,
 ) -> anyhow::Result<Counts> {
     let numbered: Vec<Kept> =
@@ -171,7 +176,8 @@ fn count(
         numbered.iter().filter(|batch| octets.get(&batch.seq) != Some(&&batch.octets[..])).collect();
     let once: BTreeSet<&Run> = kept.iter().collect();
     let asked = targets.asked();
-    let early = |at: &&Moment| at.mono_ns < instants.restarted.mono_ns;
+    let last = instants.restarted.last().map_or(0, |at| at.mono_ns);
+    let early = |at: &&Moment| at.mono_ns < last;
     Ok(Counts {
         asked_before: asked.iter().flatten().filter(early).count() as u64,
         numbered_before: evidence::runs(before)?.len() as u64,
@@ -180,7 +186,7 @@ fn count(
         of_gap: (told.iter().filter(in_gap).count() as u64, kept.iter().filter(in_gap).count() as u64),
         missing: evidence::runs(lost)?.len() as u64,
         twice: (kept.len() - once.len()) as u64,
-        holes: holes(&asked, &told, instants.restarted)?,
+        holes: holes(&asked, &told, &instants.restarted)?,
     })
 }
 
@@ -188,7 +194,7 @@ fn count(
 ///
 /// In each life the n-th outcome of a check must belong to the n-th time its target was asked, so it was sent
 /// before that; after a hole, outcomes are sent later than the asking they are compared with.
-fn holes(asked: &[Vec<Moment>], told: &[Run], restarted: Moment) -> anyhow::Result<u64> {
+fn holes(asked: &[Vec<Moment>], told: &[Run], restarted: &[Moment]) -> anyhow::Result<u64> {
     let mut holes = 0;
     for (target, asked) in asked.iter().enumerate() {
         let mut sent: Vec<u64> = told
@@ -201,8 +207,8 @@ fn holes(asked: &[Vec<Moment>], told: &[Run], restarted: Moment) -> anyhow::Resu
         if asked.first().is_none_or(|asked| asked.mono_ns < *first) {
             holes += 1;
         }
-        for second_life in [false, true] {
-            let of_life = |ns: &u64| (*ns >= restarted.mono_ns) == second_life;
+        for life in 0..=restarted.len() {
+            let of_life = |ns: &u64| restarted.iter().filter(|at| *ns >= at.mono_ns).count() == life;
             let asked = asked.iter().map(|at| at.mono_ns).filter(of_life);
             let sent: Vec<u64> = sent.iter().copied().filter(of_life).collect();
             let asked: Vec<u64> = asked.collect();
@@ -229,7 +235,7 @@ mod tests {
     #[test]
     fn a_run_without_outcome_is_a_hole_unless_it_is_the_last_of_its_life() {
         let asked = [[11, 21, 31, 111, 121].map(at).to_vec()];
-        let holes = |sent: &[u64]| holes(&asked, &told(sent), at(100)).unwrap();
+        let holes = |sent: &[u64]| holes(&asked, &told(sent), &[at(100)]).unwrap();
         assert_eq!(holes(&[10, 20, 30, 110, 120]), 0);
         assert_eq!(holes(&[10, 20, 110]), 0, "the ends of both lives");
         assert_eq!(holes(&[10, 30, 110, 120]), 1);

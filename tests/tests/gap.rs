@@ -5,7 +5,7 @@ use haidang_tests::gap;
 
 #[test]
 fn every_sample_of_a_gap_arrives_and_none_twice() {
-    let counts = gap::rehearse(5, 20).unwrap();
+    let counts = gap::rehearse(5, 20, 1).unwrap();
     println!("{counts}");
     assert!(counts.whole(), "{counts}");
     assert!(counts.numbered_before <= counts.asked_before, "{counts}");
