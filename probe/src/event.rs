@@ -31,7 +31,8 @@ impl Event {
     /// empty one, or a field beyond [`MAX_FIELDS`], is left out.
     pub fn with(mut self, field: Field, value: impl Into<String>) -> Event {
         let mut value: String = value.into();
-        value.truncate(value.floor_char_boundary(MAX_VALUE_BYTES));
+        let fits = (0..=value.len().min(MAX_VALUE_BYTES)).rev().find(|at| value.is_char_boundary(*at));
+        value.truncate(fits.unwrap_or_default());
         if !value.is_empty() && self.fields.len() < MAX_FIELDS {
             self.fields.push((field, value));
         }
