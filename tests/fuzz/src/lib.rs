@@ -15,6 +15,7 @@
 mod agent;
 mod collector;
 mod disk;
+mod heard;
 mod packets;
 mod sheets;
 mod wire;
@@ -28,11 +29,14 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("agent-file", agent::file),
     ("ask", agent::ask),
     ("config", collector::config),
+    ("dhcp", heard::dhcp_answer),
     ("dns", agent::dns),
     ("entry", disk::entry),
     ("envelope", wire::envelope),
     ("fault", collector::fault),
+    ("icmp", heard::icmp),
     ("journal", disk::journal),
+    ("neighbours", heard::neighbours),
     ("orders", agent::orders),
     ("payload", wire::payload),
     ("pem", agent::pem),
@@ -41,6 +45,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("stamp-answer", packets::answer),
     ("stamp-plain", packets::plain),
     ("stamp-request", packets::request),
+    ("syslog", heard::syslog),
+    ("syslog-stream", heard::syslog_stream),
     ("workbook", sheets::workbook),
 ];
 
