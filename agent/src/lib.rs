@@ -8,6 +8,7 @@
 //! | [`timestamps`] | readings of both clocks for STAMP packets                                            |
 //! | [`icmp`]       | echoes for thousands of targets: kernel stamps, no task per run                      |
 //! | [`probe`]      | one probe a file: how each kind of check is asked                                    |
+//! | [`snmp`]       | devices asked by SNMP: profiles, tables, limits                                      |
 //! | [`schedule`]   | which check is due: spread, skip, never queue                                        |
 //! | [`gateway`]    | the machine's own events: boot, start, stop, links                                   |
 //! | [`machine`]    | what the kernel tells of the machine: load, memory, disks, heat, why it booted        |
@@ -27,6 +28,7 @@ pub mod dial;
 pub mod timestamps;
 pub mod icmp;
 pub mod probe;
+pub mod snmp;
 pub mod schedule;
 pub mod gateway;
 pub mod machine;

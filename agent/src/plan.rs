@@ -20,6 +20,7 @@ use haidang_daemon::yaml::{self, Faults};
 use haidang_probe::ask::place::Place;
 use haidang_probe::ask::{Question, Wrong};
 use haidang_probe::check::{Check, CheckId};
+use haidang_probe::credential::Credentials;
 use haidang_probe::plan::{Plan, PlanDigest, Uplink};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -35,6 +36,8 @@ pub struct Loaded {
     pub secret: Vec<u8>,
     /// The checks, their targets understood.
     pub checks: BTreeMap<CheckId, Asked>,
+    /// As whom devices are asked.
+    pub credentials: Credentials,
     /// Digest of the orders, or of what the file says in their stead.
     pub digest: PlanDigest,
 }
@@ -88,8 +91,9 @@ impl Loaded {
 
     /// Digest of what orders replace, and of how the collector is reached: while it stays, so do the orders.
     pub fn base(&self) -> PlanDigest {
-        let Plan { uplinks, flush, prompt, checks, listeners, .. } = &self.plan;
-        let text = serde_json::to_string(&(uplinks as &Vec<Uplink>, flush, prompt, checks, listeners));
+        let Plan { uplinks, flush, prompt, checks, listeners, credentials, .. } = &self.plan;
+        let said = (uplinks as &Vec<Uplink>, flush, prompt, checks, listeners, credentials);
+        let text = serde_json::to_string(&said);
         // Structures of text, numbers and truth values always serialise.
         PlanDigest::of(text.unwrap_or_default().as_bytes())
     }

@@ -12,6 +12,7 @@ use haidang_daemon::clock::Clock;
 use haidang_probe::ask::Question;
 use haidang_probe::check::CheckId;
 use haidang_probe::outcome::{Failure, Outcome, Sample};
+use haidang_probe::credential::Credentials;
 use std::time::Duration;
 
 macro_rules! probes {
@@ -46,6 +47,14 @@ probes! {
     Dns dns;
     Machine machine;
     Nut nut;
+    Snmp snmp;
+}
+
+impl Probes {
+    /// As whom devices are asked from now on.
+    pub fn learn(&self, credentials: Credentials) {
+        self.snmp.learn(credentials);
+    }
 }
 
 impl Probes {
@@ -101,6 +110,11 @@ impl Budget {
     /// Time runs from now.
     pub fn start(clock: &Clock, within: Duration) -> Budget {
         Budget { started_ns: clock.steady_ns(), clock: clock.clone(), within }
+    }
+
+    /// How much there was.
+    pub fn within(&self) -> Duration {
+        self.within
     }
 
     /// How much has passed.

@@ -6,6 +6,7 @@ use crate::registry::Secret;
 use crate::topology::{Id, Topology};
 use haidang_daemon::pem::{self, NotCertificates};
 use haidang_daemon::yaml::{self, Fault};
+use haidang_probe::credential::Credentials;
 use haidang_probe::plan::{Orders, Plan};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -29,7 +30,7 @@ pub enum NoFile {
 /// without one it is the address listened on.
 pub fn plan(
     topology: &Topology,
-    settings: &Settings,
+    (settings, credentials): (&Settings, &Credentials),
     site: &str,
     secret: &Secret,
     reach: Option<IpAddr>,
@@ -42,8 +43,8 @@ pub fn plan(
     let scheme = if settings.agents.tls.is_some() { "https" } else { "http" };
     let collector = format!("{scheme}://{}", at(settings.agents.address)?);
     let stamp = at(settings.stamp[0])?;
-    let orders = plans::orders(topology, site).ok_or_else(|| NoFile::NoUplink(site.into()))?;
-    let Orders { flush, prompt, uplinks, checks, listen } = orders;
+    let orders = plans::orders(topology, credentials, site).ok_or_else(|| NoFile::NoUplink(site.into()))?;
+    let Orders { flush, prompt, uplinks, checks, listen, credentials } = orders;
     Ok(Plan {
         agent: site.into(),
         secret: secret.hex(),
@@ -55,6 +56,7 @@ pub fn plan(
         spool_bytes: SPOOL_BYTES,
         checks,
         listeners: listen,
+        credentials,
     })
 }
 
@@ -79,7 +81,7 @@ pub fn text(plan: &Plan) -> String {
     let yaml = serde_saphyr::to_string(plan).unwrap_or_default();
     format!(
         "# Agent of site {}. It holds a secret: keep it to its owner (0600).\n\
-         # `flush`, `prompt`, `uplinks` and `checks` are those of the collector's record once it is reached.\n{yaml}",
+         # `flush`, `prompt`, `uplinks`, `checks` and `credentials` are those of the collector's record once it is reached.\n{yaml}",
         plan.agent
     )
 }

@@ -81,7 +81,7 @@ fn again(wish: &Replay) -> anyhow::Result<()> {
 }
 
 fn agent_add(add: &Add) -> anyhow::Result<()> {
-    let (mut topology, settings) = serve::record(&add.place.config)?;
+    let Config { mut topology, collector: settings, credentials, .. } = serve::record(&add.place.config)?;
     // Before anybody is added: what is wrong with it is wrong for all.
     let authority = agent_file::authority(&add.place.config, &settings)?;
     let sites = if add.rehearsal { rehearsal(&topology) } else { add.sites.clone() };
@@ -95,7 +95,7 @@ fn agent_add(add: &Add) -> anyhow::Result<()> {
         make(out)?;
     }
     for (number, (site, secret)) in sites.iter().zip(&secrets).enumerate() {
-        let mut plan = agent_file::plan(&topology, &settings, site, secret, add.reach)?;
+        let mut plan = agent_file::plan(&topology, (&settings, &credentials), site, secret, add.reach)?;
         plan.authority.clone_from(&authority);
         let text = agent_file::text(&plan);
         match &add.out {

@@ -8,7 +8,7 @@
 //!
 //! Every `*.yml` and `*.yaml` directly in the directory and in its folder `sites` (what `import` writes) is read, in
 //! order of path; other folders are not. Any file may hold any of the top-level keys. Lists (`areas`, `communes`,
-//! `carriers`, `hand_offs`, `pops`, `sites`, `feeders`, `services`, `checks`) add up over the files; `province`,
+//! `carriers`, `hand_offs`, `pops`, `sites`, `feeders`, `services`, `checks`, `credentials`) add up over the files; `province`,
 //! `collector` and `defaults` stand once.
 //!
 //! A value that is wrong leaves its default in the draft, so that reading goes on and one run finds all there
@@ -16,6 +16,7 @@
 
 mod administration;
 mod asked;
+mod credentials;
 mod draft;
 mod fields;
 mod hours;
@@ -31,7 +32,7 @@ use crate::topology::Topology;
 use draft::Draft;
 use haidang_daemon::yaml;
 pub use haidang_daemon::yaml::Fault;
-use haidang_probe::key;
+use haidang_probe::{credential::Credentials, key};
 pub use settings::{Journal, Series, Settings};
 use sha2::{Digest, Sha256};
 use std::{
@@ -53,6 +54,8 @@ pub struct Config {
     pub topology: Topology,
     /// The program's own settings.
     pub collector: Settings,
+    /// As whom agents ask devices.
+    pub credentials: Credentials,
     /// SHA-256 over names and contents of the files, hex: whether an edit changed anything.
     pub digest: String,
 }
@@ -95,8 +98,8 @@ pub fn load(directory: &Path) -> Result<Config, Vec<Fault>> {
             Err(fault) => draft.fault(fault),
         }
     }
-    let (topology, collector) = link::link(draft, directory).map_err(sorted)?;
-    Ok(Config { topology, collector, digest: key::hex(&digest.finalize()) })
+    let (topology, collector, credentials) = link::link(draft, directory).map_err(sorted)?;
+    Ok(Config { topology, collector, credentials, digest: key::hex(&digest.finalize()) })
 }
 
 fn sorted(faults: Vec<Fault>) -> Vec<Fault> {

@@ -5,13 +5,17 @@
 //!                                                    └─▶ the fold compares it with what agents say they run
 //! ```
 //!
-//! Pure: the same record gives the same texts. It must hold the session ids
+//! Pure: the same record and credentials give the same texts. Credentials are no part of the record, which is journalled:
+//! it holds the digests of the orders that tell some ([`seal`]), so that the fold knows what is meant without them.
+//!
+//! The record must hold the session ids
 //! ([`Registry::assign`](crate::registry::Registry::assign)): a site without one has no agent to order about.
 
 use crate::topology::{Id, Line, Role, Site, SiteKind, Topology};
-use haidang_probe::check::Span;
+use haidang_probe::check::{Check, Span};
+use haidang_probe::credential::{Credential, Credentials};
 use haidang_probe::plan::{EVERY, MAX_CHECKS, MAX_ORDERS_BYTES, MAX_UPLINKS, Orders, PlanDigest, Way};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Name of the uplink of an agent that stands on no known line.
@@ -34,9 +38,9 @@ pub struct Prepared {
 
 impl Plans {
     /// Of every agent of the record. Orders longer than any agent takes are not prepared, and logged.
-    pub fn of(topology: &Topology) -> Plans {
+    pub fn of(topology: &Topology, credentials: &Credentials) -> Plans {
         let prepared = topology.sites.keys().filter_map(|site| {
-            let orders = orders(topology, site)?;
+            let orders = orders(topology, credentials, site)?;
             let text = orders.text();
             let (checks, uplinks, octets) = (orders.checks.len(), orders.uplinks.len(), text.len());
             if checks > MAX_CHECKS || uplinks > MAX_UPLINKS || octets > MAX_ORDERS_BYTES {
@@ -66,13 +70,33 @@ impl Plans {
 }
 
 /// What the agent at `site` is told; none where no agent may speak.
-pub fn orders(topology: &Topology, site: &str) -> Option<Orders> {
+pub fn orders(topology: &Topology, credentials: &Credentials, site: &str) -> Option<Orders> {
     let record = topology.sites.get(site).filter(|record| record.observe.has_agent())?;
     let uplinks = ways(topology, record);
     let prompt = record.kind == SiteKind::Core;
-    let checks = || topology.checks_of(site);
+    if uplinks.is_empty() {
+        return None;
+    }
+    let checks = topology.checks_of(site);
+    let credentials = named(&checks, credentials);
     let listen = record.listen.clone();
-    (!uplinks.is_empty()).then(|| Orders { flush: Span(FLUSH), prompt, uplinks, checks: checks(), listen })
+    Some(Orders { flush: Span(FLUSH), prompt, uplinks, checks, listen, credentials })
+}
+
+/// Writes into the record which orders tell credentials: their digests, for the fold.
+pub fn seal(topology: &mut Topology, credentials: &Credentials) {
+    topology.sealed.clear();
+    let sites: Vec<Id> = topology.sites.keys().cloned().collect();
+    for site in sites {
+        let told = orders(topology, credentials, &site).filter(|orders| !orders.credentials.is_empty());
+        topology.sealed.extend(told.map(|orders| (site, orders.digest())));
+    }
+}
+
+/// The credentials that checks name, in order of name.
+fn named(checks: &[Check], credentials: &Credentials) -> Vec<Credential> {
+    let names: BTreeSet<&str> = checks.iter().filter_map(Check::credential).collect();
+    names.into_iter().filter_map(|name| credentials.get(name)).cloned().collect()
 }
 
 /// The site's lines with a session, primary first.
@@ -142,7 +166,7 @@ mod tests {
 
     #[test]
     fn an_uplink_says_how_it_is_pinned_and_what_it_may_cost() {
-        let orders = orders(&record(), "a").unwrap();
+        let orders = orders(&record(), &Credentials::new(), "a").unwrap();
         let lines: Vec<_> = orders.uplinks.iter().map(|way| way.line.as_str()).collect();
         assert_eq!(lines, ["fibre", "4g"], "primary first");
         let [fibre, cellular] = [&orders.uplinks[0], &orders.uplinks[1]];
@@ -155,11 +179,11 @@ mod tests {
         let mut topology = record();
         let other = Site { needs: Needs::AnyOf(Vec::new()), ssid: Some(6), ..topology.sites["a"].clone() };
         topology.sites.insert("b".into(), other);
-        let before = Plans::of(&topology);
+        let before = Plans::of(&topology, &Credentials::new());
         if let Some(site) = topology.sites.get_mut("b") {
             site.checks.clear();
         }
-        let after = Plans::of(&topology);
+        let after = Plans::of(&topology, &Credentials::new());
         assert_eq!(before.get("a"), after.get("a"));
         assert_ne!(before.digest("b"), after.digest("b"));
     }
@@ -170,7 +194,7 @@ mod tests {
         for line in topology.lines.values_mut() {
             line.ssid = None;
         }
-        assert_eq!(Plans::of(&topology), Plans::default());
+        assert_eq!(Plans::of(&topology, &Credentials::new()), Plans::default());
         assert_eq!(Plans::default().digest("a"), PlanDigest::default());
     }
 
@@ -179,6 +203,31 @@ mod tests {
         let mut topology = record();
         let site = topology.sites.get_mut("a").unwrap();
         site.checks = vec![site.checks[0].clone(); MAX_CHECKS + 1];
-        assert!(Plans::of(&topology).get("a").is_none());
+        assert!(Plans::of(&topology, &Credentials::new()).get("a").is_none());
+    }
+
+    fn credential(id: &str, community: &str) -> Credential {
+        let text = format!(r#"{{"id":"{id}","version":"2c","community":"{community}"}}"#);
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn an_agent_is_told_the_credentials_its_checks_name_and_the_record_their_digest_alone() {
+        let mut topology = record();
+        let asks = With::from_iter([("credential", "lan")]);
+        let site = topology.sites.get_mut("a").unwrap();
+        site.checks[0] = Check { probe: ProbeKind::Snmp, with: asks, ..site.checks[0].clone() };
+        let all = |community| {
+            let both = [credential("lan", community), credential("other", "5ec4e7-b")];
+            Credentials::from_iter(both.map(|one| (one.id.clone(), one)))
+        };
+        let told = orders(&topology, &all("5ec4e7-a"), "a").unwrap();
+        assert_eq!(told.credentials, [credential("lan", "5ec4e7-a")]);
+        seal(&mut topology, &all("5ec4e7-a"));
+        let first = topology.clone();
+        assert_eq!(first.sealed["a"], told.digest());
+        assert!(!format!("{:?}", postcard::to_allocvec(&first).unwrap()).contains("5ec4e7"));
+        seal(&mut topology, &all("5ec4e7-c"));
+        assert_ne!(topology.sealed, first.sealed, "another secret is another plan");
     }
 }

@@ -17,7 +17,7 @@ use crate::fold::{self, Ending, Fold, StartError};
 use crate::history::kept::{History, HistoryError};
 use crate::ingest::{IN_HAND, Ingest};
 use crate::liveness::{self, Liveness, Running};
-use crate::plans::Plans;
+use crate::plans::{self, Plans};
 use crate::registry::{FILE, Registry, RegistryError, Roster};
 use crate::store::{OpenError, Store, Upkeep};
 use crate::topology::Topology;
@@ -31,6 +31,7 @@ use haidang_daemon::room::make_room;
 use haidang_daemon::serve::{self, Counts, Health, Limits};
 use haidang_daemon::stop::Stop;
 use haidang_daemon::yaml::places;
+use haidang_probe::credential::Credentials;
 use hyper_util::service::TowerToHyperService;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -154,6 +155,7 @@ fn read(place: &Place) -> Result<(Config, Roster), ServeError> {
     let mut config = config::load(&place.config).map_err(ServeError::Config)?;
     let registry = Registry::read(&place.data)?;
     registry.assign(&mut config.topology);
+    plans::seal(&mut config.topology, &config.credentials);
     let roster = registry.roster(&config.topology);
     Ok((config, roster))
 }
@@ -175,6 +177,8 @@ struct Collector {
     running: Running,
     roster: Arc<ArcSwap<Roster>>,
     plans: Arc<ArcSwap<Plans>>,
+    /// As whom agents ask devices: beside the record, which is journalled.
+    credentials: ArcSwap<Credentials>,
     settings: config::Settings,
     reading: Reading,
     clock: Clock,
@@ -206,7 +210,7 @@ impl Collector {
         clock: Clock,
         stop: &Stop,
     ) -> Result<Collector, ServeError> {
-        let Config { topology, collector: settings, .. } = config;
+        let Config { topology, collector: settings, credentials, .. } = config;
         let metrics = Metrics::new();
         let console = settings.console.bind(&place.config).await?;
         let agents = settings.agents.bind(&place.config).await?;
@@ -214,7 +218,7 @@ impl Collector {
             .map_err(|(address, error)| system(&format!("listen on {address} for STAMP"))(error))?;
         let access = Arc::new(Access::open(&place.data)?);
         first_sign_in(place, &access, &console, &clock)?;
-        let plans = Arc::new(ArcSwap::from_pointee(Plans::of(&topology)));
+        let plans = Arc::new(ArcSwap::from_pointee(Plans::of(&topology, &credentials)));
         let (store, upkeep) = keep_series(place, &settings, &clock)?;
         let history = Arc::new(History::open(&place.data)?);
         let (fold, ending) = fold::start(fold::Start {
@@ -253,6 +257,7 @@ impl Collector {
             running,
             roster,
             plans,
+            credentials: ArcSwap::from_pointee(credentials),
             settings,
             reading,
             clock,
@@ -304,16 +309,19 @@ impl Collector {
         if config.collector != self.settings {
             tracing::warn!("addresses and limits of the collector itself change at its next start");
         }
+        self.credentials.store(Arc::new(config.credentials));
         config.topology
     }
 
     async fn apply(&self, now: i64, mut record: Topology, registry: &Registry) -> Result<(), fold::Refused> {
         registry.assign(&mut record);
+        let credentials = self.credentials.load_full();
+        plans::seal(&mut record, &credentials);
         let roster = registry.roster(&record);
         // The revoked are out even when the journal refuses the record.
         self.roster.store(Arc::new(roster.clone()));
         self.liveness.serve(roster).await;
-        let plans = Plans::of(&record);
+        let plans = Plans::of(&record, &credentials);
         self.fold.configure(now, record).await?;
         // Only what is judged by is delivered.
         self.plans.store(Arc::new(plans));
@@ -376,10 +384,9 @@ fn lines(faults: &[Fault]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// The record and settings of a configuration, without session ids: what `agent add` works on.
-pub fn record(config: &Path) -> Result<(Topology, config::Settings), ServeError> {
-    let config = config::load(config).map_err(ServeError::Config)?;
-    Ok((config.topology, config.collector))
+/// A configuration, its record without session ids: what `agent add` works on.
+pub fn record(config: &Path) -> Result<Config, ServeError> {
+    config::load(config).map_err(ServeError::Config)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ mod network;
 pub mod service;
 mod site;
 
-use haidang_probe::{check::Check, key};
+use haidang_probe::{check::Check, key, plan::PlanDigest};
 pub use hours::Hours;
 pub use network::{Ask, Carrier, EVERY_MS, HandOff, Line, Medium, Pin, Pop, Role};
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,9 @@ pub struct Topology {
     pub services: BTreeMap<Id, Service>,
     /// Checks that many sites run.
     pub shared: Vec<Shared>,
+    /// Digests of the orders of agents that are told credentials ([`seal`](crate::plans::seal)): the record holds no
+    /// secret, so it alone does not give them.
+    pub sealed: BTreeMap<Id, PlanDigest>,
 }
 
 /// The province.

@@ -14,6 +14,7 @@ use haidang_collector::topology::{
 use haidang_probe::check::{Check, CheckId, ProbeKind, Span, With};
 use haidang_probe::key;
 use haidang_probe::listening::Listening;
+use haidang_probe::plan::PlanDigest;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -78,6 +79,7 @@ fn record() -> Topology {
             },
         ),
         shared: vec![Shared { check: check(), asked_by: asked_by() }],
+        sealed: one("s", PlanDigest([3; 8])),
     }
 }
 

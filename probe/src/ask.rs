@@ -12,6 +12,7 @@
 //! uptime     nothing
 //! machine    nothing
 //! nut        PLACE[:PORT]/UPS
+//! snmp       PLACE[:PORT]        credential, profile, stations
 //! ```
 //!
 //! A probe is one file here (what may be asked) and one of the same name in the agent (how it is asked). The file
@@ -69,6 +70,7 @@ questions! {
     Dns dns;
     Machine machine;
     Nut nut;
+    Snmp snmp;
 }
 
 /// What cannot be asked, and why.

@@ -58,6 +58,7 @@ probe_kinds! {
     Dns "dns" "DNS query: `server[:port][/name[?type=A]]`";
     Machine "machine" "load, memory, disks, heat, routes and clock of this machine";
     Nut "nut" "a UPS that Network UPS Tools watches: `place[:port]/ups`";
+    Snmp "snmp" "what a device says of itself by SNMP: `host[:161]`";
 }
 
 /// What is asked, of whom, how often.
@@ -89,6 +90,11 @@ impl Check {
     /// The check's identity, given or derived.
     pub fn id(&self) -> CheckId {
         self.id.unwrap_or_else(|| CheckId::of_name(&self.name))
+    }
+
+    /// Name of the credential it asks with, if it needs one.
+    pub fn credential(&self) -> Option<&str> {
+        self.with.get("credential").filter(|_| self.probe == ProbeKind::Snmp)
     }
 }
 

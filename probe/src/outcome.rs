@@ -68,11 +68,16 @@ failures! {
     7 Protocol "protocol" true "an answer came that does not follow the protocol";
     8 Body "body" true "the answer's body did not match";
     9 Reset "reset" true "the target closed the connection early";
+    16 SnmpAuth "snmp-auth" true "the device refuses the credential: user, password or level of security";
+    17 SnmpError "snmp-error" true "the device answered with an SNMP error status";
+    18 SnmpOrder "snmp-order" true "the device's OIDs do not increase, so reading them would never end";
+    19 SnmpLimit "snmp-limit" true "the device has more to tell than is read of one device";
     31 Other "other" true "it failed in a way this version has no name for";
     32 NotPermitted "not-permitted" false "this machine does not permit the probe (socket rights)";
     33 Unsupported "unsupported" false "this agent does not know the probe";
     34 Local "local" false "the probe failed on this machine before anything was sent";
     35 TlsUnspoken "tls-unspoken" false "the target speaks only TLS that this agent does not: older than 1.2, or its ciphers";
+    36 Credential "credential" false "the agent was not given the credential that the check names";
 }
 
 #[cfg(test)]

@@ -3,14 +3,15 @@
 //! ```text
 //! agent file (Plan)      agent · secret · listen · spool_bytes        stays at the site
 //!                        uplinks: … stamp, collector                  how the collector is reached, first of all
-//! what travels (Orders)  flush · prompt · uplinks: line, ssid, pin …  changes with the record, holds no secret
-//!                        checks · listen
+//! what travels (Orders)  flush · prompt · uplinks: line, ssid, pin …  changes with the record
+//!                        checks · listen · credentials they name
 //! ```
 //!
 //! `agent add` prints a [`Plan`]; from then on the collector names the digest of the [`Orders`] it wants run in
 //! each acknowledgement, and the agent fetches them when they are others than its own.
 
 use crate::check::{Check, Span};
+use crate::credential::Credential;
 use crate::listening::Listening;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -78,6 +79,9 @@ pub struct Plan {
     /// What it listens to, beside its checks.
     #[serde(default, skip_serializing_if = "Listening::is_nothing")]
     pub listeners: Listening,
+    /// As whom it asks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<Credential>,
 }
 
 /// One way to the collector.
@@ -176,9 +180,10 @@ impl Way {
 }
 
 /// The part of a plan that travels. The collector writes checks as [`Check`]s; an agent reads them one by one, so
-/// that one it does not understand costs that check alone. It holds no secret.
+/// that one it does not understand costs that check alone, and so with credentials. It holds nothing of the agent's own
+/// secret; the credentials it holds are why it travels over the authenticated channel alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Orders<C = Check> {
+pub struct Orders<C = Check, K = Credential> {
     /// As in [`Plan`].
     #[serde(default = "default_flush")]
     pub flush: Span,
@@ -193,6 +198,9 @@ pub struct Orders<C = Check> {
     /// What it listens to.
     #[serde(default, skip_serializing_if = "Listening::is_nothing")]
     pub listen: Listening,
+    /// The credentials its checks name, and no others.
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<K>,
 }
 
 impl Orders {
@@ -217,6 +225,7 @@ impl Plan {
             uplinks: self.uplinks.iter().map(Uplink::way).collect(),
             checks: self.checks.clone(),
             listen: self.listeners.clone(),
+            credentials: self.credentials.clone(),
         }
     }
 }
@@ -285,6 +294,7 @@ mod tests {
             spool_bytes: 1,
             checks: Vec::new(),
             listeners: Listening { neighbours: true, ..Listening::default() },
+            credentials: Vec::new(),
         };
         let text = plan.orders().text();
         assert!(!text.contains("5ec4e7") && !text.contains("collector.example"), "{text}");

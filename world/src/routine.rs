@@ -1,6 +1,6 @@
 //! What a simulated agent sees while it does its checks: plausible, and a function of check and time. Pure.
 //!
-//! ICMP asks the LAN and always answers; interface and uptime ask the gateway itself; TCP, HTTP and STAMP ask
+//! ICMP and SNMP ask the LAN and always answer; interface and uptime ask the gateway itself; TCP, HTTP and STAMP ask
 //! the centre, and time out while no line of the site lives. A silent gateway and a failing service time out too.
 
 use crate::switches::Services;
@@ -92,6 +92,10 @@ impl Routine {
             ProbeKind::Machine => (Ok(took(300.0, 400.0)), self.load(at_ns)),
             // No simulated site has a UPS.
             ProbeKind::Nut => (Err(Failure::Unsupported), Vec::new()),
+            ProbeKind::Snmp => {
+                let answered = vec![sample(Metric::SysUpTime, "", up_ns as f64 / 1e9)];
+                (Ok(took(2_000.0, 6_000.0)), answered)
+            }
             ProbeKind::Http | ProbeKind::Tcp | ProbeKind::Stamp | ProbeKind::Dns => {
                 (beyond(took(8_000.0, 20_000.0)), Vec::new())
             }

@@ -9,6 +9,7 @@ use haidang_probe::ask::place::Place;
 use haidang_probe::ask::url::Url;
 use haidang_probe::batch::limit::MAX_AGENT_BYTES;
 use haidang_probe::check::{Check, CheckId, Span};
+use haidang_probe::credential::{Credentials, MAX_CREDENTIALS};
 use haidang_probe::key::unhex;
 use haidang_probe::liveness::down_session;
 use haidang_probe::plan::{MAX_CHECKS, MAX_UPLINKS, Plan, Uplink};
@@ -44,6 +45,8 @@ struct Places {
     spool_bytes: Option<Spanned<u64>>,
     #[serde(default)]
     checks: Vec<CheckPlaces>,
+    #[serde(default)]
+    credentials: Vec<BTreeMap<String, Spanned<IgnoredAny>>>,
 }
 
 #[derive(Deserialize)]
@@ -89,7 +92,8 @@ pub(super) fn judge(file: &Path, text: &str, plan: Plan) -> Result<Loaded, Fault
     judge.settings(&plan, &places);
     judge.uplinks(&plan.uplinks, &places);
     let checks = judge.checks(&plan.checks, &places.checks);
-    judge.faults.or(Loaded { secret, checks, digest: plan.orders().digest(), plan })
+    let credentials = judge.credentials(&plan, &places);
+    judge.faults.or(Loaded { secret, checks, credentials, digest: plan.orders().digest(), plan })
 }
 
 impl Judge<'_> {
@@ -182,6 +186,32 @@ impl Judge<'_> {
             }
         }
         asked
+    }
+
+    /// Each is whole and stands once, and each check's is there.
+    fn credentials(&mut self, plan: &Plan, places: &Places) -> Credentials {
+        let mut all = Credentials::new();
+        for (credential, place) in plan.credentials.iter().zip(&places.credentials) {
+            let at = |key: &str| {
+                place.get(key).or(place.get("id")).map_or(Location::UNKNOWN, |key| key.referenced)
+            };
+            if let Some(wrong) = credential.wrong() {
+                self.fault(at(wrong.setting.as_deref().unwrap_or("id")), wrong.message);
+            }
+            if all.insert(credential.id.clone(), credential.clone()).is_some() || all.len() > MAX_CREDENTIALS
+            {
+                let message =
+                    format!("duplicate credential `{}`, or more than {MAX_CREDENTIALS}", credential.id);
+                self.fault(at("id"), message);
+            }
+        }
+        for (check, place) in plan.checks.iter().zip(&places.checks) {
+            if let Some(name) = check.credential().filter(|name| !all.contains_key(*name)) {
+                let message = yaml::unknown("credential", name, all.keys().map(String::as_str));
+                self.fault(place.of(Some("credential")), message);
+            }
+        }
+        all
     }
 
     fn times(&mut self, check: &Check, place: &CheckPlaces) {

@@ -4,6 +4,7 @@
 //! not JSON of the known shape · no uplink · two of one session · too many ─▶ refused whole, by name
 //! source and pin of an uplink of two address families ────────────────────▶ refused whole, by name
 //! a check of an unknown probe, key or target ─────────────────────────────▶ that check: Unsupported
+//! a credential of an unknown method or version ───────────────────────────▶ its checks: Credential
 //! an unknown key elsewhere ───────────────────────────────────────────────▶ passed over
 //! ```
 //!
@@ -12,6 +13,7 @@
 use super::judge::{EVERY_BETWEEN, FLUSH, family_differs};
 use super::{Asked, Loaded};
 use haidang_probe::check::{Check, CheckId, Span};
+use haidang_probe::credential::{Credential, Credentials, MAX_CREDENTIALS};
 use haidang_probe::liveness::down_session;
 use haidang_probe::plan::{MAX_CHECKS, MAX_ORDERS_BYTES, MAX_UPLINKS, Orders, Plan, PlanDigest, Uplink, Way};
 use serde::Deserialize;
@@ -79,19 +81,21 @@ impl Loaded {
         if text.len() > MAX_ORDERS_BYTES {
             return Err(Refusal::Long);
         }
-        let orders: Orders<Value> =
+        let orders: Orders<Value, Value> =
             serde_json::from_slice(text).map_err(|error| Refusal::Garbled(error.to_string()))?;
         let uplinks = uplinks(orders.uplinks, &self.plan.uplinks)?;
         let checks = checks(orders.checks)?;
+        let credentials = credentials(orders.credentials);
         let plan = Plan {
             uplinks,
             flush: Span(orders.flush.0.clamp(FLUSH.0, FLUSH.1)),
             prompt: orders.prompt,
             checks: Vec::new(),
             listeners: orders.listen,
+            credentials: Vec::new(),
             ..self.plan.clone()
         };
-        Ok(Loaded { plan, secret: self.secret.clone(), checks, digest: PlanDigest::of(text) })
+        Ok(Loaded { plan, secret: self.secret.clone(), checks, credentials, digest: PlanDigest::of(text) })
     }
 }
 
@@ -129,6 +133,13 @@ fn checks(values: Vec<Value>) -> Result<BTreeMap<CheckId, Asked>, Refusal> {
         }
     }
     Ok(all)
+}
+
+/// Those this version understands.
+fn credentials(values: Vec<Value>) -> Credentials {
+    let understood = |value: Value| serde_json::from_value::<Credential>(value).ok();
+    let named = values.into_iter().take(MAX_CREDENTIALS).filter_map(understood);
+    named.filter(|one| one.wrong().is_none()).map(|one| (one.id.clone(), one)).collect()
 }
 
 fn check(value: Value) -> Option<(CheckId, Asked)> {

@@ -169,6 +169,7 @@ impl Agent {
                 self.asked.insert(*check, Arc::new(asked.clone()));
             }
         }
+        self.probes.learn(runs.credentials.clone());
         let names: Vec<String> = runs.plan.uplinks.iter().map(uplink::name).collect();
         let checks = runs.checks.iter().map(|(id, asked)| (*id, asked.name.as_str(), asked.target.as_str()));
         self.shared.board.plan(checks, &names);

@@ -39,11 +39,11 @@ collector:
 fn rendered(site: &str, reach: Option<&str>) -> Result<Plan, NoFile> {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("all.yml"), YAML).unwrap();
-    let config::Config { mut topology, collector, .. } = config::load(dir.path()).unwrap();
+    let config::Config { mut topology, collector, credentials, .. } = config::load(dir.path()).unwrap();
     let mut registry = Registry::default();
     let secret = registry.add(&topology, site, false).unwrap();
     registry.assign(&mut topology);
-    plan(&topology, &collector, site, &secret, reach.map(|ip| ip.parse().unwrap()))
+    plan(&topology, (&collector, &credentials), site, &secret, reach.map(|ip| ip.parse().unwrap()))
 }
 
 #[test]

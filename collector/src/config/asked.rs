@@ -47,6 +47,7 @@ impl Draft {
                 self.faults(inner.done());
                 continue;
             };
+            self.asks_as(&inner, &check);
             self.faults(inner.done());
             Draft::ask_once(&mut faults, asked, &check, &place);
             checks.push(check);
@@ -98,6 +99,9 @@ impl Draft {
         let check = fields.table("check").and_then(|mut inner| {
             let named = service::check_name(&id);
             let check = check(&mut inner, Some(&named));
+            if let Some((check, _)) = &check {
+                self.asks_as(&inner, check);
+            }
             self.faults(inner.done());
             check.map(|(check, _)| Check { name: named, ..check })
         });
@@ -112,6 +116,7 @@ impl Draft {
         let Some(mut fields) = self.fields(file, tree, "a check") else { return };
         let asked_by = self.asked_by(file, &mut fields);
         if let Some((check, _)) = check(&mut fields, None) {
+            self.asks_as(&fields, &check);
             self.topology.shared.push(Shared { check, asked_by });
         }
         self.faults(fields.done());

@@ -8,6 +8,7 @@ use super::{
 use crate::topology::{Hours, Id, OffOutsideHours, Topology};
 use haidang_daemon::yaml::{self, Fault};
 use haidang_probe::check::{Check, CheckId};
+use haidang_probe::credential::Credentials;
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     path::{Path, PathBuf},
@@ -30,6 +31,7 @@ pub(super) enum Kind {
     Device,
     Feeder,
     Service,
+    Credential,
 }
 
 impl Kind {
@@ -49,6 +51,7 @@ impl Kind {
             Kind::Device => "device",
             Kind::Feeder => "feeder",
             Kind::Service => "service",
+            Kind::Credential => "credential",
         }
     }
 }
@@ -69,6 +72,8 @@ pub(super) type Asked = BTreeMap<CheckId, (String, Place)>;
 pub(super) struct Draft {
     pub(super) topology: Topology,
     pub(super) settings: Option<Settings>,
+    /// As whom agents ask devices.
+    pub(super) credentials: Credentials,
     /// What `agents` says of whom agents trust.
     pub(super) authority: Option<PathBuf>,
     /// The gate of sites that say none, seconds.
@@ -94,7 +99,7 @@ pub(super) struct Draft {
 /// A top-level key and how its value is read.
 type Section = (&'static str, fn(&mut Draft, &Arc<Path>, &Tree));
 
-const SECTIONS: [Section; 12] = [
+const SECTIONS: [Section; 13] = [
     ("province", Draft::province),
     ("areas", |draft, file, tree| draft.each(file, tree, "areas", Draft::area)),
     ("communes", |draft, file, tree| draft.each(file, tree, "communes", Draft::commune)),
@@ -105,6 +110,7 @@ const SECTIONS: [Section; 12] = [
     ("feeders", |draft, file, tree| draft.each(file, tree, "feeders", Draft::feeder)),
     ("services", |draft, file, tree| draft.each(file, tree, "services", Draft::service)),
     ("checks", |draft, file, tree| draft.each(file, tree, "checks", Draft::shared_check)),
+    ("credentials", |draft, file, tree| draft.each(file, tree, "credentials", Draft::credential)),
     ("collector", Draft::collector),
     ("defaults", Draft::defaults),
 ];
@@ -221,9 +227,14 @@ impl Draft {
         let id =
             if needed { fields.must(key, super::value::id) } else { fields.optional(key, super::value::id) }?;
         let place = fields.place_of(key);
-        self.references.push(Reference { kind, id: id.clone(), key, place });
+        self.refers(kind, &id, key, place);
         self.stands(fields, owner, key);
         Some(id)
+    }
+
+    /// `kind` `id` is named at `place` under `key`; it must exist once all files are read.
+    pub(super) fn refers(&mut self, kind: Kind, id: &str, key: &'static str, place: Place) {
+        self.references.push(Reference { kind, id: id.to_owned(), key, place });
     }
 
     /// Remembers where `owner` says `key`.

@@ -40,6 +40,11 @@ impl<'t> Fields<'t> {
         self.find(key).map_or_else(|| self.place(), |tree| tree.place(self.file))
     }
 
+    /// Whether nothing was found wrong so far.
+    pub(super) fn sound(&self) -> bool {
+        self.faults.is_empty()
+    }
+
     /// Keeps a fault.
     pub(super) fn fault(&mut self, fault: Fault) {
         self.faults.push(fault);

@@ -7,6 +7,7 @@ use super::{
 use crate::topology::{Ask, Commune, Id, Line, Observe, SiteKind, Topology};
 use haidang_daemon::yaml::{self, Fault};
 use haidang_probe::check::{Check, CheckId, ProbeKind};
+use haidang_probe::credential::Credentials;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -16,7 +17,10 @@ use std::{
 const GATE_S: u32 = 60;
 
 /// The province and settings of a draft, or all its faults.
-pub(super) fn link(mut draft: Draft, directory: &Path) -> Result<(Topology, Settings), Vec<Fault>> {
+pub(super) fn link(
+    mut draft: Draft,
+    directory: &Path,
+) -> Result<(Topology, Settings, Credentials), Vec<Fault>> {
     complete(&mut draft, directory);
     successions(&mut draft);
     lines(&mut draft);
@@ -25,7 +29,7 @@ pub(super) fn link(mut draft: Draft, directory: &Path) -> Result<(Topology, Sett
     defaults(&mut draft);
     let (draft, faults) = draft.finish();
     match draft.settings {
-        Some(settings) if faults.is_empty() => Ok((draft.topology, settings)),
+        Some(settings) if faults.is_empty() => Ok((draft.topology, settings, draft.credentials)),
         _ => Err(faults),
     }
 }

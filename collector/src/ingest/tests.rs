@@ -4,6 +4,7 @@ use crate::registry::Registry;
 use crate::topology::{Needs, Observe, Site, SiteKind, Topology};
 use axum::http::Request;
 use haidang_probe::check::CheckId;
+use haidang_probe::credential::Credentials;
 use haidang_probe::key;
 use haidang_probe::moment::Moment;
 use haidang_probe::outcome::Outcome;
@@ -46,7 +47,7 @@ impl Collector {
         let registry = Registry::read(data).unwrap();
         registry.assign(&mut topology);
         let roster = Arc::new(ArcSwap::from_pointee(registry.roster(&topology)));
-        let plans = Arc::new(ArcSwap::from_pointee(Plans::of(&topology)));
+        let plans = Arc::new(ArcSwap::from_pointee(Plans::of(&topology, &Credentials::new())));
         let token = key::bearer(&key::unhex(&secret.hex()).unwrap());
         let clock = Clock::manual();
         let (fold, ending) = loop {

@@ -130,7 +130,7 @@ async fn a_wrong_configuration_does_not_start_and_tells_every_fault() {
 /// A collector that stands still until it is told to read again, and the token of its one agent.
 async fn still(served: &Served) -> (Collector, String, Stopper) {
     let place = served.place();
-    let record = record(&place.config).unwrap().0;
+    let record = record(&place.config).unwrap().topology;
     let secret = Registry::edit(&place.data, |agents| agents.add(&record, "trung-tam", false)).unwrap();
     let (stopper, stop) = pair();
     let clock = Clock::machine().unwrap();

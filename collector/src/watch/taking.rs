@@ -14,7 +14,7 @@ use crate::{
     plans::Plans,
     topology::{Id, Topology},
 };
-use haidang_probe::{batch::Batch, event::EventKind, plan::PlanDigest};
+use haidang_probe::{batch::Batch, credential::Credentials, event::EventKind, plan::PlanDigest};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -42,8 +42,11 @@ struct Standing {
 impl Taking {
     /// The record changed: agents whose plan is another one have their patience anew.
     pub fn configure(&mut self, topology: &Topology) {
-        let plans = Plans::of(topology);
-        let meant = |site: &Id| plans.get(site).map(|plan| (site.clone(), plan.digest));
+        let plans = Plans::of(topology, &Credentials::new());
+        let meant = |site: &Id| {
+            let digest = topology.sealed.get(site).copied().or(plans.get(site).map(|plan| plan.digest));
+            digest.map(|digest| (site.clone(), digest))
+        };
         let before = std::mem::take(&mut self.agents);
         for (site, meant) in topology.sites.keys().filter_map(meant) {
             let fresh = Standing { meant, other_since: None, refused: None, heard: 0 };
@@ -124,7 +127,10 @@ mod tests {
 
     #[test]
     fn an_agent_that_keeps_its_old_plan_is_a_finding_after_two_minutes_of_being_heard() {
-        let (old, new) = (Plans::of(&record("old")).digest("a"), Plans::of(&record("new")).digest("a"));
+        let (old, new) = (
+            Plans::of(&record("old"), &Credentials::new()).digest("a"),
+            Plans::of(&record("new"), &Credentials::new()).digest("a"),
+        );
         let mut taking = Taking::default();
         taking.configure(&record("old"));
         assert!(says(&mut taking, 0, old, &[]).is_empty());
@@ -140,7 +146,10 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_at_once_and_ends_when_the_plan_is_taken() {
-        let (old, new) = (Plans::of(&record("old")).digest("a"), Plans::of(&record("new")).digest("a"));
+        let (old, new) = (
+            Plans::of(&record("old"), &Credentials::new()).digest("a"),
+            Plans::of(&record("new"), &Credentials::new()).digest("a"),
+        );
         let mut taking = Taking::default();
         taking.configure(&record("new"));
         assert_eq!(taking.of("a"), None);
