@@ -11,8 +11,8 @@ use crate::place::Finder;
 use haidang_daemon::clock::Clock;
 use haidang_probe::ask::Question;
 use haidang_probe::check::CheckId;
-use haidang_probe::outcome::{Failure, Outcome, Sample};
 use haidang_probe::credential::Credentials;
+use haidang_probe::outcome::{Failure, Outcome, Sample};
 use std::time::Duration;
 
 macro_rules! probes {
@@ -55,9 +55,7 @@ impl Probes {
     pub fn learn(&self, credentials: Credentials) {
         self.snmp.learn(credentials);
     }
-}
 
-impl Probes {
     /// Starts a run of `check` that needs no task of its own; its end is among [`Probes::ended`]. False: ask it.
     pub fn starts(&self, check: CheckId, question: &Question, within: Duration) -> bool {
         matches!(question, Question::Icmp(question) if self.icmp.starts(check, question, within))
