@@ -121,7 +121,9 @@ fn sensor(row: &[Option<Value>]) -> Option<(Metric, f64)> {
     let (scale, precision) = (number(row, 1)? as i32, number(row, 2)? as i32);
     let within = (1..=17).contains(&scale) && (-8..=9).contains(&precision);
     within.then_some(())?;
-    Some((metric, number(row, 3)? * 10f64.powi(3 * (scale - 9) - precision)))
+    let (value, digits) = (number(row, 3)?, 3 * (scale - 9) - precision);
+    // Dividing by a whole number rounds once; multiplying by a fraction twice.
+    Some((metric, if digits < 0 { value / 10f64.powi(-digits) } else { value * 10f64.powi(digits) }))
 }
 
 /// `lldpRemTable` (LLDP-MIB, IEEE 802.1AB): our port, the neighbour's name and port.
