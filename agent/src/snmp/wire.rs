@@ -6,14 +6,15 @@
 use async_snmp::transport::{UdpHandle, UdpTransport};
 use async_snmp::v3::ReportStatus;
 use async_snmp::{
-    Auth, AuthProtocol, Client, EngineCache, Error, ErrorStatus, MasterKeys, PrivProtocol, Retry, UsmConfig,
-    VarBind,
+    Auth, AuthProtocol, Client, EngineCache, Error, ErrorStatus, FixedCardinalityChunkError, MasterKeys,
+    PrivProtocol, Retry, UsmConfig, VarBind,
 };
 use bytes::Bytes;
 use haidang_probe::credential::{self, Credential, Privacy, Version};
 use haidang_probe::outcome::Failure;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -107,6 +108,8 @@ pub struct Session {
     client: Client<UdpHandle>,
     engines: Arc<EngineCache>,
     device: SocketAddr,
+    /// Whether the device ever answered as it is asked, and not only who it is.
+    answered: AtomicBool,
 }
 
 impl Wire {
@@ -121,6 +124,8 @@ impl Wire {
         wait: Duration,
     ) -> Result<Session, Failure> {
         let auth = self.present(credential).await?;
+        // Each session finds out itself who answers: that it does tells a wrong password from silence.
+        self.engines.remove(&device);
         let (cell, any) = if device.is_ipv4() { (&self.v4, "0.0.0.0:0") } else { (&self.v6, "[::]:0") };
         let socket = cell.get_or_try_init(|| UdpTransport::bind(any)).await.map_err(|_| Failure::Local)?;
         let retry = Retry::fixed(RETRIES, Duration::ZERO).map_err(|_| Failure::Local)?;
@@ -133,7 +138,7 @@ impl Wire {
             .build_with(socket)
             .await;
         let client = client.map_err(|_| Failure::Local)?;
-        Ok(Session { client, engines: self.engines.clone(), device })
+        Ok(Session { client, engines: self.engines.clone(), device, answered: AtomicBool::new(false) })
     }
 
     async fn present(&self, credential: &Credential) -> Result<Auth, Failure> {
@@ -164,8 +169,11 @@ impl Session {
         let mut leaves = self.client.get_many_chunks(oids).map_err(|error| fault(&error))?;
         let mut pairs = Vec::with_capacity(oids.len());
         while let Some(leaf) = leaves.next().await {
-            let leaf =
-                leaf.map_err(|error| shifted(fault(&error.source), error.failed_request_range.start))?;
+            let failed = |error: FixedCardinalityChunkError| {
+                shifted(self.fault(&error.source), error.failed_request_range.start)
+            };
+            let leaf = leaf.map_err(failed)?;
+            self.answered.store(true, Ordering::Relaxed);
             pairs.extend(leaf.response.varbinds.into_iter().map(pair));
         }
         Ok(pairs)
@@ -176,8 +184,11 @@ impl Session {
         let mut leaves = self.client.get_next_many_chunks(oids).map_err(|error| fault(&error))?;
         let mut pairs = Vec::with_capacity(oids.len());
         while let Some(leaf) = leaves.next().await {
-            let leaf =
-                leaf.map_err(|error| shifted(fault(&error.source), error.failed_request_range.start))?;
+            let failed = |error: FixedCardinalityChunkError| {
+                shifted(self.fault(&error.source), error.failed_request_range.start)
+            };
+            let leaf = leaf.map_err(failed)?;
+            self.answered.store(true, Ordering::Relaxed);
             pairs.extend(leaf.response.varbinds.into_iter().map(pair));
         }
         Ok(pairs)
@@ -188,6 +199,16 @@ impl Session {
         let answer = self.client.get_bulk_with_metadata(oids, 0, repetitions).await;
         let answer = answer.map_err(|error| fault(&error))?;
         Ok(answer.varbinds.into_iter().map(pair).collect())
+    }
+
+    /// A device that says who it is and then nothing has refused the user: its reports of that carry no authentication
+    /// (RFC 3414 §3.2), so the crate rightly takes none of them for an answer.
+    fn fault(&self, error: &Error) -> Fault {
+        let refused = !self.answered.load(Ordering::Relaxed) && self.engines.get(&self.device).is_some();
+        match fault(error) {
+            Fault::Failed(Failure::Timeout) if refused => Fault::Failed(Failure::SnmpAuth),
+            other => other,
+        }
     }
 
     /// Whether it can ask for many at once, and for 64-bit counters.

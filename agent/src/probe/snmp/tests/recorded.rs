@@ -42,7 +42,7 @@ async fn each_makers_devices_tell_what_matters() {
         ("fortinet", Metric::Sessions, "", 1204.0),
         ("apc", Metric::UpsOutputSource, "", 5.0),
         ("apc", Metric::UpsRemaining, "", 1260.0),
-        ("apc", Metric::UpsCharge, "", 87.0),
+        ("apc", Metric::UpsChargePercent, "", 87.0),
         ("draytek", Metric::IfInOctets, "WAN1", 4_000_000_000.0),
     ];
     for (maker, metric, part, expected) in told {
