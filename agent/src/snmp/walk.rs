@@ -175,9 +175,8 @@ impl<'a> Asking<'a> {
                 Ok(pairs) if pairs.is_empty() => return Err(Fault::Failed(Failure::Protocol)),
                 Ok(pairs) => return Ok(pairs),
                 Err(Fault::Missing(place)) if place < asked => _ = open.remove(place),
-                Err(Fault::TooBig) if self.pace.lower() => {}
+                Err(Fault::TooBig | Fault::Failed(Failure::Timeout)) if self.pace.lower() => {}
                 Err(Fault::TooBig) => return Err(Fault::Failed(Failure::SnmpError)),
-                Err(Fault::Failed(Failure::Timeout)) if self.pace.lower() => {}
                 Err(fault) => return Err(fault),
             }
         }
