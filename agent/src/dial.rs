@@ -17,6 +17,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use socket2::{Domain, Protocol, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
@@ -87,12 +88,19 @@ pub async fn tcp_from(address: SocketAddr, origin: &Origin) -> io::Result<TcpStr
 
 /// Speaks TLS over `stream` as `url` asks, with whom `trust` vouches for; an error is the handshake's.
 pub async fn tls(stream: TcpStream, url: &Url, trust: &Trust) -> io::Result<TlsStream<TcpStream>> {
-    trust.0.connect(server_name(url)?, stream).await
+    let name = trust.name.clone().map_or_else(|| server_name(url), Ok)?;
+    trust.connector.connect(name, stream).await
 }
 
 /// Whose signature a certificate needs. One for many connections: it holds the roots and the session tickets.
 #[derive(Clone)]
-pub struct Trust(TlsConnector);
+pub struct Trust {
+    connector: TlsConnector,
+    /// Whom the certificate must be for, whatever address is dialled.
+    name: Option<ServerName<'static>>,
+    /// Counts the certificates we have shown: a connection under an earlier one is not used again.
+    shown: Arc<AtomicU64>,
+}
 
 impl Trust {
     /// The public web's authorities.
@@ -122,7 +130,21 @@ impl Trust {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Trust(TlsConnector::from(Arc::new(config))))
+        Ok(Trust::by(config, None, Arc::default()))
+    }
+
+    /// By a configuration of the caller's own.
+    pub fn by(
+        config: rustls::ClientConfig,
+        name: Option<ServerName<'static>>,
+        shown: Arc<AtomicU64>,
+    ) -> Trust {
+        Trust { connector: TlsConnector::from(Arc::new(config)), name, shown }
+    }
+
+    /// How many certificates of ours it has shown before the present one.
+    pub fn shown(&self) -> u64 {
+        self.shown.load(Ordering::Relaxed)
     }
 }
 

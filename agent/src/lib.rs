@@ -20,6 +20,8 @@
 //! | [`liveness`]   | the up and down STAMP sessions of an uplink                                          |
 //! | [`listen`]     | what arrives unasked: syslog, traps, neighbours, DHCP servers; each a typed event    |
 //! | [`plan`]       | the agent's file, judged whole; what a new one changes                               |
+//! | [`identity`]   | who an enrolled agent is; its certificate, renewed in time                          |
+//! | [`enrol`]      | a device becomes the agent of a site                                                 |
 //! | [`fetch`]      | when the collector's orders are fetched                                              |
 //! | [`run`]        | all of it together                                                                   |
 
@@ -40,5 +42,7 @@ pub mod keeper;
 pub mod liveness;
 pub mod listen;
 pub mod plan;
+pub mod identity;
+pub mod enrol;
 pub mod fetch;
 pub mod run;

@@ -52,12 +52,13 @@ pub struct Liveness {
     pub wake: Arc<Notify>,
 }
 
-/// Keeps both sessions until `stop`. `key` is the agent's STAMP key.
+/// Keeps both sessions until `stop`. The keys are the agent's STAMP key and, at a rotation, the one before, by which
+/// the collector speaks until it has heard the new one.
 ///
 /// # Errors
 /// When the machine has no source of random numbers: without it a session proves nothing.
-pub async fn run(liveness: Liveness, key: Key, stop: Stop) -> io::Result<()> {
-    let mut sessions = Sessions::new(liveness, key)?;
+pub async fn run(liveness: Liveness, keys: (Key, Option<Key>), stop: Stop) -> io::Result<()> {
+    let mut sessions = Sessions::new(liveness, keys)?;
     tokio::select! {
         () = stop.wait() => Ok(()),
         never = sessions.keep() => match never {},
@@ -74,13 +75,14 @@ struct Sessions {
 }
 
 impl Sessions {
-    fn new(liveness: Liveness, key: Key) -> io::Result<Sessions> {
+    fn new(liveness: Liveness, (key, previous): (Key, Option<Key>)) -> io::Result<Sessions> {
         let (mut start, mut secret) = ([0; 8], [0; 32]);
         getrandom::fill(&mut start).map_err(io::Error::other)?;
         getrandom::fill(&mut secret).map_err(io::Error::other)?;
         let ssid = liveness.uplink.plan.ssid;
         let mut down = Reflector::new(&secret);
         down.allow(down_session(ssid), key.clone());
+        down.rotate(down_session(ssid), key.clone(), previous);
         Ok(Sessions {
             name: liveness.uplink.name(),
             timestamps: Timestamps::of(&liveness.clock),

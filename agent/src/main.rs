@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use haidang_agent::{plan, run};
+use haidang_agent::{enrol, plan, run};
 use haidang_daemon::{log, stop};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,9 +30,9 @@ enum Command {
     /// across kill -9 and power cuts. SIGTERM ends within seconds and loses nothing; a second one ends at
     /// once.
     Run {
-        /// The agent's file (YAML), as `haidang-collector agent add SITE` prints it.
+        /// The agent's file (YAML); DATA/agent.yml, which `enroll` wrote, when it is not said.
         #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        config: Option<PathBuf>,
         /// Directory for the spool and the agent's memory of itself; made when missing.
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
@@ -43,6 +43,18 @@ enum Command {
         /// $HAIDANG_LOG, then info.
         #[arg(long, value_name = "LEVEL")]
         log: Option<String>,
+    },
+    /// Make this device the agent of a site, by the one-time code of `haidang-collector agent add SITE`.
+    ///
+    /// The device's key is made here and never leaves it. `haidang-agent run --data DIR` runs what this wrote.
+    Enroll {
+        /// The collector's port for agents: `https://ADDRESS:8443`.
+        url: String,
+        /// The code; case, spaces and hyphens say nothing.
+        code: String,
+        /// The agent's directory; made when missing.
+        #[arg(long, value_name = "DIR", default_value = "/var/lib/haidang-agent")]
+        data: PathBuf,
     },
     /// Check an agent's file: exit 0 when it can run, else 1 with every fault as `file:line:col: message`.
     Check {
@@ -55,16 +67,30 @@ enum Command {
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Check { file } => check(&file),
+        Command::Enroll { url, code, data } => told(enroll(&url, &code, &data)),
         Command::Run { config, data, boot_file, log } => {
-            match start(run::Settings { config, directory: data, boot_file }, log.as_deref()) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => {
-                    eprintln!("{error:#}");
-                    ExitCode::FAILURE
-                }
-            }
+            let config = config.unwrap_or_else(|| data.join(enrol::FILE));
+            told(start(run::Settings { config, directory: data, boot_file }, log.as_deref()))
         }
     }
+}
+
+fn told(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn enroll(url: &str, code: &str, data: &std::path::Path) -> anyhow::Result<()> {
+    log::init(Some("warn"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let site = runtime.context("start the runtime")?.block_on(enrol::enroll(url, code, data))?;
+    println!("enrolled: agent {site}; run it with `haidang-agent run --data {}`", data.display());
+    Ok(())
 }
 
 fn check(file: &std::path::Path) -> ExitCode {

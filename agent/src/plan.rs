@@ -21,6 +21,8 @@ use haidang_probe::ask::place::Place;
 use haidang_probe::ask::{Question, Wrong};
 use haidang_probe::check::{Check, CheckId};
 use haidang_probe::credential::Credentials;
+use haidang_probe::key;
+use haidang_probe::liveness::Key;
 use haidang_probe::plan::{Plan, PlanDigest, Uplink};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -32,8 +34,9 @@ pub struct Loaded {
     /// The file, its uplinks, `flush` and `prompt` replaced by those of the orders where there are some. It holds
     /// the secret: never log it.
     pub plan: Plan,
-    /// The agent's secret, 32 octets.
-    pub secret: Vec<u8>,
+    /// The secrets its STAMP keys derive from, 32 octets each: the current one, and at a rotation the one before. An
+    /// enrolled agent has none until it has orders.
+    pub secrets: Vec<Vec<u8>>,
     /// The checks, their targets understood.
     pub checks: BTreeMap<CheckId, Asked>,
     /// As whom devices are asked.
@@ -84,6 +87,17 @@ impl Asked {
 }
 
 impl Loaded {
+    /// The bearer token of an agent that runs by a file with its secret; the enrolled show a certificate.
+    pub fn bearer(&self) -> Option<String> {
+        self.plan.secret.as_ref().and(self.secrets.first()).map(|secret| key::bearer(secret))
+    }
+
+    /// The keys of its STAMP sessions: the current one, and the one before.
+    pub fn stamp_keys(&self) -> Option<(Key, Option<Key>)> {
+        let key = |secret: &Vec<u8>| Key::new(&key::derive(secret, key::STAMP));
+        Some((key(self.secrets.first()?), self.secrets.get(1).map(key)))
+    }
+
     /// When batches are due.
     pub fn flush(&self) -> Flush {
         Flush { every: self.plan.flush.0, prompt: self.plan.prompt }

@@ -15,6 +15,7 @@ mod trial;
 use crate::expose::Board;
 use crate::fetch::Fetch;
 use crate::gateway::{self, Links};
+use crate::identity::{Identity, IdentityError, renewal};
 use crate::keeper::{Keeper, Terms, WAITING};
 use crate::listen::Listeners;
 use crate::place::Finder;
@@ -68,6 +69,9 @@ pub enum RunError {
     /// No clock.
     #[error(transparent)]
     Clock(#[from] BootError),
+    /// No identity: nobody would take what is seen.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// No spool: what is seen could be lost.
     #[error(transparent)]
     Spool(#[from] SpoolError),
@@ -94,6 +98,10 @@ pub async fn run(settings: Settings, stop: Stop) -> Result<(), RunError> {
         Some(path) => Clock::with_boot_file(path)?,
         None => Clock::machine()?,
     };
+    let identity = Identity::read(&settings.directory)?.map(Arc::new);
+    if own.plan.secret.is_none() && identity.is_none() {
+        return Err(IdentityError::None(settings.directory).into());
+    }
     let spool = Spool::open(&settings.directory.join("spool"), &own.plan.agent, own.plan.spool_bytes)?;
     let runs = kept::restore(&settings.directory, &own);
     tracing::info!(
@@ -120,7 +128,18 @@ pub async fn run(settings: Settings, stop: Stop) -> Result<(), RunError> {
         wanted: watch::Sender::new(PlanDigest::default()),
     };
     let exposed = expose(&own, metrics, &stop).await?;
-    Agent::start(settings, Plans { own, runs }, shared, reading, stop).run(reload).await;
+    let clock = shared.clock.clone();
+    let agent = Agent::start(settings, Plans { own, runs, identity }, shared, reading, stop.clone());
+    if let Some(identity) = agent.identity.clone() {
+        let (uplinks, finder) = (agent.uplinks.subscribe(), agent.finder.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop.wait() => {}
+                never = renewal::keep(&identity, uplinks, &finder, &clock) => match never {},
+            }
+        });
+    }
+    agent.run(reload).await;
     if let Some(server) = exposed {
         let _ = server.await;
     }
@@ -147,6 +166,8 @@ struct Plans {
     own: Loaded,
     /// The same with the orders kept, if there are some.
     runs: Loaded,
+    /// Who it is, where it enrolled.
+    identity: Option<Arc<Identity>>,
 }
 
 struct Agent {
@@ -163,6 +184,8 @@ struct Agent {
     shared: Shared,
     stop: Stop,
     finder: Finder,
+    /// Of an enrolled agent.
+    identity: Option<Arc<Identity>>,
     probes: Arc<Probes>,
     asked: BTreeMap<CheckId, Arc<Asked>>,
     schedule: Schedule,
@@ -189,7 +212,7 @@ struct Background {
 
 impl Agent {
     fn start(settings: Settings, plans: Plans, shared: Shared, reading: Reading, stop: Stop) -> Agent {
-        let Plans { own, runs } = plans;
+        let Plans { own, runs, identity } = plans;
         let finder = Finder::default();
         let tools = Tools { clock: shared.clock.clone(), finder: finder.clone() };
         let (outcomes, outcomes_in) = mpsc::channel(WAITING);
@@ -216,6 +239,7 @@ impl Agent {
             shared,
             stop,
             finder,
+            identity,
             asked: BTreeMap::new(),
             schedule: Schedule::default(),
             under_way: JoinSet::new(),

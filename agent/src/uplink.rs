@@ -69,7 +69,7 @@ impl Uplink {
     /// When the collector's URL is not one.
     pub fn new(
         plan: &plan::Uplink,
-        bearer: &str,
+        bearer: Option<&str>,
         finder: &Finder,
         trust: Option<&Trust>,
     ) -> Result<Uplink, String> {

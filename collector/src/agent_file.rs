@@ -44,10 +44,10 @@ pub fn plan(
     let collector = format!("{scheme}://{}", at(settings.agents.address)?);
     let stamp = at(settings.stamp[0])?;
     let orders = plans::orders(topology, credentials, site).ok_or_else(|| NoFile::NoUplink(site.into()))?;
-    let Orders { flush, prompt, uplinks, checks, listen, credentials } = orders;
+    let Orders { flush, prompt, uplinks, checks, listen, credentials, .. } = orders;
     Ok(Plan {
         agent: site.into(),
-        secret: secret.hex(),
+        secret: Some(secret.hex()),
         uplinks: uplinks.into_iter().map(|way| way.reached_at(collector.clone(), stamp)).collect(),
         authority: None,
         listen: None,

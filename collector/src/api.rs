@@ -34,7 +34,9 @@ pub mod view;
 use crate::access::{Access, attempts::Attempts};
 use crate::fold::Fold;
 use crate::history::kept::History;
+use crate::registry::Roster;
 use crate::store::Store;
+use arc_swap::ArcSwap;
 use axum::{
     Router,
     extract::State,
@@ -63,6 +65,8 @@ pub struct Parts {
     pub history: Arc<History>,
     /// Who may look and act.
     pub access: Arc<Access>,
+    /// Which agents are in quarantine.
+    pub roster: Arc<ArcSwap<Roster>>,
     /// What time it is.
     pub clock: Clock,
     /// `/healthz`, `/readyz`, `/metrics`.

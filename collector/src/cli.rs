@@ -1,16 +1,15 @@
 //! What each command does with the library.
 
+mod agent;
 mod import;
 
-use crate::{Add, Agent, Command, Place, Replay, Serve, User, What};
+use crate::{Agent, Command, Place, Replay, Serve, User, What};
 use anyhow::{Context, bail};
 use haidang_collector::access::{Access, Role};
 use haidang_collector::agent_file;
 use haidang_collector::config::{self, Config, Fault};
-use haidang_collector::registry::{Registry, replace};
 use haidang_collector::replay::replay;
 use haidang_collector::serve;
-use haidang_collector::topology::Topology;
 use haidang_daemon::clock::Clock;
 use haidang_daemon::room::make_private;
 use haidang_daemon::{log, stop};
@@ -29,8 +28,9 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         What::Init { config, province } => import::init(&config, province.as_deref()),
         What::Import(wish) => import::import(&wish),
         What::Replay(wish) => again(&wish),
-        What::Agent(Agent::Add(add)) => agent_add(&add),
-        What::Agent(Agent::Revoke { sites, data }) => agent_revoke(&sites, &data),
+        What::Agent(Agent::Add(add)) => agent::add(&add),
+        What::Agent(Agent::Approve(named)) => agent::approve(&named),
+        What::Agent(Agent::Revoke(named)) => agent::revoke(&named),
         What::User(user) => people(user),
     }
 }
@@ -78,48 +78,6 @@ fn again(wish: &Replay) -> anyhow::Result<()> {
     out.flush()?;
     writeln!(out, "{}", serde_json::to_string(&replayed?)?)?;
     Ok(out.flush()?)
-}
-
-fn agent_add(add: &Add) -> anyhow::Result<()> {
-    let Config { mut topology, collector: settings, credentials, .. } = serve::record(&add.place.config)?;
-    // Before anybody is added: what is wrong with it is wrong for all.
-    let authority = agent_file::authority(&add.place.config, &settings)?;
-    let sites = if add.rehearsal { rehearsal(&topology) } else { add.sites.clone() };
-    let (registry, secrets) = Registry::edit(&add.place.data, |registry| {
-        let secrets = sites.iter().map(|site| registry.add(&topology, site, add.new_secret));
-        let secrets = secrets.collect::<Result<Vec<_>, _>>()?;
-        Ok((registry.clone(), secrets))
-    })?;
-    registry.assign(&mut topology);
-    if let Some(out) = &add.out {
-        make(out)?;
-    }
-    for (number, (site, secret)) in sites.iter().zip(&secrets).enumerate() {
-        let mut plan = agent_file::plan(&topology, (&settings, &credentials), site, secret, add.reach)?;
-        plan.authority.clone_from(&authority);
-        let text = agent_file::text(&plan);
-        match &add.out {
-            Some(out) => replace(&out.join(format!("{site}.yml")), text.as_bytes())?,
-            None if number == 0 => write!(stdout(), "{text}")?,
-            None => write!(stdout(), "---\n{text}")?,
-        }
-    }
-    Ok(())
-}
-
-fn rehearsal(topology: &Topology) -> Vec<String> {
-    let sites = topology.sites.iter().filter(|(_, site)| site.rehearsal && site.observe.has_agent());
-    sites.map(|(id, _)| id.clone()).collect()
-}
-
-fn agent_revoke(sites: &[String], data: &Path) -> anyhow::Result<()> {
-    let without = Registry::edit(data, |registry| {
-        Ok(sites.iter().filter(|site| !registry.revoke(site)).cloned().collect::<Vec<_>>())
-    })?;
-    if without.is_empty() {
-        return Ok(());
-    }
-    bail!("had no agent to revoke: {}", without.join(", "))
 }
 
 fn people(user: User) -> anyhow::Result<()> {

@@ -2,7 +2,9 @@
 //! whose digest acknowledgements name.
 //!
 //! ```text
-//! token? ─no─▶ 401      size? ─over─▶ 413      in hand? ─too many─▶ 429
+//! certificate, or token on this machine? ─no─▶ 401 · in quarantine ─▶ 403
+//!   ▼
+//! size? ─over─▶ 413      in hand? ─too many─▶ 429
 //!   │ whose identity decides the site
 //!   ▼
 //! read ─too much of one agent─▶ 429
@@ -11,7 +13,7 @@
 //!   ▼
 //! fold ─▶ kept or repeat: 200 and an Ack      too many holes or spools: 429      not durable: 503
 //!
-//! token? ─no─▶ 401      asked too often? 429      no orders for it: 404      else 200 and the orders (JSON)
+//! who? ─no─▶ 401 · 403      asked too often? 429      no orders for it: 404      else 200 and the orders (JSON)
 //! ```
 //!
 //! A refusal is problem details (RFC 9457) whose `reason` is also a counter's label. Nothing of a refused
@@ -22,20 +24,23 @@ mod budget;
 use crate::entry::Received;
 use crate::fold::{Arrival, Fold, Kept, Refused};
 use crate::plans::Plans;
-use crate::registry::Roster;
+use crate::registry::{Denied, Roster};
 use crate::topology::Id;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::Request;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use budget::{Budgets, OCTETS, PLANS};
 use haidang_daemon::clock::Clock;
 use haidang_daemon::metrics::Metrics;
+use haidang_daemon::serve::Presented;
 use haidang_probe::batch::limit::MAX_ENVELOPE_BYTES;
 use haidang_probe::batch::{Ack, Batch, Envelope, Refusal};
+use haidang_probe::plan::Delivery;
 use http_body_util::LengthLimitError;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::{counter::Counter, family::Family};
@@ -90,6 +95,10 @@ struct Counts {
 enum Refusing {
     #[error("the bearer token is missing or of no agent")]
     Token,
+    #[error("the certificate is of no agent, or has ended")]
+    Certificate,
+    #[error("the agent is in quarantine until somebody at the collector approves it")]
+    Quarantine,
     #[error("the envelope is larger than {MAX_ENVELOPE_BYTES} octets")]
     Oversized,
     #[error("the body did not arrive whole in time")]
@@ -130,21 +139,23 @@ impl Ingest {
         Router::new().route(PATH, post(batch)).route(PLAN, get(plan)).with_state(self)
     }
 
-    /// The orders of the agent whose token is shown.
-    fn orders(&self, headers: &HeaderMap) -> Result<String, Refusing> {
-        let agent = self.identity(headers).ok_or(Refusing::Token)?;
+    /// The orders of the agent who asks.
+    fn orders(&self, shown: &Shown) -> Result<String, Refusing> {
+        let agent = self.identity(shown)?;
         if !charge(&self.plan_budgets, &agent, 1, &self.clock) {
             return Err(Refusing::PlanRate);
         }
-        let text = self.plans.load().get(&agent).map(|plan| plan.text.clone()).ok_or(Refusing::NoPlan)?;
+        let sealed = self.roster.load().sealed.get(&agent).and_then(|sealed| sealed.text());
+        let plans = self.plans.load();
+        let plan = plans.get(&agent).ok_or(Refusing::NoPlan)?;
         self.counts.plans.inc();
-        Ok(text)
+        Ok(Delivery::text(&plan.text, sealed.as_deref()))
     }
 
-    async fn take(&self, headers: &HeaderMap, body: Body) -> Result<Ack, Refusing> {
-        let agent = self.identity(headers).ok_or(Refusing::Token)?;
+    async fn take(&self, shown: &Shown, body: Body) -> Result<Ack, Refusing> {
+        let agent = self.identity(shown)?;
         let _in_hand = self.admit(&agent)?;
-        let bytes = read(headers, body).await?;
+        let bytes = read(&shown.0, body).await?;
         // Also what is refused afterwards counts: opening it costs as well.
         if !charge(&self.budgets, &agent, bytes.len(), &self.clock) {
             return Err(Refusing::Rate);
@@ -167,9 +178,19 @@ impl Ingest {
         Ok(Ack { spool_id, seq, received, plan_digest })
     }
 
-    fn identity(&self, headers: &HeaderMap) -> Option<Id> {
-        let token = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
-        self.roster.load().identity(token).cloned()
+    /// Whose certificate or token is shown. It alone decides the site.
+    fn identity(&self, Shown(headers, extensions): &Shown) -> Result<Id, Refusing> {
+        let roster = self.roster.load();
+        if let Some(Presented(certificate)) = extensions.get() {
+            let site = roster.certified(certificate, self.clock.utc_ms());
+            return site.cloned().map_err(|denied| match denied {
+                Denied::Unknown => Refusing::Certificate,
+                Denied::Quarantined => Refusing::Quarantine,
+            });
+        }
+        let said = headers.get(header::AUTHORIZATION).and_then(|said| said.to_str().ok());
+        let token = said.and_then(|said| said.strip_prefix("Bearer ")).ok_or(Refusing::Token)?;
+        roster.identity(token).cloned().ok_or(Refusing::Token)
     }
 
     /// A place for one more batch of this agent, held until it is dropped.
@@ -207,15 +228,24 @@ impl Drop for InHand<'_> {
     }
 }
 
-async fn batch(State(ingest): State<Arc<Ingest>>, headers: HeaderMap, body: Body) -> Response {
-    match ingest.take(&headers, body).await {
+/// What a request shows of who asks.
+struct Shown(HeaderMap, Extensions);
+
+fn apart(request: Request) -> (Shown, Body) {
+    let (head, body) = request.into_parts();
+    (Shown(head.headers, head.extensions), body)
+}
+
+async fn batch(State(ingest): State<Arc<Ingest>>, request: Request) -> Response {
+    let (shown, body) = apart(request);
+    match ingest.take(&shown, body).await {
         Ok(ack) => ([(header::CONTENT_TYPE, PROTOBUF)], ack.encode()).into_response(),
         Err(refusing) => ingest.counts.refuse(refusing),
     }
 }
 
-async fn plan(State(ingest): State<Arc<Ingest>>, headers: HeaderMap) -> Response {
-    match ingest.orders(&headers) {
+async fn plan(State(ingest): State<Arc<Ingest>>, request: Request) -> Response {
+    match ingest.orders(&apart(request).0) {
         Ok(orders) => ([(header::CONTENT_TYPE, "application/json")], orders).into_response(),
         Err(refusing) => ingest.counts.refuse(refusing),
     }
@@ -243,8 +273,10 @@ fn open(bytes: &[u8]) -> Result<(Envelope, Batch), Refusal> {
 
 impl Refusing {
     /// All names, for counters that start at zero.
-    const NAMES: [&str; 12] = [
+    const NAMES: [&str; 14] = [
         "token",
+        "certificate",
+        "quarantine",
         "body",
         "busy",
         "rate",
@@ -261,6 +293,8 @@ impl Refusing {
     fn name(&self) -> &'static str {
         match self {
             Refusing::Token => "token",
+            Refusing::Certificate => "certificate",
+            Refusing::Quarantine => "quarantine",
             Refusing::Oversized => "oversized",
             Refusing::Body => "body",
             Refusing::Busy => "busy",
@@ -279,8 +313,8 @@ impl Refusing {
 
     fn status(&self) -> StatusCode {
         match self {
-            Refusing::Token => StatusCode::UNAUTHORIZED,
-            Refusing::Agent => StatusCode::FORBIDDEN,
+            Refusing::Token | Refusing::Certificate => StatusCode::UNAUTHORIZED,
+            Refusing::Agent | Refusing::Quarantine => StatusCode::FORBIDDEN,
             Refusing::Body => StatusCode::REQUEST_TIMEOUT,
             Refusing::NoPlan => StatusCode::NOT_FOUND,
             Refusing::Busy
@@ -311,6 +345,10 @@ impl IntoResponse for Refusing {
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         let mut response = (status, kind, problem.to_string()).into_response();
         let headers = response.headers_mut();
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            // Whoever may not speak has no use for its connection.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         match status {
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -99,17 +99,24 @@ struct Replay {
 
 #[derive(Subcommand)]
 enum Agent {
-    /// Print the files agents run by. Adding a site again prints the same file with the present record.
+    /// Print a one-time code for the device of each site; `haidang-agent enroll` makes it the site's agent.
+    ///
+    /// With --out it writes files with a secret instead, which agents on the collector's own machine run by.
     Add(Add),
-    /// Take agents' secrets away; a running collector turns them away within seconds.
-    Revoke {
-        /// The sites.
-        #[arg(required = true)]
-        sites: Vec<String>,
-        /// The collector's own directory.
-        #[arg(long, value_name = "DIR")]
-        data: PathBuf,
-    },
+    /// End the quarantine of agents that came back after long silence.
+    Approve(Named),
+    /// End agents' certificates, secrets and codes; a running collector turns them away within seconds.
+    Revoke(Named),
+}
+
+#[derive(Args)]
+struct Named {
+    /// The sites.
+    #[arg(required = true)]
+    sites: Vec<String>,
+    /// The collector's own directory.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
 }
 
 #[derive(Args)]
@@ -122,13 +129,13 @@ struct Add {
     rehearsal: bool,
     #[command(flatten)]
     place: Place,
-    /// Write each file to DIR/SITE.yml (0600) instead of stdout.
+    /// Write a file with a secret for each agent to DIR/SITE.yml (0600), and print no code.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Draw new secrets: agents with the old ones are turned away.
+    /// Draw new secrets. Enrolled agents learn of theirs by their plan, and get no code; a new file has to be brought.
     #[arg(long)]
-    new_secret: bool,
-    /// The collector's address as agents see it; needed when it listens on all addresses.
+    renew: bool,
+    /// The collector's address as agents see it; with --out needed when it listens on all addresses.
     #[arg(long, value_name = "IP")]
     reach: Option<std::net::IpAddr>,
 }

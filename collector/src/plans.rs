@@ -80,7 +80,7 @@ pub fn orders(topology: &Topology, credentials: &Credentials, site: &str) -> Opt
     let checks = topology.checks_of(site);
     let credentials = named(&checks, credentials);
     let listen = record.listen.clone();
-    Some(Orders { flush: Span(FLUSH), prompt, uplinks, checks, listen, credentials })
+    Some(Orders { flush: Span(FLUSH), prompt, uplinks, checks, listen, credentials, sealed: record.sealed })
 }
 
 /// Writes into the record which orders tell credentials: their digests, for the fold.

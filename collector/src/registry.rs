@@ -1,31 +1,39 @@
-//! Who may speak as an agent: each agent's secret and the STAMP session ids of its uplinks.
+//! Who may speak as an agent: the key it enrolled with or the secret of its file, and the STAMP session ids of its
+//! uplinks.
 //!
 //! ```text
 //! agents.yml   agents:
-//!   0600         28249-tt: {secret: 5f…, sessions: {28249-1: 2}}     up session 2, down session 3
-//!                trung-tam: {secret: 09…, sessions: {any: 4}}
-//!                28250-tt: {sessions: {28250-1: 6}}                  revoked: its ids are kept, never reused
+//!   0600         28249-tt: {sessions: {28249-1: 2}, enrolled: {key: …, renewed: …, secrets: […]}}
+//!                28250-tt: {sessions: {28250-1: 4}, code: {hash: …, until: …}}        yet to enrol
+//!                trung-tam: {secret: 09…, sessions: {any: 6}}        by a file, on this machine alone
+//!                28251-tt: {sessions: {28251-1: 8}}                  revoked: its ids are kept, never reused
 //! ```
 //!
 //! Ids are even, from 2, and stable: a line keeps its id as long as the file lives. The file is replaced
 //! whole (written aside, synced, renamed), so a reader sees the old or the new one. `agent add` and
 //! `agent revoke` edit it while the collector runs, which then reads it anew.
 
+mod enrolled;
+mod roster;
+
+pub use enrolled::{Renewal, Turned};
+#[cfg(test)]
+pub(crate) use roster::said;
+pub use roster::{Denied, KeyPrint, Roster, Uplink};
+
 use crate::plans::ANY;
-use crate::topology::{Id, Line, Topology};
+use crate::topology::{Id, Topology};
+use enrolled::{Enrolment, Invitation};
 use haidang_daemon::yaml::{self, Fault};
 use haidang_probe::key;
-use haidang_probe::plan::EVERY;
+use haidang_probe::plan::Sealed;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Name of the file within the collector's directory.
 pub const FILE: &str = "agents.yml";
@@ -43,16 +51,22 @@ pub struct Registry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Agent {
-    /// None once revoked.
+    /// Of an agent that runs by a file with its secret; none otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     secret: Option<Secret>,
     /// Up session by uplink: a line's id, or [`ANY`].
     sessions: BTreeMap<String, u16>,
+    /// The last code given out for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<Invitation>,
+    /// The device that is its agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    enrolled: Option<Enrolment>,
 }
 
 /// 32 random bytes; never shown by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret([u8; 32]);
+pub struct Secret(pub(in crate::registry) [u8; 32]);
 
 /// Why the registry could not be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +90,9 @@ pub enum RegistryError {
     /// The site is recorded as having no agent.
     #[error("site `{0}` has no agent: its `observe` is neither `gateway` nor `box-behind`")]
     NoAgent(Id),
+    /// It is enrolled: a secret in a file would be a second identity.
+    #[error("the agent of site `{0}` is enrolled; `agent revoke {0}` comes before a file for it")]
+    Enrolled(Id),
     /// All session ids are taken.
     #[error("all {} session ids are taken", LAST / 2)]
     Sessions,
@@ -110,20 +127,13 @@ impl Registry {
         Ok(done)
     }
 
-    /// Adds the agent of a site, or completes it: a secret if it has none (or a new one is wished for) and a
-    /// session for each of its lines. Gives the secret.
+    /// Adds the agent of a site that runs by a file, or completes it: a secret if it has none (or a new one is wished
+    /// for) and a session for each of its lines. Gives the secret.
     pub fn add(&mut self, topology: &Topology, site: &str, renew: bool) -> Result<Secret, RegistryError> {
-        let record = topology.sites.get(site).ok_or_else(|| RegistryError::NoSite(site.into()))?;
-        if !record.observe.has_agent() {
-            return Err(RegistryError::NoAgent(site.into()));
+        let agent = self.expect(topology, site)?;
+        if agent.enrolled.is_some() {
+            return Err(RegistryError::Enrolled(site.into()));
         }
-        let lines = record.needs.lines();
-        let uplinks: Vec<String> = if lines.is_empty() { vec![ANY.into()] } else { lines.to_vec() };
-        for uplink in uplinks {
-            let free = self.free()?;
-            self.agents.entry(site.into()).or_default().sessions.entry(uplink).or_insert(free);
-        }
-        let agent = self.agents.entry(site.into()).or_default();
         match &agent.secret {
             Some(secret) if !renew => Ok(secret.clone()),
             _ => {
@@ -134,9 +144,35 @@ impl Registry {
         }
     }
 
-    /// Takes the agent's secret away; its session ids stay its own. False when it had none.
+    /// The agent of a site, with a session for each of its lines.
+    fn expect(&mut self, topology: &Topology, site: &str) -> Result<&mut Agent, RegistryError> {
+        let record = topology.sites.get(site).ok_or_else(|| RegistryError::NoSite(site.into()))?;
+        if !record.observe.has_agent() {
+            return Err(RegistryError::NoAgent(site.into()));
+        }
+        let lines = record.needs.lines();
+        let uplinks: Vec<String> = if lines.is_empty() { vec![ANY.into()] } else { lines.to_vec() };
+        for uplink in uplinks {
+            let free = self.free()?;
+            self.agents.entry(site.into()).or_default().sessions.entry(uplink).or_insert(free);
+        }
+        Ok(self.agents.entry(site.into()).or_default())
+    }
+
+    /// Takes all away by which somebody may speak as the agent; its session ids stay its own. False when there was
+    /// nothing.
     pub fn revoke(&mut self, site: &str) -> bool {
-        self.agents.get_mut(site).is_some_and(|agent| agent.secret.take().is_some())
+        let Some(agent) = self.agents.get_mut(site) else { return false };
+        let revoked = agent.may_speak() || agent.code.is_some();
+        (agent.secret, agent.code, agent.enrolled) = (None, None, None);
+        revoked
+    }
+
+    /// What of the orders of the agent at `site` is secret.
+    pub fn sealed(&self, site: &str) -> Sealed {
+        let enrolled = self.agents.get(site).and_then(|agent| agent.enrolled.as_ref());
+        let secrets = enrolled.map(|enrolled| enrolled.secrets.iter().map(Secret::hex).collect());
+        Sealed { secrets: secrets.unwrap_or_default() }
     }
 
     /// Up session of an uplink (a line's id or [`ANY`]) of an agent.
@@ -144,36 +180,21 @@ impl Registry {
         self.agents.get(site)?.sessions.get(uplink).copied()
     }
 
-    /// Writes the session ids of all agents that may speak into the record, so that the fold expects them.
+    /// Writes the session ids of all agents that may speak into the record, so that the fold expects them, and the
+    /// digest of what is sealed in their orders.
     pub fn assign(&self, topology: &mut Topology) {
         let session = |site: &Id, uplink: &str| {
-            self.agents.get(site).filter(|agent| agent.secret.is_some())?.sessions.get(uplink).copied()
+            self.agents.get(site).filter(|agent| agent.may_speak())?.sessions.get(uplink).copied()
         };
         for (id, site) in &mut topology.sites {
             let alone = site.observe.has_agent() && site.needs.lines().is_empty();
             site.ssid = if alone { session(id, ANY) } else { None };
+            site.sealed = self.sealed(id).digest();
         }
         for (id, line) in &mut topology.lines {
             let observed = topology.sites.get(&line.site).is_some_and(|site| site.observe.has_agent());
             line.ssid = if observed { session(&line.site, id) } else { None };
         }
-    }
-
-    /// Who may speak, for a record that [`Registry::assign`] has written into.
-    pub fn roster(&self, topology: &Topology) -> Roster {
-        let mut roster = Roster::default();
-        for (site, record) in topology.sites.iter().filter(|(_, record)| record.observe.has_agent()) {
-            let Some(secret) = self.agents.get(site).and_then(|agent| agent.secret.as_ref()) else {
-                continue;
-            };
-            roster.tokens.insert(fingerprint(&key::bearer(&secret.0)), site.clone());
-            let key = key::derive(&secret.0, key::STAMP);
-            let lines = record.needs.lines().iter().filter_map(|id| topology.lines.get(id));
-            let lines = lines.filter_map(|line| Some((line.ssid?, Uplink::of(line, key))));
-            let alone = record.ssid.map(|ssid| (ssid, Uplink { key, seen_from: Vec::new(), every: EVERY }));
-            roster.uplinks.extend(lines.chain(alone));
-        }
-        roster
     }
 
     fn free(&self) -> Result<u16, RegistryError> {
@@ -188,37 +209,10 @@ impl Registry {
     }
 }
 
-/// Who may speak now: what ingest and liveness ask.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Roster {
-    /// Site by SHA-256 of its bearer token.
-    tokens: BTreeMap<[u8; 32], Id>,
-    /// By up session.
-    pub uplinks: BTreeMap<u16, Uplink>,
-}
-
-/// An uplink whose packets are authentic under a key.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Uplink {
-    /// Key of both its sessions.
-    pub key: [u8; 32],
-    /// Source addresses that prove that it rides on its line; empty when nothing can.
-    pub seen_from: Vec<IpAddr>,
-    /// Between two liveness packets each way.
-    pub every: Duration,
-}
-
-impl Uplink {
-    fn of(line: &Line, key: [u8; 32]) -> Uplink {
-        let every = Duration::from_millis(line.every_ms().unsigned_abs());
-        Uplink { key, seen_from: line.seen_from.clone(), every }
-    }
-}
-
-impl Roster {
-    /// Whose bearer token this is. Only digests are compared, so the time it takes tells nothing of a token.
-    pub fn identity(&self, token: &str) -> Option<&Id> {
-        self.tokens.get(&fingerprint(token))
+impl Agent {
+    /// By its file or by its certificate.
+    fn may_speak(&self) -> bool {
+        self.secret.is_some() || self.enrolled.is_some()
     }
 }
 
@@ -241,16 +235,6 @@ impl fmt::Debug for Secret {
     }
 }
 
-impl fmt::Debug for Uplink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seen_from = &self.seen_from;
-        f.debug_struct("Uplink")
-            .field("seen_from", seen_from)
-            .field("every", &self.every)
-            .finish_non_exhaustive()
-    }
-}
-
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.hex())
@@ -265,16 +249,12 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-fn fingerprint(token: &str) -> [u8; 32] {
-    Sha256::digest(token.as_bytes()).into()
-}
-
 fn disk(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RegistryError {
     move |source| RegistryError::Disk { what, path: path.into(), source }
 }
 
-/// Keeps other editors out until it is dropped.
-fn lock(data: &Path) -> Result<File, RegistryError> {
+/// Keeps other editors of the directory out until it is dropped.
+pub(crate) fn lock(data: &Path) -> Result<File, RegistryError> {
     DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(disk("create", data))?;
     let path = data.join("agents.lock");
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);

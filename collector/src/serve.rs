@@ -1,7 +1,7 @@
 //! The running collector: everything started in order, kept in step with its files, and ended in order.
 //!
 //! ```text
-//! configuration, agents.yml ─▶ record, roster ─▶ fold ─▶ liveness ─▶ ports
+//! configuration, agents.yml ─▶ record, roster ─▶ fold ─▶ liveness ─▶ ports ─▶ (enrol) agents.yml
 //!          ▲ a change of either: both are read anew; what is wrong stays out, and the last good one stays.
 //!            Each counts for itself: who is revoked is out also while the configuration is wrong
 //! end:  ports (DRAIN) ─▶ liveness ─▶ fold with a checkpoint ─▶ store
@@ -12,7 +12,9 @@ mod feed;
 
 use crate::access::{Access, AccessError, first::FirstError};
 use crate::api;
+use crate::authority::{Authority, AuthorityError};
 use crate::config::{self, Config, Fault};
+use crate::enrol::{Enrol, Terms};
 use crate::fold::{self, Ending, Fold, StartError};
 use crate::history::kept::{History, HistoryError};
 use crate::ingest::{IN_HAND, Ingest};
@@ -34,6 +36,7 @@ use haidang_daemon::yaml::places;
 use haidang_probe::credential::Credentials;
 use hyper_util::service::TowerToHyperService;
 use std::fs::DirBuilder;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -94,6 +97,9 @@ pub enum ServeError {
     /// No history.
     #[error(transparent)]
     History(#[from] HistoryError),
+    /// No authority for agents.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     /// No port.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -187,13 +193,13 @@ struct Collector {
 
 /// Serves agents and the console until `stop`.
 fn ports(
-    (agents, ingest): (Listener, Arc<Ingest>),
+    (agents, router): (Listener, axum::Router),
     (console, parts): (Listener, api::Parts),
     metrics: &Metrics,
     stop: &Stop,
 ) -> JoinSet<()> {
     let mut ports = JoinSet::new();
-    let service = TowerToHyperService::new(ingest.router());
+    let service = TowerToHyperService::new(router);
     let (limits, counts) = (at_most(AGENT_CONNECTIONS), Counts::register(metrics, "agents"));
     ports.spawn(serve::run(agents, limits, counts, service, stop.clone()));
     let service = TowerToHyperService::new(api::router(parts));
@@ -213,7 +219,8 @@ impl Collector {
         let Config { topology, collector: settings, credentials, .. } = config;
         let metrics = Metrics::new();
         let console = settings.console.bind(&place.config).await?;
-        let agents = settings.agents.bind(&place.config).await?;
+        let authority = Arc::new(Authority::open(&place.data)?);
+        let agents = agents_port(place, &settings, &authority).await?;
         let (liveness, bound) = liveness::bind(&settings.stamp, &metrics)
             .map_err(|(address, error)| system(&format!("listen on {address} for STAMP"))(error))?;
         let access = Arc::new(Access::open(&place.data)?);
@@ -237,18 +244,23 @@ impl Collector {
         Exposed::register(&metrics, fold.clone(), store.clone());
         tracing::info!(console = %url(&console), agents = %url(&agents), ?stamp, "serving");
         let ingest = Ingest::new(fold.clone(), roster.clone(), plans.clone(), clock.clone(), &metrics);
+        let stamp_port = stamp.first().map_or(0, SocketAddr::port);
+        let who = (authority, roster.clone());
+        let enrol = enrol(place, &settings, who, (fold.clone(), clock.clone()), stamp_port);
+        let routes = ingest.router().merge(enrol.router(&metrics));
         let parts = api::Parts {
             fold: fold.clone(),
             config: place.config.clone(),
             store,
             history,
             access,
+            roster: roster.clone(),
             clock: clock.clone(),
             health: health(&metrics, &fold, &reading),
             stop: stop.clone(),
             secure: console.scheme() == "https",
         };
-        let ports = ports((agents, ingest), (console, parts), &metrics, stop);
+        let ports = ports((agents, routes), (console, parts), &metrics, stop);
         Ok(Collector {
             fold,
             ending,
@@ -335,6 +347,33 @@ impl Collector {
         self.upkeep.stop();
         tracing::info!("stopped");
     }
+}
+
+/// The agents' port: plain where the configuration says so, else TLS by our own authority, with the configuration's
+/// certificate for those who ask for no name of ours.
+async fn agents_port(
+    place: &Place,
+    settings: &config::Settings,
+    authority: &Authority,
+) -> Result<Listener, ServeError> {
+    let listen = &settings.agents;
+    if listen.plain {
+        return Ok(listen.bind(&place.config).await?);
+    }
+    let other = listen.tls.as_ref().map(|files| files.certified(&place.config)).transpose()?;
+    Ok(listen.bind_tls(authority.tls(other)?).await?)
+}
+
+fn enrol(
+    place: &Place,
+    settings: &config::Settings,
+    (authority, roster): (Arc<Authority>, Arc<ArcSwap<Roster>>),
+    (fold, clock): (Fold, Clock),
+    stamp_port: u16,
+) -> Enrol {
+    let config::Certificates { life_ms, silence_ms } = settings.certificates;
+    let terms = Terms { life: Duration::from_millis(life_ms), silence: Duration::from_millis(silence_ms) };
+    Enrol { data: place.data.clone(), authority, fold, roster, clock, terms, stamp_port }
 }
 
 fn url(listener: &Listener) -> String {

@@ -114,6 +114,15 @@ impl Listen {
     pub async fn bind(&self, directory: &Path) -> Result<Listener, ListenError> {
         self.permitted()?;
         let tls = self.tls.as_ref().map(|files| files.acceptor(directory)).transpose()?;
+        self.bind_with(tls).await
+    }
+
+    /// Binds with TLS of the caller's own making.
+    pub async fn bind_tls(&self, tls: rustls::ServerConfig) -> Result<Listener, ListenError> {
+        self.bind_with(Some(TlsAcceptor::from(Arc::new(tls)))).await
+    }
+
+    async fn bind_with(&self, tls: Option<TlsAcceptor>) -> Result<Listener, ListenError> {
         let refused = |error: std::io::Error| refused(self.address, &error);
         let socket = TcpListener::bind(self.address).await.map_err(refused)?;
         let address = socket.local_addr().map_err(refused)?;
@@ -139,17 +148,20 @@ fn refused(address: SocketAddr, error: &std::io::Error) -> ListenError {
 }
 
 impl TlsFiles {
+    /// Certificate and key, for TLS of the caller's own making. Relative paths count from `directory`.
+    pub fn certified(&self, directory: &Path) -> Result<rustls::sign::CertifiedKey, ListenError> {
+        let chain = chain(&directory.join(&self.certificate))?;
+        let key = key(&directory.join(&self.key))?;
+        let provider = rustls::crypto::ring::default_provider();
+        rustls::sign::CertifiedKey::from_der(chain, key, &provider)
+            .map_err(|error| self.pair(directory, error))
+    }
+
     /// The TLS side of a server: TLS 1.2 and 1.3, HTTP/1.1 by ALPN, no client certificates.
     pub fn acceptor(&self, directory: &Path) -> Result<TlsAcceptor, ListenError> {
         let chain = chain(&directory.join(&self.certificate))?;
         let key = key(&directory.join(&self.key))?;
-        let pair = |error: rustls::Error| ListenError::Pair {
-            path: directory.join(&self.certificate),
-            reason: match error {
-                rustls::Error::InconsistentKeys(_) => "the key belongs to another certificate".into(),
-                other => other.to_string(),
-            },
-        };
+        let pair = |error: rustls::Error| self.pair(directory, error);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -159,6 +171,14 @@ impl TlsFiles {
             .map_err(pair)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+
+    fn pair(&self, directory: &Path, error: rustls::Error) -> ListenError {
+        let reason = match error {
+            rustls::Error::InconsistentKeys(_) => "the key belongs to another certificate".into(),
+            other => other.to_string(),
+        };
+        ListenError::Pair { path: directory.join(&self.certificate), reason }
     }
 }
 

@@ -69,6 +69,24 @@ pub fn certificates(text: &str) -> Result<String, NotCertificates> {
     }
 }
 
+/// A certificate (DER) as text.
+pub fn of_certificate(der: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
+    for line in der.chunks(48) {
+        for three in line.chunks(3) {
+            let bits =
+                (0..3).fold(0, |bits, nth| bits << 8 | u32::from(three.get(nth).copied().unwrap_or(0)));
+            for nth in 0..4 {
+                let symbol = char::from(ALPHABET[(bits >> (18 - 6 * nth)) as usize & 63]);
+                text.push(if nth <= three.len() { symbol } else { '=' });
+            }
+        }
+        text.push('\n');
+    }
+    text + END + "\n"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +107,14 @@ mod tests {
     fn what_stands_around_certificates_is_left_out() {
         let text = format!("subject: CN=a\r\n{CERTIFICATE}between\n{CERTIFICATE}0123\n");
         assert_eq!(certificates(&text).unwrap(), CERTIFICATE.repeat(2));
+    }
+
+    #[test]
+    fn a_certificate_reads_back() {
+        for der in [&b"a"[..], b"ab", b"abc", &[0xfb; 97]] {
+            let text = certificates(&of_certificate(der)).unwrap();
+            assert_eq!(CertificateDer::from_pem_slice(text.as_bytes()).unwrap().as_ref(), der);
+        }
     }
 
     #[test]

@@ -41,6 +41,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use places::Places;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
+use rustls::pki_types::CertificateDer;
 use std::error::Error;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
@@ -70,6 +71,10 @@ impl Peer {
         places::network(self.0.ip())
     }
 }
+
+/// The certificate a peer showed and whose signature TLS judged good; an extension of its requests, where it did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presented(pub CertificateDer<'static>);
 
 /// What a server spends on its peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,13 +216,19 @@ impl Connection {
     {
         stream.set_nodelay(true)?;
         socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD))?;
-        let Some(tls) = &self.tls else { return self.http(stream, service).await };
+        let Some(tls) = &self.tls else { return self.http(stream, None, service).await };
         let handshake = tokio::time::timeout(self.limits.handshake, tls.accept(stream));
         let stream = handshake.await.map_err(|_| "tls handshake took too long")??;
-        self.http(stream, service).await
+        let presented = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).cloned().map(Presented);
+        self.http(stream, presented, service).await
     }
 
-    async fn http<T, S, B>(&self, stream: T, service: S) -> Result<(), Box<dyn Error + Send + Sync>>
+    async fn http<T, S, B>(
+        &self,
+        stream: T,
+        presented: Option<Presented>,
+        service: S,
+    ) -> Result<(), Box<dyn Error + Send + Sync>>
     where
         T: AsyncRead + AsyncWrite + Unpin,
         S: Service<Request<Incoming>, Response = Response<B>>,
@@ -228,6 +239,9 @@ impl Connection {
         let peer = Peer(self.peer);
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
+            if let Some(presented) = &presented {
+                request.extensions_mut().insert(presented.clone());
+            }
             service.call(request)
         });
         let mut connection = pin!(

@@ -4,11 +4,17 @@
 //! agent file (Plan)      agent · secret · listen · spool_bytes        stays at the site
 //!                        uplinks: … stamp, collector                  how the collector is reached, first of all
 //! what travels (Orders)  flush · prompt · uplinks: line, ssid, pin …  changes with the record
-//!                        checks · listen · credentials they name
+//!                        checks · listen · credentials they name · sealed: digest of the next line
+//!           (Sealed)     secrets                                      a line of its own, to enrolled agents alone
 //! ```
 //!
-//! `agent add` prints a [`Plan`]; from then on the collector names the digest of the [`Orders`] it wants run in
-//! each acknowledgement, and the agent fetches them when they are others than its own.
+//! The collector names the digest of the [`Orders`] it wants run in each acknowledgement, and the agent fetches them
+//! when they are others than its own. The digest is of the first line: the journal, which holds no secret, can tell
+//! what was ordered, and a new secret is still another plan.
+
+mod sealed;
+
+pub use sealed::{Delivery, Sealed};
 
 use crate::check::{Check, Span};
 use crate::credential::Credential;
@@ -53,8 +59,10 @@ impl PlanDigest {
 pub struct Plan {
     /// The agent's identity: the id of the site it stands at.
     pub agent: String,
-    /// Its secret, hex of 32 bytes; every key is derived from it ([`crate::key`]).
-    pub secret: String,
+    /// Its secret, hex of 32 bytes; every key is derived from it ([`crate::key`]). An enrolled agent has none here: it
+    /// shows a certificate, and its orders hold the secret its STAMP keys derive from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
     /// The ways to the collector, in order of preference.
     pub uplinks: Vec<Uplink>,
     /// Certificates (PEM) of whom the collector's must be signed by, or the collector's own; the public web's
@@ -201,6 +209,9 @@ pub struct Orders<C = Check, K = Credential> {
     /// The credentials its checks name, and no others.
     #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<K>,
+    /// Digest of the [`Sealed`] that goes with them; absent when nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<PlanDigest>,
 }
 
 impl Orders {
@@ -226,6 +237,7 @@ impl Plan {
             checks: self.checks.clone(),
             listen: self.listeners.clone(),
             credentials: self.credentials.clone(),
+            sealed: None,
         }
     }
 }
@@ -285,7 +297,7 @@ mod tests {
     fn orders_travel_without_the_secret_and_read_back() {
         let plan = Plan {
             agent: "28249-tt".into(),
-            secret: "5ec4e7".into(),
+            secret: Some("5ec4e7".into()),
             uplinks: vec![uplink("a")],
             authority: None,
             listen: None,
@@ -299,6 +311,7 @@ mod tests {
         let text = plan.orders().text();
         assert!(!text.contains("5ec4e7") && !text.contains("collector.example"), "{text}");
         assert_eq!(serde_json::from_str::<Orders>(&text).unwrap(), plan.orders());
+        assert!(!text.contains("sealed"), "{text}");
         let newer = text.replace("{\"flush\"", "{\"a_key_of_tomorrow\":1,\"flush\"");
         assert_eq!(serde_json::from_str::<Orders>(&newer).unwrap(), plan.orders());
     }

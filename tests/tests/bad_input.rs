@@ -87,11 +87,11 @@ impl Scene {
 }
 
 fn token(plan: &Plan) -> String {
-    key::bearer(&key::unhex(&plan.secret).unwrap())
+    key::bearer(&key::unhex(plan.secret.as_deref().unwrap()).unwrap())
 }
 
 fn stamp_key(plan: &Plan) -> Key {
-    Key::new(&key::derive(&key::unhex(&plan.secret).unwrap(), key::STAMP))
+    Key::new(&key::derive(&key::unhex(plan.secret.as_deref().unwrap()).unwrap(), key::STAMP))
 }
 
 fn envelope(plan: &Plan, seq: u64) -> Envelope {
@@ -122,7 +122,7 @@ fn a_bad_batch_is_refused_for_its_reason_and_a_repeat_is_acknowledged_once_kept(
     let chunked = [chunk.repeat(17), b"0\r\n\r\n".to_vec()].concat();
     scene.refused(413, "oversized", || scene.post(&token, "Transfer-Encoding: chunked\r\n", &chunked));
 
-    for wrong in ["", "0", &"f".repeat(64), &scene.agent.secret] {
+    for wrong in ["", "0", &"f".repeat(64), scene.agent.secret.as_deref().unwrap()] {
         scene.refused(401, "token", || scene.send(wrong, &whole));
     }
     scene.refused(403, "agent", || scene.send(&token, &envelope(&scene.other, 0).encode()));

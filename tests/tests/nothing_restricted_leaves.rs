@@ -40,7 +40,7 @@ fn secrets(stage: &Stage) -> Vec<String> {
     let files = std::fs::read_dir(stage.path("agents")).unwrap().map(|entry| entry.unwrap().path());
     let mut secrets: Vec<String> = files
         .flat_map(|path| {
-            let secret = yaml::read::<Plan>(&path).unwrap().secret;
+            let secret = yaml::read::<Plan>(&path).unwrap().secret.unwrap();
             let bytes = key::unhex(&secret).unwrap();
             [key::bearer(&bytes), key::hex(&key::derive(&bytes, key::STAMP)), secret]
         })

@@ -97,7 +97,7 @@ impl Agent {
     /// # Errors
     /// A plan that cannot run here, or a socket that cannot be bound.
     pub async fn bind(plan: Plan, place: Place, time: &Time, switches: &Switches) -> anyhow::Result<Agent> {
-        let secret = key::unhex(&plan.secret).filter(|secret| secret.len() == 32);
+        let secret = plan.secret.as_deref().and_then(key::unhex).filter(|secret| secret.len() == 32);
         let secret = secret.ok_or_else(|| anyhow!("the secret is not 64 hex digits"))?;
         ensure!(!plan.uplinks.is_empty(), "it has no uplink");
         let (bearer, stamp) = (key::bearer(&secret), key::derive(&secret, key::STAMP));
@@ -117,7 +117,8 @@ impl Agent {
             let life = Session { outlets: outlets.clone(), to, ssid: uplink.ssid, key: stamp, site, time };
             // The rehearsal's collector takes batches at one address: where they leave from tells their line.
             let reached = Uplink { pin: None, ..uplink.clone() };
-            let post = Post::new(&reached, &bearer, Finder::default(), None).map_err(anyhow::Error::msg)?;
+            let post =
+                Post::new(&reached, Some(&bearer), Finder::default(), None).map_err(anyhow::Error::msg)?;
             ways.push(Way { line: uplink.line.clone(), outlets, post, life: Some((life, socket)) });
         }
         let boot = boot_of(&plan.agent, time.map().boot);

@@ -55,7 +55,7 @@ fn start(collector: SocketAddr, source: Option<IpAddr>) -> Site {
         metered: false,
         budget_mb: None,
     };
-    let uplink = Arc::new(Uplink::new(&plan, "token", &Finder::default(), None).unwrap());
+    let uplink = Arc::new(Uplink::new(&plan, Some("token"), &Finder::default(), None).unwrap());
     let (sender, events) = mpsc::channel(8);
     let (board, key) = (Board::default(), Key::new(&[7; 32]));
     let (stopper, stop) = haidang_daemon::stop::pair();
@@ -67,7 +67,7 @@ fn start(collector: SocketAddr, source: Option<IpAddr>) -> Site {
         meter: Meter::default(),
         wake: Arc::default(),
     };
-    tokio::spawn(run(liveness, key.clone(), stop));
+    tokio::spawn(run(liveness, (key.clone(), None), stop));
     Site { ssid: plan.ssid, key, events, board, stopper }
 }
 

@@ -21,7 +21,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Octets of a secret.
-const SECRET: usize = 32;
+pub(super) const SECRET: usize = 32;
 
 /// Shortest interval of a check.
 const SHORTEST: Duration = Duration::from_millis(50);
@@ -37,7 +37,7 @@ pub(super) const EVERY_BETWEEN: RangeInclusive<Duration> =
 #[derive(Deserialize)]
 struct Places {
     agent: Spanned<String>,
-    secret: Spanned<String>,
+    secret: Option<Spanned<String>>,
     uplinks: Spanned<Vec<UplinkPlaces>>,
     authority: Option<Spanned<String>>,
     listen: Option<Spanned<String>>,
@@ -88,12 +88,12 @@ struct Judge<'a> {
 pub(super) fn judge(file: &Path, text: &str, plan: Plan) -> Result<Loaded, Faults> {
     let places: Places = yaml::parse(file, text)?;
     let mut judge = Judge { file, faults: Faults::default() };
-    let secret = judge.secret(&places.secret);
+    let secrets = places.secret.as_ref().map(|secret| judge.secret(secret)).into_iter().collect();
     judge.settings(&plan, &places);
     judge.uplinks(&plan.uplinks, &places);
     let checks = judge.checks(&plan.checks, &places.checks);
     let credentials = judge.credentials(&plan, &places);
-    judge.faults.or(Loaded { secret, checks, credentials, digest: plan.orders().digest(), plan })
+    judge.faults.or(Loaded { secrets, checks, credentials, digest: plan.orders().digest(), plan })
 }
 
 impl Judge<'_> {
@@ -142,7 +142,7 @@ impl Judge<'_> {
         }
         let mut sessions: BTreeMap<u16, &str> = BTreeMap::new();
         for (uplink, place) in uplinks.iter().zip(&places.uplinks.value) {
-            if let Err(message) = collector(uplink) {
+            if let Err(message) = collector(uplink, places.secret.is_some()) {
                 self.fault(place.collector.referenced, message);
             }
             if let Some(source) =
@@ -224,9 +224,12 @@ impl Judge<'_> {
     }
 }
 
-/// The token must not cross a network in plain text.
-fn collector(uplink: &Uplink) -> Result<(), String> {
+/// The token must not cross a network in plain text, and a certificate cannot.
+fn collector(uplink: &Uplink, by_token: bool) -> Result<(), String> {
     let url = Url::parse(&uplink.collector)?;
+    if !by_token && !url.tls {
+        return Err("an enrolled agent, which has no `secret`, reaches its collector by https://".into());
+    }
     let here = match &url.endpoint.place {
         Place::Address(address) => address.to_canonical().is_loopback(),
         Place::Name(name) => name == "localhost",

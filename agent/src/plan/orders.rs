@@ -5,17 +5,21 @@
 //! source and pin of an uplink of two address families ────────────────────▶ refused whole, by name
 //! a check of an unknown probe, key or target ─────────────────────────────▶ that check: Unsupported
 //! a credential of an unknown method or version ───────────────────────────▶ its checks: Credential
+//! secrets that are none, to the enrolled ─────────────────────────────────▶ refused whole, by name
 //! an unknown key elsewhere ───────────────────────────────────────────────▶ passed over
 //! ```
 //!
 //! Whoever refuses goes on with what it runs, and says so.
 
-use super::judge::{EVERY_BETWEEN, FLUSH, family_differs};
+use super::judge::{EVERY_BETWEEN, FLUSH, SECRET, family_differs};
 use super::{Asked, Loaded};
 use haidang_probe::check::{Check, CheckId, Span};
 use haidang_probe::credential::{Credential, Credentials, MAX_CREDENTIALS};
+use haidang_probe::key::unhex;
 use haidang_probe::liveness::down_session;
-use haidang_probe::plan::{MAX_CHECKS, MAX_ORDERS_BYTES, MAX_UPLINKS, Orders, Plan, PlanDigest, Uplink, Way};
+use haidang_probe::plan::{
+    Delivery, MAX_CHECKS, MAX_ORDERS_BYTES, MAX_UPLINKS, Orders, Plan, PlanDigest, Sealed, Uplink, Way,
+};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,8 +85,13 @@ impl Loaded {
         if text.len() > MAX_ORDERS_BYTES {
             return Err(Refusal::Long);
         }
+        let text = Delivery::read(text);
         let orders: Orders<Value, Value> =
-            serde_json::from_slice(text).map_err(|error| Refusal::Garbled(error.to_string()))?;
+            serde_json::from_slice(text.orders).map_err(|error| Refusal::Garbled(error.to_string()))?;
+        let secrets = match (&self.plan.secret, text.sealed) {
+            (None, Some(sealed)) => secrets(sealed).ok_or_else(|| Refusal::Garbled("sealed".into()))?,
+            _ => self.secrets.clone(),
+        };
         let uplinks = uplinks(orders.uplinks, &self.plan.uplinks)?;
         let checks = checks(orders.checks)?;
         let credentials = credentials(orders.credentials);
@@ -95,8 +104,15 @@ impl Loaded {
             credentials: Vec::new(),
             ..self.plan.clone()
         };
-        Ok(Loaded { plan, secret: self.secret.clone(), checks, credentials, digest: PlanDigest::of(text) })
+        Ok(Loaded { plan, secrets, checks, credentials, digest: PlanDigest::of(text.orders) })
     }
+}
+
+/// What an enrolled agent's STAMP keys derive from. A fault in it is not told in words: they would repeat it.
+fn secrets(sealed: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let Sealed { secrets } = serde_json::from_slice(sealed).ok()?;
+    let octets = |secret: &String| unhex(secret).filter(|octets| octets.len() == SECRET);
+    secrets.iter().take(2).map(octets).collect()
 }
 
 /// Each way, reached as the file's uplink of the same line is, or as its first.

@@ -28,7 +28,7 @@ fn faults(from: &str, to: &str) -> String {
 #[test]
 fn a_good_plan_is_understood_whole() {
     let loaded = read(GOOD).ok().unwrap();
-    assert_eq!((loaded.checks.len(), loaded.secret.len()), (3, 32));
+    assert_eq!((loaded.checks.len(), loaded.secrets[0].len()), (3, 32));
     assert_eq!(loaded.digest, loaded.plan.orders().digest());
     assert_eq!(loaded.digest, read(&format!("# a word\n{GOOD}")).ok().unwrap().digest, "of what it says");
 }

@@ -12,9 +12,8 @@ use haidang_daemon::reload::steadily;
 use haidang_daemon::stop::{self, Stopper};
 use haidang_daemon::yaml::places;
 use haidang_probe::event::{Event, EventKind};
-use haidang_probe::key;
 use haidang_probe::liveness::Key;
-use haidang_probe::plan::PlanDigest;
+use haidang_probe::plan::{Delivery, PlanDigest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -76,7 +75,7 @@ impl Agent {
                 return self.fetch.failed(now_ns);
             }
         };
-        let digest = PlanDigest::of(&orders);
+        let digest = PlanDigest::of(Delivery::read(&orders).orders);
         let judged = self.own.with(&orders);
         self.fetch.came(digest, judged.is_err(), now_ns);
         match judged {
@@ -193,11 +192,14 @@ impl Agent {
 
     /// Uplinks that stay as they are keep their connections and sessions.
     fn use_uplinks(&mut self, runs: &Loaded) {
-        let same = (&runs.secret, &runs.plan.authority) == (&self.runs.secret, &self.runs.plan.authority);
-        // It was judged with the file.
-        let trust = runs.plan.authority.as_deref().and_then(|pem| Trust::in_pem(pem).ok());
+        let same = (&runs.secrets, &runs.plan.authority) == (&self.runs.secrets, &self.runs.plan.authority);
+        let (bearer, stamp) = (runs.bearer(), runs.stamp_keys());
+        let trust = match (&bearer, &self.identity) {
+            (None, Some(identity)) => Some(identity.trust()),
+            // It was judged with the file.
+            _ => runs.plan.authority.as_deref().and_then(|pem| Trust::in_pem(pem).ok()),
+        };
         let before = self.uplinks.borrow().clone();
-        let (bearer, stamp) = (key::bearer(&runs.secret), Key::new(&key::derive(&runs.secret, key::STAMP)));
         let mut sessions = BTreeMap::new();
         let mut uplinks = Vec::new();
         for plan in &runs.plan.uplinks {
@@ -208,10 +210,12 @@ impl Agent {
                 sessions.insert(name, stopper);
                 continue;
             }
-            match Uplink::new(plan, &bearer, &self.finder, trust.as_ref()) {
+            match Uplink::new(plan, bearer.as_deref(), &self.finder, trust.as_ref()) {
                 Ok(uplink) => {
                     let uplink = Arc::new(uplink);
-                    sessions.insert(name, self.listen(uplink.clone(), stamp.clone()));
+                    if let Some(keys) = stamp.clone() {
+                        sessions.insert(name, self.listen(uplink.clone(), keys));
+                    }
                     uplinks.push(uplink);
                 }
                 Err(error) => tracing::error!(line = name, error, "uplink not used"),
@@ -222,7 +226,7 @@ impl Agent {
         self.uplinks.send_replace(uplinks);
     }
 
-    fn listen(&self, uplink: Arc<Uplink>, key: Key) -> Stopper {
+    fn listen(&self, uplink: Arc<Uplink>, keys: (Key, Option<Key>)) -> Stopper {
         let (stopper, stop) = stop::pair();
         let line = uplink.name();
         let liveness = Liveness {
@@ -234,7 +238,7 @@ impl Agent {
             wake: self.shared.wake.clone(),
         };
         tokio::spawn(async move {
-            if let Err(error) = liveness::run(liveness, key, stop).await {
+            if let Err(error) = liveness::run(liveness, keys, stop).await {
                 tracing::error!(line, %error, "no liveness sessions");
             }
         });

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //!   POST /agent/v1/batch            200  acknowledgement            Kept
-//!   Authorization: Bearer …         401 403 404 405 415             Unknown: nothing of this agent is taken
+//!   certificate, or Bearer token    401 403 404 405 415             Unknown: nothing of this agent is taken
 //!   application/x-protobuf          other 4xx but 408 429           Refused: this batch will never be taken
 //!   ─────────────────────▶          429                             Later: too many at once, or holes first
 //!                                   408 5xx, no answer in time      Failed: try again
 //!
 //!   GET /agent/v1/plan              200  the orders (JSON)          anything else: asked again later
+//!   POST /agent/v1/enroll, renew    200  a certificate (JSON)
 //! ```
 //!
 //! Connections are kept between batches. One that turns out closed when it is used again is replaced within
@@ -18,6 +19,7 @@ use crate::place::Finder;
 use bytes::Bytes;
 use haidang_probe::ask::url::Url;
 use haidang_probe::batch::Ack;
+use haidang_probe::enrol::MAX_ANSWER_BYTES;
 use haidang_probe::plan::{MAX_ORDERS_BYTES, Uplink};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -70,10 +72,12 @@ pub struct Post {
     url: Url,
     pin: Option<IpAddr>,
     origin: Origin,
-    bearer: HeaderValue,
+    /// None where a certificate speaks for us.
+    bearer: Option<HeaderValue>,
     finder: Finder,
     trust: Option<Trust>,
-    idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
+    /// With what [`Trust::shown`] was when they were made.
+    idle: Mutex<Vec<(u64, SendRequest<Full<Bytes>>)>>,
 }
 
 /// What is asked of the collector.
@@ -81,21 +85,53 @@ pub struct Post {
 enum Ask<'a> {
     Batch(&'a Bytes),
     Orders,
+    /// A path below the collector's URL, and a body (JSON).
+    Say(&'a str, &'a Bytes),
 }
 
 impl Post {
-    /// Connects when first used. `bearer` is the token alone; without `trust` it is the public web's.
+    /// Connects when first used. `bearer` is the token alone, if there is one; without `trust` it is the public web's.
     ///
     /// # Errors
     /// When the collector's URL is not one.
-    pub fn new(uplink: &Uplink, bearer: &str, finder: Finder, trust: Option<Trust>) -> Result<Post, String> {
+    pub fn new(
+        uplink: &Uplink,
+        bearer: Option<&str>,
+        finder: Finder,
+        trust: Option<Trust>,
+    ) -> Result<Post, String> {
         let url = Url::parse(&uplink.collector)?;
-        // Hex always is a valid header value.
-        let mut bearer = HeaderValue::try_from(format!("Bearer {bearer}"))
-            .unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
-        bearer.set_sensitive(true);
+        let bearer = bearer.map(|bearer| {
+            // Hex always is a valid header value.
+            let mut bearer = HeaderValue::try_from(format!("Bearer {bearer}"))
+                .unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
+            bearer.set_sensitive(true);
+            bearer
+        });
         let origin = Origin::of(uplink);
         Ok(Post { url, pin: uplink.pin, origin, bearer, finder, trust, idle: Mutex::default() })
+    }
+
+    /// To a collector that is not ours yet, by whatever way there is.
+    ///
+    /// # Errors
+    /// When `url` is not one.
+    pub fn first(url: &str, finder: Finder, trust: Trust) -> Result<Post, String> {
+        let (url, origin) = (Url::parse(url)?, Origin::default());
+        Ok(Post { url, pin: None, origin, bearer: None, finder, trust: Some(trust), idle: Mutex::default() })
+    }
+
+    /// Posts `body` (JSON) to a path below the collector's URL; the answer's body within [`ORDERS_DEADLINE`].
+    ///
+    /// # Errors
+    /// Says what came instead, and whether the collector will never have it otherwise (403).
+    pub async fn say(&self, path: &str, body: &Bytes) -> Result<Bytes, (String, bool)> {
+        match tokio::time::timeout(ORDERS_DEADLINE, self.exchange(Ask::Say(path, body))).await {
+            Ok(Ok((StatusCode::OK, body))) => Ok(body),
+            Ok(Ok((status, body))) => Err((reason(status, &body), status == StatusCode::FORBIDDEN)),
+            Ok(Err(reason)) => Err((reason, false)),
+            Err(_) => Err((format!("no answer within {} s", ORDERS_DEADLINE.as_secs()), false)),
+        }
     }
 
     /// Sends one encoded envelope; answers within [`DEADLINE`].
@@ -123,19 +159,20 @@ impl Post {
     async fn exchange(&self, ask: Ask<'_>) -> Result<(StatusCode, Bytes), String> {
         loop {
             let kept = self.idle().pop();
-            let Some(mut kept) = kept else { break };
-            if kept.ready().await.is_err() {
+            let Some((shown, mut kept)) = kept else { break };
+            if shown != self.shown() || kept.ready().await.is_err() {
                 continue;
             }
             // It may have been closed while idle; a new connection tells.
             if let Ok(response) = kept.send_request(self.request(ask)?).await {
-                return self.read(response, kept, ask.most()).await;
+                return self.read(response, (shown, kept), ask.most()).await;
             }
         }
+        let shown = self.shown();
         let mut send = self.connect().await?;
         let response =
             send.send_request(self.request(ask)?).await.map_err(|error| format!("request: {error}"))?;
-        self.read(response, send, ask.most()).await
+        self.read(response, (shown, send), ask.most()).await
     }
 
     fn request(&self, ask: Ask<'_>) -> Result<Request<Full<Bytes>>, String> {
@@ -144,14 +181,18 @@ impl Post {
                 Request::post(self.url.below(BATCH)).header(CONTENT_TYPE, "application/x-protobuf")
             }
             Ask::Orders => Request::get(self.url.below(PLAN)),
+            Ask::Say(path, _) => Request::post(self.url.below(path)).header(CONTENT_TYPE, "application/json"),
         };
         let body = match ask {
-            Ask::Batch(bytes) => bytes.clone(),
+            Ask::Batch(bytes) | Ask::Say(_, bytes) => bytes.clone(),
             Ask::Orders => Bytes::new(),
+        };
+        let request = match &self.bearer {
+            Some(bearer) => request.header(AUTHORIZATION, bearer),
+            None => request,
         };
         request
             .header(HOST, &self.url.authority)
-            .header(AUTHORIZATION, &self.bearer)
             .body(Full::new(body))
             .map_err(|error| format!("request: {error}"))
     }
@@ -178,8 +219,12 @@ impl Post {
         Ok(send)
     }
 
+    fn shown(&self) -> u64 {
+        self.trust.as_ref().map_or(0, Trust::shown)
+    }
+
     /// A pinned uplink never asks where the collector's name leads: only the pin is routed over its line.
-    async fn address(&self) -> Result<SocketAddr, String> {
+    pub async fn address(&self) -> Result<SocketAddr, String> {
         if let Some(pin) = self.pin {
             return Ok(SocketAddr::new(pin, self.url.endpoint.port));
         }
@@ -190,7 +235,7 @@ impl Post {
     async fn read(
         &self,
         response: Response<Incoming>,
-        send: SendRequest<Full<Bytes>>,
+        send: (u64, SendRequest<Full<Bytes>>),
         most: usize,
     ) -> Result<(StatusCode, Bytes), String> {
         let status = response.status();
@@ -203,7 +248,7 @@ impl Post {
         Ok((status, body))
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<SendRequest<Full<Bytes>>>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<(u64, SendRequest<Full<Bytes>>)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -214,6 +259,7 @@ impl Ask<'_> {
         match self {
             Ask::Batch(_) => MAX_ANSWER,
             Ask::Orders => MAX_ORDERS_BYTES,
+            Ask::Say(..) => MAX_ORDERS_BYTES + MAX_ANSWER_BYTES,
         }
     }
 }
@@ -298,7 +344,7 @@ mod tests {
             metered: false,
             budget_mb: None,
         };
-        let post = Post::new(&own, "token", Finder::default(), None).unwrap();
+        let post = Post::new(&own, Some("token"), Finder::default(), None).unwrap();
         let refused = post.batch(&Bytes::new()).await;
         assert!(matches!(refused, Verdict::Failed(reason) if reason.contains("plain text")));
     }
@@ -308,7 +354,7 @@ mod tests {
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let own = crate::plan::tests::good().plan.uplinks.remove(0);
         let uplink = Uplink { collector: format!("http://{closed}"), pin: None, ..own };
-        let post = Post::new(&uplink, "token", Finder::default(), None).unwrap();
+        let post = Post::new(&uplink, Some("token"), Finder::default(), None).unwrap();
         let Verdict::Failed(reason) = post.batch(&Bytes::new()).await else { panic!("somebody answers") };
         assert!(reason.starts_with("connect: ") && !reason.contains("127."), "{reason}");
         let names = vec!["10.82.0.9".into()];

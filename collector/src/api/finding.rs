@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 pub struct FindingView {
     /// `never-answered`, `agent-never-heard`, `not-permitted`, `unsupported`, `local`, `tls-unspoken`,
     /// `record-doubtful`, `unproved-uplink`, `one-path`, `check-failing`, `plan-not-taken`, `plan-refused`,
-    /// `no-successor`.
+    /// `no-successor`, `agent-quarantined`.
     pub kind: String,
     /// What it is about.
     pub subject: String,
@@ -30,6 +30,10 @@ pub fn finding(finding: Finding, lang: &str) -> FindingView {
         "agent-never-heard" => (
             "đầu đo chưa từng báo về: kiểm tra cài đặt và đường đi",
             "its agent was never heard: check its installation and the way here",
+        ),
+        "agent-quarantined" => (
+            "đầu đo trở lại sau thời gian dài im lặng, đang bị cách ly: xác minh tại điểm rồi `agent approve`, hoặc `agent revoke`",
+            "its agent is back after long silence and in quarantine: look at the site, then `agent approve` or `agent revoke`",
         ),
         "not-permitted" => (
             "máy này không cho phép phép đo: cấp quyền mở socket ICMP",

@@ -7,6 +7,7 @@ use super::{
     problem::Problem,
     view::{self, Me, Page, StateView, TopologyView},
 };
+use crate::watch::Finding;
 use axum::{Extension, Json, extract::State};
 
 /// Who is signed in.
@@ -40,7 +41,14 @@ pub(super) async fn findings(
     State(console): State<Shared>,
     Extension(Signed(person)): Extension<Signed>,
 ) -> Json<Page<FindingView>> {
-    let found = console.parts.fold.read(crate::watch::Watch::findings);
+    let mut found = console.parts.fold.read(crate::watch::Watch::findings);
+    // Of the agents' file, not of the journal: it is no evidence.
+    let roster = console.parts.roster.load();
+    found.extend(roster.quarantined().map(|(site, since)| Finding {
+        kind: "agent-quarantined".into(),
+        subject: site.clone(),
+        since,
+    }));
     let items = found.into_iter().map(|found| finding(found, &person.lang)).collect();
     Json(Page { items, next: None })
 }

@@ -76,6 +76,7 @@ pub(super) struct Draft {
     pub(super) credentials: Credentials,
     /// What `agents` says of whom agents trust.
     pub(super) authority: Option<PathBuf>,
+    pub(super) certificates: super::settings::Certificates,
     /// The gate of sites that say none, seconds.
     pub(super) gate_s: Option<u32>,
     /// Sites that say no gate.

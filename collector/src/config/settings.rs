@@ -8,8 +8,10 @@ use super::{
     value,
 };
 use haidang_daemon::listen::{Listen, TlsFiles};
+use haidang_probe::check::Span;
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -18,6 +20,9 @@ use std::{
 const CONSOLE_PORT: u16 = 8080;
 /// Port agents post their batches to.
 const AGENTS_PORT: u16 = 8443;
+/// Between these the life of an agent's certificate is, ms.
+const LIFE_MS: RangeInclusive<u64> = 10_000..=90 * DAY_MS;
+const DAY_MS: u64 = 86_400_000;
 /// Port of both STAMP ends.
 const STAMP_PORT: u16 = 8862;
 /// How long samples are kept when a file does not say: 30 days.
@@ -37,6 +42,8 @@ pub struct Settings {
     /// Certificates (PEM) of whom agents trust to have signed the collector's, from the configuration's directory;
     /// the public web's authorities where nobody says.
     pub authority: Option<PathBuf>,
+    /// How long agents' certificates last.
+    pub certificates: Certificates,
     /// Where both STAMP ends stand, UDP; at least one. Where gateways route an address of ours strictly over a
     /// carrier, each such address stands here.
     pub stamp: Vec<SocketAddr>,
@@ -44,6 +51,15 @@ pub struct Settings {
     pub journal: Journal,
     /// How much of what was measured is kept.
     pub series: Series,
+}
+
+/// How long agents' certificates last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Certificates {
+    /// Life of one, ms; it is renewed at a third.
+    pub life_ms: u64,
+    /// Without a new one for longer than this, ms, an agent comes back into quarantine.
+    pub silence_ms: u64,
 }
 
 /// Limits of the journal.
@@ -62,13 +78,20 @@ pub struct Series {
     pub max_series: usize,
 }
 
-/// Who may speak plain text unasked.
+/// What a listener without `tls` and `plain: true` is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Plain {
-    /// Nobody beyond this machine.
-    OnLoopback,
-    /// Nobody.
-    WhenSaid,
+enum Unsaid {
+    /// Plain, on this machine alone.
+    Plain,
+    /// TLS by the collector's own authority.
+    OwnTls,
+}
+
+impl Default for Certificates {
+    /// Seven days: a commune cut off for three comes back by itself. A month of silence is looked at by somebody.
+    fn default() -> Certificates {
+        Certificates { life_ms: 7 * DAY_MS, silence_ms: 30 * DAY_MS }
+    }
 }
 
 impl Draft {
@@ -77,9 +100,10 @@ impl Draft {
         self.claim(Kind::Section, "collector", &tree.place(file));
         let Some(mut fields) = self.fields(file, tree, "the collector") else { return };
         let settings = Settings {
-            console: self.listen(&mut fields, "console", CONSOLE_PORT, Plain::OnLoopback),
-            agents: self.listen(&mut fields, "agents", AGENTS_PORT, Plain::WhenSaid),
+            console: self.listen(&mut fields, "console", CONSOLE_PORT, Unsaid::Plain),
+            agents: self.listen(&mut fields, "agents", AGENTS_PORT, Unsaid::OwnTls),
             authority: self.authority.take(),
+            certificates: self.certificates,
             stamp: self.stamp(file, &mut fields),
             journal: self.journal(&mut fields),
             series: self.series(&mut fields),
@@ -98,31 +122,24 @@ impl Draft {
         self.faults(fields.done());
     }
 
-    fn listen(&mut self, fields: &mut Fields<'_>, key: &'static str, port: u16, rule: Plain) -> Listen {
+    fn listen(&mut self, fields: &mut Fields<'_>, key: &'static str, port: u16, unsaid: Unsaid) -> Listen {
         let default = Listen { address: loopback(port), tls: None, plain: false };
-        let Some(mut inner) = fields.table(key) else {
-            if rule == Plain::WhenSaid && fields.any(key).is_none() {
-                let message =
-                    format!("missing key `{key}`; write `{key}: {{plain: true}}` to begin on this machine");
-                fields.fault(fields.place().fault(message));
-            }
-            return default;
-        };
+        let Some(mut inner) = fields.table(key) else { return default };
         let address = inner.optional("listen", value::socket).unwrap_or(default.address);
         let tls = self.tls(&mut inner);
         let plain = inner.optional("plain", value::truth).unwrap_or(false);
         if key == "agents" {
             self.authority = inner.optional("authority", value::text).map(PathBuf::from);
+            self.certificates(&mut inner);
         }
         let wrong = match (&tls, plain) {
             (Some(_), true) => Some("has both `tls` and `plain: true`; leave one out".to_owned()),
-            (None, false) if rule == Plain::WhenSaid => Some(
-                "needs `tls: {cert: …, key: …}`, or `plain: true` where nothing secret passes".to_owned(),
-            ),
-            (None, false) if !address.ip().to_canonical().is_loopback() => Some(format!(
-                "{address} is open to others; write `tls: {{cert: …, key: …}}`, \
+            (None, false) if unsaid == Unsaid::Plain && !address.ip().to_canonical().is_loopback() => {
+                Some(format!(
+                    "{address} is open to others; write `tls: {{cert: …, key: …}}`, \
                  or `plain: true` if something else encrypts"
-            )),
+                ))
+            }
             _ => None,
         };
         // A table that is there in part has its own fault already.
@@ -133,6 +150,22 @@ impl Draft {
         }
         self.faults(inner.done());
         Listen { address, tls, plain }
+    }
+
+    /// `certificates: 7d, silence: 30d`.
+    fn certificates(&mut self, fields: &mut Fields<'_>) {
+        let millis = |span: Option<Span>, default| span.map_or(default, |span| span.0.as_millis() as u64);
+        let own = Certificates::default();
+        let life_ms = millis(fields.optional("certificates", value::span), own.life_ms);
+        let silence_ms = millis(fields.optional("silence", value::span), own.silence_ms.max(life_ms));
+        if !LIFE_MS.contains(&life_ms) {
+            fields.fault(fields.place_of("certificates").fault("`certificates` is between `10s` and `90d`"));
+        } else if silence_ms < life_ms {
+            let message =
+                "`silence` is not shorter than `certificates`: an agent must be able to renew in time";
+            fields.fault(fields.place_of("silence").fault(message));
+        }
+        self.certificates = Certificates { life_ms, silence_ms };
     }
 
     /// Paths stay as written: whoever listens takes them from the directory of the configuration.

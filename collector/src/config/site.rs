@@ -50,6 +50,7 @@ impl Draft {
             devices: self.devices(file, &mut fields, &mut asked),
             listen: self.listening(file, &mut fields),
             ssid: None,
+            sealed: None,
         };
         if core {
             self.asked_by_core.append(&mut asked);

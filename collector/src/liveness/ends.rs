@@ -45,6 +45,8 @@ pub struct Ends {
 struct End {
     uplink: Uplink,
     down: Sender,
+    /// The agent still speaks under the key before, so the down session does too.
+    lags: bool,
     /// Where the last counted up packet came from, and when.
     peer: Option<(Peer, u64)>,
     aligned: Option<u64>,
@@ -100,7 +102,8 @@ impl Ends {
         }
     }
 
-    /// Serves these uplinks from now on. Those whose key stays keep their sessions. `start` draws start ids.
+    /// Serves these uplinks from now on. Those whose key stays, or counts on as the one before, keep their sessions.
+    /// `start` draws start ids.
     pub fn serve(&mut self, roster: &Roster, mut start: impl FnMut() -> u64) {
         let gone: Vec<u16> =
             self.uplinks.keys().filter(|ssid| !roster.uplinks.contains_key(ssid)).copied().collect();
@@ -109,15 +112,19 @@ impl Ends {
             self.forget(ssid);
         }
         for (&ssid, uplink) in &roster.uplinks {
-            if let Some(end) = self.uplinks.get_mut(&ssid).filter(|end| end.uplink.key == uplink.key) {
+            let (key, previous) = (Key::new(&uplink.key), uplink.previous.as_ref().map(Key::new));
+            if let Some(end) = self.uplinks.get_mut(&ssid).filter(|end| end.uplink.goes_on_as(uplink)) {
                 if end.uplink != *uplink {
+                    self.reflector.rotate(ssid, key, previous);
+                    // The agent learns of a new key by its plan, and says so by using it.
+                    end.lags |= end.uplink.key != uplink.key;
                     (end.uplink, end.proved) = (uplink.clone(), None);
                 }
                 continue;
             }
             self.forget(ssid);
-            let key = Key::new(&uplink.key);
             self.reflector.allow(ssid, key.clone());
+            self.reflector.rotate(ssid, key.clone(), previous);
             let down = Sender::new(down_session(ssid), key, start());
             self.uplinks.insert(ssid, End::new(uplink.clone(), down));
         }
@@ -137,6 +144,7 @@ impl Ends {
                 let up = UpHeard { ssid: heard.ssid, seq: heard.seq as u8, before_ms: 0 };
                 self.seen.up.push((utc_ms(now), up));
                 self.heard(heard.ssid, from, now);
+                self.follow(heard.ssid, heard.previous);
                 Ok(Taken::Up(reply))
             }
         }
@@ -230,6 +238,14 @@ impl Ends {
         }
     }
 
+    /// The down session goes by the key its agent speaks under.
+    fn follow(&mut self, ssid: u16, lags: bool) {
+        let Some(end) = self.uplinks.get_mut(&ssid).filter(|end| end.lags != lags) else { return };
+        let previous = end.uplink.previous.filter(|_| lags);
+        end.down.rotate(Key::new(&previous.unwrap_or(end.uplink.key)));
+        end.lags = lags;
+    }
+
     /// Whose line the packets of an uplink ride on, by the address they come from.
     fn prove(&mut self, ssid: u16, from: IpAddr, at: i64) {
         let proves = |end: &End| end.uplink.proves(from);
@@ -275,11 +291,16 @@ impl Ends {
 impl End {
     fn new(uplink: Uplink, down: Sender) -> End {
         let (peer, aligned, due) = (None, None, None);
-        End { uplink, down, peer, aligned, due, train: None, proved: None, peer_count: 0 }
+        End { uplink, down, lags: false, peer, aligned, due, train: None, proved: None, peer_count: 0 }
     }
 }
 
 impl Uplink {
+    /// Whether sessions under its key go on under the keys of `other`.
+    fn goes_on_as(&self, other: &Uplink) -> bool {
+        self.key == other.key || other.previous == Some(self.key)
+    }
+
     fn every_ns(&self) -> u64 {
         self.every.as_nanos() as u64
     }

@@ -52,7 +52,7 @@ async fn the_socket_answers_the_authentic_counts_the_rest_and_keeps_the_fold_in_
     agent.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     let running = bound.start(liveness.clone(), clock.clone(), fold.clone()).unwrap();
     let mut roster = Roster::default();
-    roster.uplinks.insert(2, Uplink { key: KEY, seen_from: Vec::new(), every: EVERY });
+    roster.uplinks.insert(2, Uplink { key: KEY, previous: None, seen_from: Vec::new(), every: EVERY });
     liveness.serve(roster).await;
 
     agent.send(b"garbage that is long enough to be looked at, though not for long").unwrap();
@@ -90,7 +90,7 @@ async fn a_proof_the_full_queue_refused_is_said_again_once_there_is_room() {
     let running = bound.start(liveness.clone(), clock.clone(), fold.clone()).unwrap();
     let mut roster = Roster::default();
     let seen_from = vec![agent.local_addr().unwrap().ip()];
-    roster.uplinks.insert(2, Uplink { key: KEY, seen_from, every: EVERY });
+    roster.uplinks.insert(2, Uplink { key: KEY, previous: None, seen_from, every: EVERY });
     liveness.serve(roster).await;
     let (mut up, mut time) = (Sender::new(2, Key::new(&KEY), 1), Time::new(clock, 0));
     let challenge = answered(&agent, &mut || up.next(&time.now()).1);

@@ -134,3 +134,80 @@ fn a_link_laid_out_for_a_secret_is_not_followed() {
     assert_eq!((metadata.is_file(), metadata.permissions().mode() & 0o777), (true, 0o600));
     assert_eq!(std::fs::read(&file).unwrap(), b"secret");
 }
+
+const DAY: i64 = 86_400_000;
+const MONTH: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
+const SELDOM: std::time::Duration = std::time::Duration::from_secs(60);
+
+#[test]
+fn a_code_is_good_for_one_device_within_its_day() {
+    let (mut registry, topology) = (Registry::default(), province());
+    registry.invite(&topology, "a", [1; 32], 0).unwrap();
+    assert_eq!(registry.enroll([2; 32], [7; 32], 1).unwrap(), Err(Turned::Wrong));
+    assert_eq!(registry.enroll([1; 32], [7; 32], DAY + 1).unwrap(), Err(Turned::Expired));
+    assert_eq!(registry.enroll([1; 32], [7; 32], DAY).unwrap(), Ok("a".into()));
+    let sealed = registry.sealed("a");
+    assert_eq!(registry.enroll([1; 32], [7; 32], DAY).unwrap(), Ok("a".into()), "its answer was lost");
+    assert_eq!(registry.sealed("a"), sealed);
+    assert_eq!(registry.enroll([1; 32], [8; 32], DAY).unwrap(), Err(Turned::Used));
+}
+
+#[test]
+fn another_device_takes_the_place_of_the_one_before() {
+    let (mut registry, topology) = (Registry::default(), province());
+    for (code, key) in [([1; 32], [7; 32]), ([2; 32], [8; 32])] {
+        registry.invite(&topology, "a", code, 0).unwrap();
+        registry.enroll(code, key, 1).unwrap().unwrap();
+    }
+    assert_eq!(registry.renew([7; 32], 2, MONTH, SELDOM), None);
+    assert!(registry.renew([8; 32], 2, MONTH, SELDOM).is_some_and(|renewal| !renewal.quarantined));
+}
+
+#[test]
+fn a_month_of_silence_ends_in_quarantine_until_somebody_approves() {
+    let (mut registry, mut topology) = (Registry::default(), province());
+    registry.invite(&topology, "a", [1; 32], 0).unwrap();
+    registry.enroll([1; 32], [7; 32], 0).unwrap().unwrap();
+    registry.renew([7; 32], 3 * DAY, MONTH, SELDOM);
+    registry.assign(&mut topology);
+    assert_eq!(registry.roster(&topology).uplinks.len(), 2);
+    let renewal = registry.renew([7; 32], 34 * DAY, MONTH, SELDOM);
+    assert_eq!(renewal, Some(Renewal { site: "a".into(), quarantined: true }));
+    assert!(registry.renew([7; 32], 35 * DAY, MONTH, SELDOM).is_some_and(|renewal| renewal.quarantined));
+    let roster = registry.roster(&topology);
+    assert_eq!(roster.quarantined().collect::<Vec<_>>(), [(&"a".to_owned(), 34 * DAY)]);
+    assert!(roster.uplinks.is_empty(), "nothing of it is taken");
+    assert!(registry.approve("a") && !registry.approve("a"));
+    assert_eq!(registry.roster(&topology).uplinks.len(), 2);
+}
+
+#[test]
+fn a_rotated_secret_counts_beside_the_one_before_and_is_another_plan() {
+    let (mut registry, mut topology) = (Registry::default(), province());
+    registry.invite(&topology, "a", [1; 32], 0).unwrap();
+    registry.enroll([1; 32], [7; 32], 0).unwrap().unwrap();
+    registry.assign(&mut topology);
+    let (before, digest) = (registry.roster(&topology).uplinks[&2].key, topology.sites["a"].sealed);
+    assert!(registry.rotate("a").unwrap() && !registry.rotate("core").unwrap());
+    registry.assign(&mut topology);
+    let after = registry.roster(&topology).uplinks[&2].clone();
+    assert_eq!(after.previous, Some(before));
+    assert_ne!((after.key, topology.sites["a"].sealed), (before, digest));
+    registry.rotate("a").unwrap();
+    assert_eq!(registry.sealed("a").secrets.len(), 2);
+}
+
+#[test]
+fn an_enrolled_agent_gets_no_file_and_a_file_ends_with_enrolment() {
+    let (mut registry, mut topology) = (Registry::default(), province());
+    let token = key::bearer(&registry.add(&topology, "a", false).unwrap().0);
+    registry.invite(&topology, "a", [1; 32], 0).unwrap();
+    registry.assign(&mut topology);
+    assert!(registry.roster(&topology).identity(&token).is_some(), "until the code is used");
+    registry.enroll([1; 32], [7; 32], 0).unwrap().unwrap();
+    assert_eq!(registry.roster(&topology).identity(&token), None);
+    assert!(matches!(registry.add(&topology, "a", false), Err(RegistryError::Enrolled(_))));
+    assert!(registry.revoke("a"));
+    assert_eq!(registry.renew([7; 32], 1, MONTH, SELDOM), None);
+    assert_eq!(registry.enroll([1; 32], [7; 32], 1).unwrap(), Err(Turned::Wrong));
+}

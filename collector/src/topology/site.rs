@@ -3,6 +3,7 @@
 use super::{Hours, Id};
 use haidang_probe::check::Check;
 use haidang_probe::listening::Listening;
+use haidang_probe::plan::PlanDigest;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,6 +83,8 @@ pub struct Site {
     pub listen: Listening,
     /// STAMP session of an agent whose uplink is no known line (`uplink: any`).
     pub ssid: Option<u16>,
+    /// Digest of what is secret in its agent's orders, so that another secret is another plan.
+    pub sealed: Option<PlanDigest>,
 }
 
 /// Which of a site's lines must live for it to be reached: always said, never guessed.

@@ -89,10 +89,16 @@ fn a_start_is_heard_after_one_round_trip() {
     assert_eq!((request.len(), first), (PACKET, None));
     assert_eq!(reply, Reply { seq: 0, rtt_ns: SECOND / 50, peer_count: None, ttl: 61 });
     let (_, second, reply) = exchange(&mut sender, &mut reflector, 1);
-    assert_eq!(second, Some(Heard { ssid: UP, seq: 1, start: 77, new_start: true, count: 1 }));
+    assert_eq!(
+        second,
+        Some(Heard { ssid: UP, seq: 1, start: 77, new_start: true, count: 1, previous: false })
+    );
     assert_eq!(reply.peer_count, Some(1));
     let (_, third, reply) = exchange(&mut sender, &mut reflector, 2);
-    assert_eq!(third, Some(Heard { ssid: UP, seq: 2, start: 77, new_start: false, count: 2 }));
+    assert_eq!(
+        third,
+        Some(Heard { ssid: UP, seq: 2, start: 77, new_start: false, count: 2, previous: false })
+    );
     assert_eq!(reply.peer_count, Some(2));
 }
 

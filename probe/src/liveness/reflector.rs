@@ -2,7 +2,7 @@
 
 use super::{
     Answer, Dropped, Key, Mode, Now, Request, Window,
-    life::{self, Life, Role},
+    life::{self, Life, Opened, Role},
     packet::field,
     ssid_of,
 };
@@ -25,6 +25,8 @@ pub struct Reflector {
 #[derive(Clone, Debug)]
 struct Session {
     key: Key,
+    /// The key before, while both count.
+    previous: Option<Key>,
     /// Part of each cookie and new with each admitted start, so that a cookie admits one start only.
     generation: u64,
     admitted: Option<Admitted>,
@@ -70,6 +72,8 @@ pub struct Heard {
     pub new_start: bool,
     /// Requests counted in this start, this one included.
     pub count: u32,
+    /// It was under the key before: its sender has yet to learn of the new one.
+    pub previous: bool,
 }
 
 impl Reflector {
@@ -81,7 +85,15 @@ impl Reflector {
     /// Answers session `ssid` from now on, forgetting what it knew of it: call it for new sessions and new keys.
     pub fn allow(&mut self, ssid: u16, key: Key) {
         self.generations += 1;
-        self.sessions.insert(ssid, Session { key, generation: self.generations, admitted: None });
+        let (previous, admitted) = (None, None);
+        self.sessions.insert(ssid, Session { key, previous, generation: self.generations, admitted });
+    }
+
+    /// Gives a session that is answered other keys: `previous` counts beside `key`. What is known of it stays.
+    pub fn rotate(&mut self, ssid: u16, key: Key, previous: Option<Key>) {
+        if let Some(session) = self.sessions.get_mut(&ssid) {
+            (session.key, session.previous) = (key, previous);
+        }
     }
 
     /// No longer answers session `ssid`.
@@ -99,7 +111,7 @@ impl Reflector {
     ) -> Result<Reflected, Dropped> {
         let request = Request::read(datagram, Mode::Authenticated)?;
         let session = self.sessions.get_mut(&request.ssid).ok_or(Dropped::UnknownSession)?;
-        let opened = life::open(datagram, &session.key)?;
+        let (opened, key, previous) = session.open(datagram)?;
         if opened.life.role != Role::Request {
             return Err(Dropped::WrongRole);
         }
@@ -121,13 +133,12 @@ impl Reflector {
             start: opened.life.start,
             cookie: cookie(cookie_key, request.ssid, session.generation, minute),
         };
-        let reply =
-            life::seal_answer(answer.write(Mode::Authenticated), answer.seq, life, &opened, &session.key);
+        let reply = life::seal_answer(answer.write(Mode::Authenticated), answer.seq, life, &opened, &key);
         let Some((admitted, new_start)) = counted else {
             return Ok(Reflected::Challenged { reply, ssid: request.ssid });
         };
         let Admitted { start, count, .. } = admitted;
-        let heard = Heard { ssid: request.ssid, seq: request.seq, start, new_start, count };
+        let heard = Heard { ssid: request.ssid, seq: request.seq, start, new_start, count, previous };
         Ok(Reflected::Heard { reply, heard })
     }
 
@@ -138,6 +149,16 @@ impl Reflector {
 }
 
 impl Session {
+    /// The request, the key it is under, and whether that is the one before.
+    fn open<'a>(&self, datagram: &'a [u8]) -> Result<(Opened<'a>, Key, bool), Dropped> {
+        match (life::open(datagram, &self.key), &self.previous) {
+            (Err(Dropped::BadHmac), Some(previous)) => {
+                Ok((life::open(datagram, previous)?, previous.clone(), true))
+            }
+            (opened, _) => Ok((opened?, self.key.clone(), false)),
+        }
+    }
+
     /// Counts request `seq`: the start it belongs to and whether it is new; `None` asks for a challenge.
     fn count(
         &mut self,

@@ -29,6 +29,11 @@ impl Sender {
         self.ssid
     }
 
+    /// Asks under another key from now on; answers under the one before no longer count.
+    pub fn rotate(&mut self, key: Key) {
+        self.key = key;
+    }
+
     /// Number of the next request: how many were sent since the start.
     pub fn next_seq(&self) -> u32 {
         self.outstanding.next_seq()

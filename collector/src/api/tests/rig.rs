@@ -90,6 +90,7 @@ pub fn rig_at(clock: Clock, topology: Topology, secure: bool) -> Rig {
         store: store.clone(),
         history,
         access: access.clone(),
+        roster: Arc::default(),
         clock: clock.clone(),
         health: Health::new(Metrics::new(), || Ok(())),
         stop,

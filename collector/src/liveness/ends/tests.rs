@@ -83,7 +83,10 @@ impl Wire {
 
 fn roster(key: [u8; 32]) -> Roster {
     let mut roster = Roster::default();
-    roster.uplinks.insert(2, Uplink { key, seen_from: vec!["127.82.116.1".parse().unwrap()], every: EVERY });
+    roster.uplinks.insert(
+        2,
+        Uplink { key, previous: None, seen_from: vec!["127.82.116.1".parse().unwrap()], every: EVERY },
+    );
     roster
 }
 
