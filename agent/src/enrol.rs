@@ -98,6 +98,7 @@ fn own(url: &str, stamp: SocketAddr, answer: &Enrolled) -> Result<Plan, EnrolErr
         prompt: orders.prompt,
         spool_bytes: SPOOL_BYTES,
         checks: Vec::new(),
+        listeners: orders.listen,
     })
 }
 

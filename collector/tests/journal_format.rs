@@ -109,6 +109,7 @@ fn site() -> Site {
         devices: one("d", Device { name: "D".into(), kind: DeviceKind::Portal, checks: vec![check()] }),
         listen: Listening { syslog: "0.0.0.0:514".parse().ok(), dhcp: true, ..Listening::default() },
         ssid: Some(4),
+        sealed: None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! A province of real processes: collector, one real agent and, where asked for, the rehearsal world, in a
 //! temporary folder, on ports and loopback addresses of its own.
 
+mod enrolling;
+
 use crate::console::Console;
 pub use crate::fake_clock::FakeClock;
 use anyhow::{Context, anyhow, bail};
@@ -26,6 +28,8 @@ pub struct Stage {
     ports: Ports,
     /// Where the one real agent stands.
     site: String,
+    /// It enrols, and has no file made by the collector.
+    enrolled: bool,
     collector: Option<Child>,
     agent: Option<Child>,
     world: Option<Child>,
@@ -55,11 +59,15 @@ impl Stage {
     /// file of `site`.
     pub fn with(number: u8, site: &str, configuration: &str) -> anyhow::Result<Stage> {
         let stage = Stage::bare(number, site)?;
-        fs::create_dir_all(stage.configuration())?;
-        let text = on_own_ports(configuration, &stage.ports);
-        fs::write(format!("{}/province.yml", stage.configuration()), text)?;
+        stage.configure(configuration)?;
         stage.add_agents(site)?;
         Ok(stage)
+    }
+
+    fn configure(&self, configuration: &str) -> anyhow::Result<()> {
+        fs::create_dir_all(self.configuration())?;
+        let text = on_own_ports(configuration, &self.ports);
+        Ok(fs::write(format!("{}/province.yml", self.configuration()), text)?)
     }
 
     fn bare(number: u8, site: &str) -> anyhow::Result<Stage> {
@@ -72,7 +80,7 @@ impl Stage {
             reflectors: base + 3,
             network: 100 + number * 2,
         };
-        Ok(Stage { folder, ports, site: site.into(), collector: None, agent: None, world: None })
+        Ok(Stage { folder, ports, site: site.into(), enrolled: false, collector: None, agent: None, world: None })
     }
 
     fn add_agents(&self, which: &str) -> anyhow::Result<()> {
@@ -224,6 +232,9 @@ impl Stage {
 
     /// The file of the one real agent.
     pub fn plan_file(&self) -> String {
+        if self.enrolled {
+            return format!("{}/agent.yml", self.agent_folder());
+        }
         format!("{}/{}.yml", self.path("agents"), self.site)
     }
 }

@@ -20,7 +20,7 @@ fn agent(directory: &Path) -> Agent {
     let settings = Settings { config: "agent.yml".into(), directory: directory.into(), boot_file: None };
     let reading = Reading::register(&Metrics::new(), Default::default(), 0);
     let (_, stop) = stop::pair();
-    Agent::start(settings, Plans { own: good(), runs: good() }, shared, reading, stop)
+    Agent::start(settings, Plans { own: good(), runs: good(), identity: None }, shared, reading, stop)
 }
 
 /// The own plan's orders, as they are or with their first uplink led elsewhere.

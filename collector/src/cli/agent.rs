@@ -23,7 +23,7 @@ pub fn add(add: &Add) -> anyhow::Result<()> {
     let sites = if add.rehearsal { rehearsal(&topology) } else { add.sites.clone() };
     match &add.out {
         Some(out) => files(add, out, &sites, topology, &settings),
-        None if add.renew => rotate(add, &sites),
+        None if add.renew => rotate(add, &sites, &topology),
         None => invite(add, &sites, &topology, &settings),
     }
 }
@@ -58,11 +58,11 @@ fn files(
 }
 
 /// New STAMP secrets for enrolled agents.
-fn rotate(add: &Add, sites: &[String]) -> anyhow::Result<()> {
+fn rotate(add: &Add, sites: &[String], topology: &Topology) -> anyhow::Result<()> {
     let without = Registry::edit(&add.place.data, |registry| {
         let mut without = Vec::new();
         for site in sites {
-            if !registry.rotate(site)? {
+            if !registry.rotate(topology, site)? {
                 without.push(site.clone());
             }
         }

@@ -133,10 +133,13 @@ impl Registry {
         enrolled.is_some_and(|enrolled| enrolled.quarantined.take().is_some())
     }
 
-    /// Draws a new secret for an enrolled agent; the one before still counts. False when none is enrolled.
-    pub fn rotate(&mut self, site: &str) -> Result<bool, RegistryError> {
-        let enrolled = self.agents.get_mut(site).and_then(|agent| agent.enrolled.as_mut());
-        let Some(enrolled) = enrolled else { return Ok(false) };
+    /// Draws a new secret for an enrolled agent; the one before still counts. Lines added since get their session.
+    /// False when none is enrolled.
+    pub fn rotate(&mut self, topology: &Topology, site: &str) -> Result<bool, RegistryError> {
+        if self.agents.get(site).is_none_or(|agent| agent.enrolled.is_none()) {
+            return Ok(false);
+        }
+        let Some(enrolled) = self.expect(topology, site)?.enrolled.as_mut() else { return Ok(false) };
         enrolled.secrets.insert(0, Secret::draw()?);
         enrolled.secrets.truncate(2);
         Ok(true)

@@ -188,12 +188,12 @@ fn a_rotated_secret_counts_beside_the_one_before_and_is_another_plan() {
     registry.enroll([1; 32], [7; 32], 0).unwrap().unwrap();
     registry.assign(&mut topology);
     let (before, digest) = (registry.roster(&topology).uplinks[&2].key, topology.sites["a"].sealed);
-    assert!(registry.rotate("a").unwrap() && !registry.rotate("core").unwrap());
+    assert!(registry.rotate(&province(), "a").unwrap() && !registry.rotate(&province(), "core").unwrap());
     registry.assign(&mut topology);
     let after = registry.roster(&topology).uplinks[&2].clone();
     assert_eq!(after.previous, Some(before));
     assert_ne!((after.key, topology.sites["a"].sealed), (before, digest));
-    registry.rotate("a").unwrap();
+    registry.rotate(&province(), "a").unwrap();
     assert_eq!(registry.sealed("a").secrets.len(), 2);
 }
 
