@@ -86,7 +86,7 @@ pub async fn enroll(url: &str, code: &str, directory: &Path) -> Result<String, E
 
 /// The agent's own file: how the collector is reached. All else its orders say.
 fn own(url: &str, stamp: SocketAddr, answer: &Enrolled) -> Result<Plan, EnrolError> {
-    let orders: Orders<IgnoredAny> = read(Delivery::read(answer.orders.as_bytes()).orders)?;
+    let orders: Orders<IgnoredAny, IgnoredAny> = read(Delivery::read(answer.orders.as_bytes()).orders)?;
     let uplinks = orders.uplinks.into_iter().map(|way| way.reached_at(url.to_owned(), stamp)).collect();
     Ok(Plan {
         agent: answer.agent.clone(),
@@ -99,6 +99,7 @@ fn own(url: &str, stamp: SocketAddr, answer: &Enrolled) -> Result<Plan, EnrolErr
         spool_bytes: SPOOL_BYTES,
         checks: Vec::new(),
         listeners: orders.listen,
+        credentials: Vec::new(),
     })
 }
 

@@ -16,7 +16,7 @@ use haidang_daemon::pem;
 use haidang_probe::enrol::{BACKDATED, COLLECTOR, Code};
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
+use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
 use rustls::crypto::ring::default_provider;
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
@@ -261,10 +261,13 @@ fn towards(roots: RootCertStore, shown: Option<Arc<Shown>>) -> Result<ClientConf
     let config = ClientConfig::builder_with_details(Arc::new(default_provider()), Arc::new(Today))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots);
-    Ok(match shown {
+    let mut config = match shown {
         Some(shown) => config.with_client_cert_resolver(shown),
         None => config.with_no_client_auth(),
-    })
+    };
+    // A resumed session would go on under the certificate it began with.
+    config.resumption = Resumption::disabled();
+    Ok(config)
 }
 
 fn collector() -> Result<ServerName<'static>, IdentityError> {

@@ -27,6 +27,7 @@ use axum::{Extension, Json, Router};
 use haidang_daemon::clock::Clock;
 use haidang_daemon::metrics::Metrics;
 use haidang_daemon::serve::Peer;
+use haidang_probe::credential::Credentials;
 use haidang_probe::enrol::{
     Code, ENROLL, Enroll, Enrolled, MAX_REQUEST_BYTES, RENEW, Renew, Renewed, identity,
 };
@@ -172,7 +173,8 @@ impl Desk {
             .await??;
         let mut record = self.enrol.fold.read(|watch| watch.topology().clone());
         registry.assign(&mut record);
-        let orders = plans::orders(&record, &site).ok_or(Refusing::NoSite)?;
+        // Credentials come with the first plan it fetches: this one only says how it reports.
+        let orders = plans::orders(&record, &Credentials::new(), &site).ok_or(Refusing::NoSite)?;
         let sealed = registry.sealed(&site).text();
         let certificate = self.sign(request, &site, now)?;
         self.taken_over(key).await;

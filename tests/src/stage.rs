@@ -80,7 +80,15 @@ impl Stage {
             reflectors: base + 3,
             network: 100 + number * 2,
         };
-        Ok(Stage { folder, ports, site: site.into(), enrolled: false, collector: None, agent: None, world: None })
+        Ok(Stage {
+            folder,
+            ports,
+            site: site.into(),
+            enrolled: false,
+            collector: None,
+            agent: None,
+            world: None,
+        })
     }
 
     fn add_agents(&self, which: &str) -> anyhow::Result<()> {

@@ -142,8 +142,7 @@ fn comes_back_into_quarantine(stage: &mut Stage, console: &Console) {
 fn is_revoked_within_seconds(stage: &Stage, console: &Console) {
     stage.agent_command(&["revoke", SITE]).unwrap();
     wait("a batch to be turned away", 5, || Ok((refused(console, "certificate") > 0).then_some(()))).unwrap();
-    let (kept, heard) =
-        (figure(console, "ingest_kept_total"), figure(console, "stamp_up_heard_total"));
+    let (kept, heard) = (figure(console, "ingest_kept_total"), figure(console, "stamp_up_heard_total"));
     sleep(Duration::from_secs(3));
     assert_eq!(figure(console, "ingest_kept_total"), kept);
     assert_eq!(figure(console, "stamp_up_heard_total"), heard, "its liveness packets are strangers'");
@@ -165,7 +164,9 @@ fn who_has_no_good_code_gets_nothing_and_is_locked_out() {
     assert!(short.contains("32 letters and digits"), "{short}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(garbage_is_refused(&stage, &Code::parse(&code).unwrap()));
-    for (reason, at_least) in [("garbled", 2), ("request", 1), ("oversized", 1), ("code-wrong", 1), ("locked", 1)] {
+    for (reason, at_least) in
+        [("garbled", 2), ("request", 1), ("oversized", 1), ("code-wrong", 1), ("locked", 1)]
+    {
         let name = format!("enrol_refused_total{{reason=\"{reason}\"}}");
         assert!(figure(&console, &name) >= at_least, "{name}");
     }

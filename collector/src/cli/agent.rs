@@ -6,11 +6,12 @@ use anyhow::{Context, bail};
 use fast_qr::qr::QRBuilder;
 use haidang_collector::agent_file;
 use haidang_collector::authority::Authority;
-use haidang_collector::config::Settings;
+use haidang_collector::config::{Config, Settings};
 use haidang_collector::registry::{Registry, RegistryError, replace};
 use haidang_collector::serve;
 use haidang_collector::topology::Topology;
 use haidang_daemon::clock::Clock;
+use haidang_probe::credential::Credentials;
 use haidang_probe::enrol::Code;
 use std::fmt::Write as _;
 use std::io::{Write as _, stdout};
@@ -19,10 +20,10 @@ use std::path::Path;
 
 /// Prints a code for each site, or writes files.
 pub fn add(add: &Add) -> anyhow::Result<()> {
-    let (topology, settings) = serve::record(&add.place.config)?;
+    let Config { topology, collector: settings, credentials, .. } = serve::record(&add.place.config)?;
     let sites = if add.rehearsal { rehearsal(&topology) } else { add.sites.clone() };
     match &add.out {
-        Some(out) => files(add, out, &sites, topology, &settings),
+        Some(out) => files(add, out, &sites, topology, (&settings, &credentials)),
         None if add.renew => rotate(add, &sites, &topology),
         None => invite(add, &sites, &topology, &settings),
     }
@@ -38,7 +39,7 @@ fn files(
     out: &Path,
     sites: &[String],
     mut topology: Topology,
-    settings: &Settings,
+    (settings, credentials): (&Settings, &Credentials),
 ) -> anyhow::Result<()> {
     // Before anybody is added: what is wrong with it is wrong for all.
     let authority = agent_file::authority(&add.place.config, settings)?;
@@ -50,7 +51,7 @@ fn files(
     registry.assign(&mut topology);
     make(out)?;
     for (site, secret) in sites.iter().zip(&secrets) {
-        let mut plan = agent_file::plan(&topology, settings, site, secret, add.reach)?;
+        let mut plan = agent_file::plan(&topology, (settings, credentials), site, secret, add.reach)?;
         plan.authority.clone_from(&authority);
         replace(&out.join(format!("{site}.yml")), agent_file::text(&plan).as_bytes())?;
     }
