@@ -119,7 +119,7 @@ fn start(
     let journal = Journal { dir: PathBuf::new(), max_bytes: ROOM };
     let (at, topology) = (clock.utc_ms(), topology.clone());
     let roster = Arc::new(ArcSwap::from_pointee(registry.roster(&topology)));
-    let plans = Arc::new(ArcSwap::from_pointee(Plans::of(&topology)));
+    let plans = Arc::new(ArcSwap::from_pointee(Plans::of(&topology, &std::collections::BTreeMap::new())));
     let start = Start { journal, at, topology, resume: None, hooks: Hooks::default() };
     let (fold, ending) = fold::start_on(disk.clone(), start)?;
     Ok((Ingest::new(fold, roster, plans, clock.clone(), &Metrics::new()), ending))
