@@ -7,6 +7,7 @@
 //! end:  ports (DRAIN) ─▶ liveness ─▶ fold with a checkpoint ─▶ store
 //! ```
 
+mod agents;
 mod exposed;
 mod feed;
 
@@ -14,7 +15,6 @@ use crate::access::{Access, AccessError, first::FirstError};
 use crate::api;
 use crate::authority::{Authority, AuthorityError};
 use crate::config::{self, Config, Fault};
-use crate::enrol::{Enrol, Terms};
 use crate::fold::{self, Ending, Fold, StartError};
 use crate::history::kept::{History, HistoryError};
 use crate::ingest::{IN_HAND, Ingest};
@@ -220,7 +220,7 @@ impl Collector {
         let metrics = Metrics::new();
         let console = settings.console.bind(&place.config).await?;
         let authority = Arc::new(Authority::open(&place.data)?);
-        let agents = agents_port(place, &settings, &authority).await?;
+        let agents = agents::port(place, &settings, &authority).await?;
         let (liveness, bound) = liveness::bind(&settings.stamp, &metrics)
             .map_err(|(address, error)| system(&format!("listen on {address} for STAMP"))(error))?;
         let access = Arc::new(Access::open(&place.data)?);
@@ -246,7 +246,7 @@ impl Collector {
         let ingest = Ingest::new(fold.clone(), roster.clone(), plans.clone(), clock.clone(), &metrics);
         let stamp_port = stamp.first().map_or(0, SocketAddr::port);
         let who = (authority, roster.clone());
-        let enrol = enrol(place, &settings, who, (fold.clone(), clock.clone()), stamp_port);
+        let enrol = agents::enrol(place, &settings, who, (fold.clone(), clock.clone()), stamp_port);
         let routes = ingest.router().merge(enrol.router(&metrics));
         let parts = api::Parts {
             fold: fold.clone(),
@@ -347,33 +347,6 @@ impl Collector {
         self.upkeep.stop();
         tracing::info!("stopped");
     }
-}
-
-/// The agents' port: plain where the configuration says so, else TLS by our own authority, with the configuration's
-/// certificate for those who ask for no name of ours.
-async fn agents_port(
-    place: &Place,
-    settings: &config::Settings,
-    authority: &Authority,
-) -> Result<Listener, ServeError> {
-    let listen = &settings.agents;
-    if listen.plain {
-        return Ok(listen.bind(&place.config).await?);
-    }
-    let other = listen.tls.as_ref().map(|files| files.certified(&place.config)).transpose()?;
-    Ok(listen.bind_tls(authority.tls(other)?).await?)
-}
-
-fn enrol(
-    place: &Place,
-    settings: &config::Settings,
-    (authority, roster): (Arc<Authority>, Arc<ArcSwap<Roster>>),
-    (fold, clock): (Fold, Clock),
-    stamp_port: u16,
-) -> Enrol {
-    let config::Certificates { life_ms, silence_ms } = settings.certificates;
-    let terms = Terms { life: Duration::from_millis(life_ms), silence: Duration::from_millis(silence_ms) };
-    Enrol { data: place.data.clone(), authority, fold, roster, clock, terms, stamp_port }
 }
 
 fn url(listener: &Listener) -> String {
