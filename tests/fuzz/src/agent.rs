@@ -49,7 +49,7 @@ pub fn ask(octets: &[u8]) {
 pub fn dns(octets: &[u8]) {
     let Ok(message) = Message::from_vec(octets) else { return };
     let Ok(written) = message.to_vec() else { return };
-    assert!(written.len() <= usize::from(u16::MAX), "longer than a message over TCP can be");
+    assert!(u16::try_from(written.len()).is_ok(), "longer than a message over TCP can be");
 }
 
 /// A file of certificates.

@@ -16,6 +16,7 @@ use haidang_daemon::metrics::Metrics;
 use haidang_journal::memory::Memory;
 use haidang_journal::{Item, Position, Snapshot};
 use haidang_probe::batch::{Ack, Envelope};
+use haidang_probe::credential::Credentials;
 use haidang_probe::key;
 use http_body_util::{BodyExt as _, Full};
 use hyper::service::Service as _;
@@ -119,7 +120,7 @@ fn start(
     let journal = Journal { dir: PathBuf::new(), max_bytes: ROOM };
     let (at, topology) = (clock.utc_ms(), topology.clone());
     let roster = Arc::new(ArcSwap::from_pointee(registry.roster(&topology)));
-    let plans = Arc::new(ArcSwap::from_pointee(Plans::of(&topology, &std::collections::BTreeMap::new())));
+    let plans = Arc::new(ArcSwap::from_pointee(Plans::of(&topology, &Credentials::new())));
     let start = Start { journal, at, topology, resume: None, hooks: Hooks::default() };
     let (fold, ending) = fold::start_on(disk.clone(), start)?;
     Ok((Ingest::new(fold, roster, plans, clock.clone(), &Metrics::new()), ending))
