@@ -118,13 +118,12 @@ impl Authority {
                 key
             }
         };
-        let pem = match text(&certificate_path)? {
-            Some(pem) => pem,
-            None => {
-                let pem = own(&key)?.pem();
-                replace(&certificate_path, pem.as_bytes())?;
-                pem
-            }
+        let pem = if let Some(pem) = text(&certificate_path)? {
+            pem
+        } else {
+            let pem = own(&key)?.pem();
+            replace(&certificate_path, pem.as_bytes())?;
+            pem
         };
         let certificate = CertificateDer::from_pem_slice(pem.as_bytes())
             .map_err(|_| damaged(&certificate_path, "is no certificate"))?;

@@ -40,7 +40,7 @@ use haidang_daemon::metrics::Metrics;
 use haidang_daemon::serve::Presented;
 use haidang_probe::batch::limit::MAX_ENVELOPE_BYTES;
 use haidang_probe::batch::{Ack, Batch, Envelope, Refusal};
-use haidang_probe::plan::Delivery;
+use haidang_probe::plan::{Delivery, Sealed};
 use http_body_util::LengthLimitError;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::{counter::Counter, family::Family};
@@ -145,7 +145,7 @@ impl Ingest {
         if !charge(&self.plan_budgets, &agent, 1, &self.clock) {
             return Err(Refusing::PlanRate);
         }
-        let sealed = self.roster.load().sealed.get(&agent).and_then(|sealed| sealed.text());
+        let sealed = self.roster.load().sealed.get(&agent).and_then(Sealed::text);
         let plans = self.plans.load();
         let plan = plans.get(&agent).ok_or(Refusing::NoPlan)?;
         self.counts.plans.inc();

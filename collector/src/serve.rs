@@ -30,7 +30,7 @@ use haidang_daemon::listen::{ListenError, Listener};
 use haidang_daemon::metrics::Metrics;
 use haidang_daemon::reload::{Digest, Reading, Reload, steadily};
 use haidang_daemon::room::make_room;
-use haidang_daemon::serve::{self, Counts, Health, Limits};
+use haidang_daemon::serve::{self, Counts, Limits};
 use haidang_daemon::stop::Stop;
 use haidang_daemon::yaml::places;
 use haidang_probe::credential::Credentials;
@@ -56,9 +56,6 @@ const DRAIN: Duration = Duration::from_secs(1);
 
 /// After a change the fold refused for a passing reason (its journal is full, its queue too), it is read again.
 const RETRY: Duration = Duration::from_secs(5);
-
-/// What `/readyz` adds: that there is a fault, not what it says.
-const NOT_TAKEN: &str = "the changed configuration is not taken over; `haidang-collector check` says why";
 
 /// Where a collector's files are.
 #[derive(Clone, Debug)]
@@ -256,7 +253,7 @@ impl Collector {
             access,
             roster: roster.clone(),
             clock: clock.clone(),
-            health: health(&metrics, &fold, &reading),
+            health: exposed::health(&metrics, &fold, &reading),
             stop: stop.clone(),
             secure: console.scheme() == "https",
         };
@@ -375,12 +372,6 @@ fn first_sign_in(
         tracing::info!(path = %path.display(), "a first sign-in was written");
     }
     Ok(())
-}
-
-fn health(metrics: &Metrics, fold: &Fold, reading: &Reading) -> Health {
-    let (fold, reading) = (fold.clone(), reading.clone());
-    let ready = move || fold.fault().map_or(Ok(()), Err);
-    Health::new(metrics.clone(), ready).with_note(move || reading.failed().then(|| NOT_TAKEN.to_owned()))
 }
 
 fn at_most(connections: usize) -> Limits {

@@ -1,5 +1,6 @@
 use super::*;
 use rcgen::{BasicConstraints, IsCa, Issuer, KeyUsagePurpose, date_time_ymd};
+use std::os::unix::fs::PermissionsExt as _;
 
 /// 2027-01-01, seconds since 1970.
 const NOW: i64 = 1_798_761_600;
@@ -30,7 +31,6 @@ fn a_device_that_never_enrolled_has_none_and_its_key_stays() {
     let kept = std::fs::read(dir.path().join(KEY)).unwrap();
     key(dir.path()).unwrap();
     assert_eq!(std::fs::read(dir.path().join(KEY)).unwrap(), kept);
-    use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(dir.path().join(KEY)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }

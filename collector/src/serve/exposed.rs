@@ -4,12 +4,24 @@ use crate::fold::Fold;
 use crate::store::Store;
 use crate::watch::Watch;
 use haidang_daemon::metrics::Metrics;
+use haidang_daemon::reload::Reading;
+use haidang_daemon::serve::Health;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::{counter::ConstCounter, gauge::ConstGauge};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What `/readyz` adds: that there is a fault, not what it says.
+const NOT_TAKEN: &str = "the changed configuration is not taken over; `haidang-collector check` says why";
+
+/// Ready while the fold can keep what it is given; a configuration that was not taken over is told beside.
+pub(super) fn health(metrics: &Metrics, fold: &Fold, reading: &Reading) -> Health {
+    let (fold, reading) = (fold.clone(), reading.clone());
+    let ready = move || fold.fault().map_or(Ok(()), Err);
+    Health::new(metrics.clone(), ready).with_note(move || reading.failed().then(|| NOT_TAKEN.to_owned()))
+}
 
 /// The fold and the store, read at each scrape.
 #[derive(Clone)]
