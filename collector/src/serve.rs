@@ -214,24 +214,18 @@ impl Collector {
         stop: &Stop,
     ) -> Result<Collector, ServeError> {
         let Config { topology, collector: settings, credentials, .. } = config;
-        let metrics = Metrics::new();
-        let console = settings.console.bind(&place.config).await?;
+        let (metrics, console) = (Metrics::new(), settings.console.bind(&place.config).await?);
         let authority = Arc::new(Authority::open(&place.data)?);
         let agents = agents::port(place, &settings, &authority).await?;
-        let (liveness, bound) = liveness::bind(&settings.stamp, &metrics)
-            .map_err(|(address, error)| system(&format!("listen on {address} for STAMP"))(error))?;
-        let access = Arc::new(Access::open(&place.data)?);
-        first_sign_in(place, &access, &console, &clock)?;
+        let (liveness, bound) = liveness::bind(&settings.stamp, &metrics).map_err(unbound)?;
+        let access = people(place, &console, &clock)?;
         let plans = Arc::new(ArcSwap::from_pointee(Plans::of(&topology, &credentials)));
         let (store, upkeep) = keep_series(place, &settings, &clock)?;
         let history = Arc::new(History::open(&place.data)?);
-        let (fold, ending) = fold::start(fold::Start {
-            journal: fold::Journal { dir: place.data.join(EVIDENCE), max_bytes: settings.journal.max_bytes },
-            at: clock.utc_ms(),
-            topology,
-            resume: store.resume(),
-            hooks: feed::hooks(&store, &history, &liveness, &clock),
-        })?;
+        let journal = fold::Journal { dir: place.data.join(EVIDENCE), max_bytes: settings.journal.max_bytes };
+        let (at, resume) = (clock.utc_ms(), store.resume());
+        let hooks = feed::hooks(&store, &history, &liveness, &clock);
+        let (fold, ending) = fold::start(fold::Start { journal, at, topology, resume, hooks })?;
         let stamp = bound.addresses().map_err(system("read the STAMP addresses"))?;
         let running = bound.start(liveness.clone(), clock.clone(), fold.clone());
         let running = running.map_err(system("start the liveness thread"))?;
@@ -360,22 +354,23 @@ fn keep_series(
     Ok((store, upkeep.map_err(system("start the store's thread"))?))
 }
 
-fn first_sign_in(
-    place: &Place,
-    access: &Access,
-    console: &Listener,
-    clock: &Clock,
-) -> Result<(), ServeError> {
-    let Some(path) = &place.first_sign_in else { return Ok(()) };
+/// Who may sign in; at the very first start one is written down.
+fn people(place: &Place, console: &Listener, clock: &Clock) -> Result<Arc<Access>, ServeError> {
+    let access = Arc::new(Access::open(&place.data)?);
+    let Some(path) = &place.first_sign_in else { return Ok(access) };
     let url = url(console);
     if access.first_sign_in(path, &url, clock.utc_ms())? {
         tracing::info!(path = %path.display(), "a first sign-in was written");
     }
-    Ok(())
+    Ok(access)
 }
 
 fn at_most(connections: usize) -> Limits {
     Limits { connections, drain: DRAIN, ..Limits::default() }
+}
+
+fn unbound((address, error): (SocketAddr, std::io::Error)) -> ServeError {
+    system(&format!("listen on {address} for STAMP"))(error)
 }
 
 fn system(what: &str) -> impl FnOnce(std::io::Error) -> ServeError {
