@@ -120,6 +120,13 @@ impl Door {
         self.identifier.is_some()
     }
 
+    /// The identifier its packets carry: on a datagram socket the kernel calls it a port.
+    #[cfg(test)]
+    pub fn on_the_wire(&self) -> io::Result<u16> {
+        let named = self.socket.local_addr()?;
+        Ok(self.identifier.unwrap_or(named.as_socket().map_or(0, |named| named.port())))
+    }
+
     /// Makes the packet of `departure`, reads `stamp_ns` and sends it; returns what was read.
     pub fn send(&mut self, departing: &Departing, stamp_ns: impl Fn() -> u64) -> Result<u64, Failure> {
         let identifier = self.identifier.unwrap_or_default();

@@ -3,7 +3,8 @@
 
 use super::*;
 use haidang_probe::metric::Metric;
-use std::net::IpAddr;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use std::net::{IpAddr, SocketAddr};
 
 const HERE: [u8; 4] = [127, 0, 0, 1];
 
@@ -128,4 +129,31 @@ fn a_refused_socket_leaves_the_target_unknown_and_is_not_tried_at_each_packet() 
 fn slots_end_on_a_grid() {
     let slot = SLOT.as_nanos() as u64;
     assert_eq!([0, 1, slot, slot + 1].map(slot_end_ns), [0, slot, slot, 2 * slot]);
+}
+
+/// Somebody who guesses the identifier and the seat, but has not seen the packet.
+#[test]
+fn a_forged_reply_with_a_wrong_cookie_is_ignored_and_counted() {
+    let clock = Clock::machine().unwrap();
+    let Ok(forger) = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)) else {
+        return println!("not judged: forging a packet needs CAP_NET_RAW");
+    };
+    let mut engine = Engine::new(BUFFER);
+    let Request { address, packets, gap, size, timeout } = request(HERE, 1);
+    let tag = Asker::Check(CheckId(1));
+    engine.flights.start(Run { tag, address, packets, gap, size, timeout });
+    let now = Now { moment: clock.moment(), steady_ns: clock.steady_ns() };
+    engine.send(&now, &clock);
+    let identifier = engine.v4.door.as_ref().unwrap().on_the_wire().unwrap();
+    let mark = packet::Mark { seat: 0, cookie: 0x0bad_0bad_0bad_0bad };
+    let mut forged = Vec::new();
+    packet::request(&mut forged, Family::V4, identifier, &Departing { address, mark, size });
+    // An echo reply in place of a request; the checksum grows by what the type shrinks.
+    forged[0] = 0;
+    forged[2] = forged[2].wrapping_add(8);
+    forger.send_to(&forged, &SockAddr::from(SocketAddr::new(address, 0))).unwrap();
+    engine.receive(clock.steady_ns());
+    engine.hand_over();
+    assert!(engine.outcomes[0].result.is_ok(), "{:?}", engine.outcomes[0]);
+    assert_eq!(engine.tally(), Tally { dropped: 0, strays: 1 });
 }
