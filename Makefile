@@ -124,11 +124,15 @@ lab-play: build
 	trap '$(TARGET)/debug/haidang-lab down' EXIT; \
 	$(TARGET)/debug/haidang-lab play "$(S)" .run/lab
 
+BENCHES := footprint outages gap quiet store icmp
+# The peers measured beside our programs.
+BENCH_PACKAGES := fping
 BENCHES := footprint outages gap quiet store
 # The peers that benches run beside ours.
 BENCH_PACKAGES := prometheus
 bench: $(WEB)/dist/index.html ## Measure on real processes, about 90 minutes: docs/benchmarks.md
 	cargo build --release --locked $(PROGRAMS)
+	@$(call installed,$(BENCH_PACKAGES))
 	for bench in $(BENCHES); do \
 		profile=dev; if [[ $$bench == store ]]; then profile=release; fi; \
 		BIN=$(abspath $(TARGET))/release cargo bench --locked --profile $$profile -p haidang-tests --bench $$bench; done

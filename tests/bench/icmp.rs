@@ -13,7 +13,7 @@ use haidang_tests::raw;
 use haidang_tests::stage;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -72,6 +72,7 @@ fn measure(pairs: u64) -> anyhow::Result<()> {
         WINDOW.as_secs(),
         load()
     );
+    println!("The agent is {}.\n", program()?.display());
     println!("| | CPU, µs a probe | probes a second | lost | RSS, MiB | RTT p50, µs | RTT p99, µs |");
     println!("|---|--:|--:|--:|--:|--:|--:|");
     let (mut ratios, mut errors) = (Figures::default(), Figures::default());
@@ -108,19 +109,19 @@ fn fping(clock: &Clock, folder: &Path) -> anyhow::Result<Seen> {
         .spawn()
         .with_context(|| format!("start {PEER}; it is Debian's package of that name"))?;
     sleep(WARM_UP);
-    let (us_a_probe, rate, lost, rss_mib) = window(clock, peer.id(), || Ok(()))?;
+    let cost = window(clock, peer.id(), || Ok(()))?;
     peer.wait().context("wait for fping")?;
     let trips = fs::read_to_string(&told)?;
     let trips = trips.lines().filter_map(|line| line.split_once(" : "));
     let trips = trips.flat_map(|(_, trips)| trips.split_ascii_whitespace()).filter_map(|ms| ms.parse().ok());
-    seen((us_a_probe, rate, lost, rss_mib), trips.map(|ms: f64| ms * 1e3).collect())
+    seen(cost, trips.map(|ms: f64| ms * 1e3).collect())
 }
 
 fn agent(clock: &Clock, folder: &Path) -> anyhow::Result<Seen> {
     fs::create_dir(folder)?;
     let plan = folder.join("agent.yml");
     fs::write(&plan, plan_text())?;
-    let mut command = Command::new(stage::program("haidang-agent")?);
+    let mut command = Command::new(program()?);
     command.args(["run", "--log", "warn", "--config"]).arg(&plan).arg("--data").arg(folder.join("kept"));
     let agent = Running(command.stdin(Stdio::null()).spawn().context("start haidang-agent")?);
     sleep(WARM_UP);
@@ -138,12 +139,18 @@ fn agent(clock: &Clock, folder: &Path) -> anyhow::Result<Seen> {
     seen(cost, trips.map(|seconds| seconds * 1e6).collect())
 }
 
-/// CPU time a probe in µs, probes a second, probes not answered, and memory, of a window; `last` is part of it.
-fn window(
-    clock: &Clock,
-    process: u32,
-    last: impl FnOnce() -> anyhow::Result<()>,
-) -> anyhow::Result<(f64, f64, u64, f64)> {
+/// The agent as it is packaged, where it is built beside the folder in `BIN`; else the one in it.
+fn program() -> anyhow::Result<PathBuf> {
+    let built = stage::program("haidang-agent")?;
+    let packaged = built.ancestors().nth(2).map(|target| target.join("small/haidang-agent"));
+    Ok(packaged.filter(|path| path.is_file()).unwrap_or(built))
+}
+
+/// What a window showed: CPU time a probe in µs, probes a second, probes not answered, memory in MiB.
+type Cost = (f64, f64, u64, f64);
+
+/// Looks on for a window; `last` is part of it.
+fn window(clock: &Clock, process: u32, last: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Cost> {
     let read = || anyhow::Ok((clock.steady_ns(), process::usage(process)?, echoes()?));
     let before = read()?;
     sleep(WINDOW);
@@ -155,7 +162,7 @@ fn window(
     Ok((us_a_probe, sent as f64 / seconds, sent.saturating_sub(back), after.1.rss_mib))
 }
 
-fn seen(cost: (f64, f64, u64, f64), mut trips_us: Vec<f64>) -> anyhow::Result<Seen> {
+fn seen(cost: Cost, mut trips_us: Vec<f64>) -> anyhow::Result<Seen> {
     let (us_a_probe, probes_a_second, lost, rss_mib) = cost;
     if trips_us.len() < TARGETS * 9 / 10 {
         bail!("{} round trips of {TARGETS} targets", trips_us.len());
