@@ -125,11 +125,8 @@ lab-play: build
 	$(TARGET)/debug/haidang-lab play "$(S)" .run/lab
 
 BENCHES := footprint outages gap quiet store icmp
-# The peers measured beside our programs.
-BENCH_PACKAGES := fping
-BENCHES := footprint outages gap quiet store
 # The peers that benches run beside ours.
-BENCH_PACKAGES := prometheus
+BENCH_PACKAGES := fping prometheus
 bench: $(WEB)/dist/index.html ## Measure on real processes, about 90 minutes: docs/benchmarks.md
 	cargo build --release --locked $(PROGRAMS)
 	@$(call installed,$(BENCH_PACKAGES))

@@ -10,7 +10,7 @@ use haidang_probe::event::{Event, EventKind};
 use haidang_probe::moment::{BootId, ClockMap, Moment};
 use haidang_probe::outcome::Outcome;
 use haidang_probe::plan::PlanDigest;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 /// Longest a change waits for others that happen with it, where the plan says `prompt`. With the sync and the
@@ -51,7 +51,7 @@ pub struct Gather {
     /// The disk refused last time: a full batch waits like any other.
     held: bool,
     /// Whether each check succeeded when it last ran.
-    well: BTreeMap<CheckId, bool>,
+    well: HashMap<CheckId, bool>,
     clocks: BTreeMap<BootId, ClockMap>,
     dropped: u64,
 }
@@ -65,7 +65,7 @@ impl Gather {
             events: VecDeque::new(),
             due_ns: None,
             held: false,
-            well: BTreeMap::new(),
+            well: HashMap::new(),
             clocks: BTreeMap::new(),
             dropped: 0,
         }

@@ -131,8 +131,9 @@ impl Echo {
             let wake = self.0.wake.clone();
             tokio::spawn(drive(Arc::downgrade(&self.0), wake));
         }
-        drop(engine);
-        self.0.wake.notify_one();
+        if !std::mem::replace(&mut engine.woken, true) {
+            self.0.wake.notify_one();
+        }
     }
 }
 
@@ -174,11 +175,14 @@ pub fn slot_end_ns(ns: u64) -> u64 {
 
 struct Engine {
     driven: bool,
+    /// A turn is coming: more runs need not ask for one.
+    woken: bool,
     flights: Flights<Asker>,
     v4: Entrance,
     v6: Entrance,
     inbox: Inbox,
     strays: u64,
+    tidied_ns: u64,
     /// Until the socket is looked at again when nothing else is to be done.
     patience: Duration,
     outcomes: Vec<Outcome>,
@@ -190,11 +194,13 @@ impl Engine {
         let identifier = getrandom::u32().unwrap_or_else(|_| std::process::id()) as u16;
         Engine {
             driven: false,
+            woken: false,
             flights: Flights::default(),
             v4: Entrance::new(Family::V4, identifier, buffer),
             v6: Entrance::new(Family::V6, identifier, buffer),
             inbox: Inbox::default(),
             strays: 0,
+            tidied_ns: 0,
             patience: SLOT,
             outcomes: Vec::new(),
         }
@@ -202,8 +208,9 @@ impl Engine {
 
     /// Receives, gives up what has had its time, sends what is due, receives again. When to come next.
     fn turn(&mut self, clock: &Clock) -> Option<u64> {
+        self.woken = false;
         let now = Now { moment: clock.moment(), steady_ns: clock.steady_ns() };
-        let mut busy = self.receive(now.steady_ns);
+        let mut busy = self.look(now.steady_ns);
         self.expire(now.steady_ns);
         if self.send(&now, clock) {
             busy = true;
@@ -215,6 +222,24 @@ impl Engine {
         let look_ns = (self.flights.flying() > 0).then(|| now_ns + self.patience.as_nanos() as u64);
         let next_ns = [self.flights.next_ns(now_ns), look_ns].into_iter().flatten().min()?;
         Some(slot_end_ns(next_ns.max(now_ns + 1)))
+    }
+
+    /// Takes in what has come, where something may have. Error queues, whose news is never urgent, and what comes while
+    /// nothing is under way, are looked at once in [`LAZY`]: both take room of the receive buffer.
+    fn look(&mut self, now_ns: u64) -> bool {
+        let tidy = now_ns >= self.tidied_ns + LAZY.as_nanos() as u64;
+        if tidy {
+            self.tidied_ns = now_ns;
+            let Engine { flights, v4, v6, inbox, strays, .. } = self;
+            for door in [v4, v6].into_iter().filter_map(|entrance| entrance.door.as_mut()) {
+                let mut foreign = 0;
+                *strays += door.receive_errors(inbox, now_ns, |arrival| {
+                    foreign += u64::from(!land(flights, &arrival, now_ns));
+                });
+                *strays += foreign;
+            }
+        }
+        (tidy || self.flights.flying() > 0) && self.receive(now_ns)
     }
 
     /// Takes in what has come. True when something was.

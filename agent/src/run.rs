@@ -36,7 +36,7 @@ use haidang_probe::check::CheckId;
 use haidang_probe::event::Event;
 use haidang_probe::outcome::{Failure, Outcome};
 use haidang_probe::plan::PlanDigest;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -187,7 +187,7 @@ struct Agent {
     /// Of an enrolled agent.
     identity: Option<Arc<Identity>>,
     probes: Arc<Probes>,
-    asked: BTreeMap<CheckId, Arc<Asked>>,
+    asked: HashMap<CheckId, Arc<Asked>>,
     schedule: Schedule,
     under_way: JoinSet<Outcome>,
     /// Which check a run is of, for one that ends without an outcome.
@@ -240,7 +240,7 @@ impl Agent {
             stop,
             finder,
             identity,
-            asked: BTreeMap::new(),
+            asked: HashMap::new(),
             schedule: Schedule::default(),
             under_way: JoinSet::new(),
             running: BTreeMap::new(),

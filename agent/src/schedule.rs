@@ -19,8 +19,7 @@
 
 use crate::icmp::slot_end_ns;
 use haidang_probe::check::CheckId;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 /// Most runs under way at once, of those that have a task.
@@ -67,9 +66,10 @@ pub struct Pace {
 /// When each check runs next.
 #[derive(Debug, Default)]
 pub struct Schedule {
-    checks: BTreeMap<CheckId, Turn>,
-    /// Earliest first. Entries of removed or changed checks are left behind and ignored when they come up.
-    queue: BinaryHeap<Reverse<(u64, CheckId)>>,
+    checks: HashMap<CheckId, Turn>,
+    /// What is due in each slot, by its end: a turn costs no more with thousands of checks than with one. Entries of
+    /// removed or changed checks are left behind and ignored when they come up.
+    slots: BTreeMap<u64, VecDeque<(u64, CheckId)>>,
     tasks: usize,
     echoes: usize,
     skipped: Skipped,
@@ -109,7 +109,7 @@ impl Schedule {
         turn.every_ns = every_ns;
         turn.due_ns = now_ns + spread(check, every_ns.min(nanos(FIRST_WITHIN)));
         turn.removed = false;
-        self.queue.push(Reverse((turn.due_ns, check)));
+        queue(&mut self.slots, turn.due_ns, check);
     }
 
     /// Takes `check` out. A run under way ends as it would have.
@@ -122,13 +122,12 @@ impl Schedule {
 
     /// When to call [`Schedule::due`] next, the end of a slot; `None` without checks.
     pub fn next_ns(&self) -> Option<u64> {
-        self.queue.peek().map(|Reverse((due_ns, _))| slot_end_ns(*due_ns))
+        self.slots.keys().next().copied()
     }
 
     /// One check that is due, now counted as running; call until `None`.
     pub fn due(&mut self, now_ns: u64) -> Option<CheckId> {
-        while let Some(&Reverse((due_ns, check))) = self.queue.peek().filter(|next| next.0.0 <= now_ns) {
-            self.queue.pop();
+        while let Some((due_ns, check)) = self.pop(now_ns) {
             let Some(turn) =
                 self.checks.get_mut(&check).filter(|turn| turn.due_ns == due_ns && !turn.removed)
             else {
@@ -136,7 +135,7 @@ impl Schedule {
             };
             let missed = (now_ns - due_ns) / turn.every_ns;
             turn.due_ns += (missed + 1) * turn.every_ns;
-            self.queue.push(Reverse((turn.due_ns, check)));
+            queue(&mut self.slots, turn.due_ns, check);
             if turn.running >= turn.overlap {
                 self.skipped.busy += 1;
                 continue;
@@ -154,6 +153,16 @@ impl Schedule {
             return Some(check);
         }
         None
+    }
+
+    fn pop(&mut self, now_ns: u64) -> Option<(u64, CheckId)> {
+        loop {
+            let mut slot = self.slots.first_entry().filter(|slot| *slot.key() <= now_ns)?;
+            if let Some(next) = slot.get_mut().pop_front() {
+                return Some(next);
+            }
+            slot.remove();
+        }
     }
 
     /// The run of `check` ended.
@@ -178,6 +187,10 @@ impl Schedule {
     pub fn in_flight(&self) -> usize {
         self.tasks + self.echoes
     }
+}
+
+fn queue(slots: &mut BTreeMap<u64, VecDeque<(u64, CheckId)>>, due_ns: u64, check: CheckId) {
+    slots.entry(slot_end_ns(due_ns)).or_default().push_back((due_ns, check));
 }
 
 /// Where in `within_ns` this check starts. Multiplying by 2^64 / golden ratio puts neighbouring ids far

@@ -67,15 +67,6 @@ impl Family {
     fn reply(self) -> u8 {
         if self == Family::V4 { 0 } else { 129 }
     }
-
-    /// Types by which a router, or the target, says that there is no way: destination unreachable, time exceeded,
-    /// parameter problem.
-    fn says_no_way(self, kind: u8) -> bool {
-        match self {
-            Family::V4 => matches!(kind, 3 | 11 | 12),
-            Family::V6 => matches!(kind, 1 | 3 | 4),
-        }
-    }
 }
 
 /// What came in.
@@ -123,16 +114,16 @@ fn checksum(octets: &[u8]) -> u16 {
 /// What an ICMP message says to us. `identifier` is ours on a raw socket; `None` where the kernel has compared it.
 /// `packet` may be cut short after [`super::sys::LONGEST`] octets.
 pub fn heard(family: Family, packet: &[u8], identifier: Option<u16>) -> Option<Heard> {
-    let (&kind, rest) = packet.split_first()?;
+    let (kind, code) = (*packet.first()?, *packet.get(1)?);
     if kind == family.reply() {
         let echo = Echo::of(packet)?;
         let cookie = echo.cookie.filter(|_| echo.is(identifier))?;
         return Some(Heard::Reply(Mark { seat: echo.seat, cookie }));
     }
-    if !family.says_no_way(kind) || rest.len() < HEADER - 1 {
+    if !says_no_way(family, kind, code) {
         return None;
     }
-    let (target, quoted) = quote(family, &packet[HEADER..])?;
+    let (target, quoted) = quote(family, packet.get(HEADER..)?)?;
     no_way(family, quoted, identifier, target)
 }
 
@@ -142,9 +133,13 @@ pub fn no_way(family: Family, quoted: &[u8], identifier: Option<u16>, target: Ip
     Some(Heard::NoWay { seat: echo.seat, cookie: echo.cookie, target })
 }
 
-/// Whether an error of this type, taken from a socket's error queue, says that there is no way.
-pub fn says_no_way(family: Family, kind: u8) -> bool {
-    family.says_no_way(kind)
+/// Whether by an error of this type and code a router, or the target, says that there is no way: destination
+/// unreachable, time exceeded, parameter problem. "Too big" is for the kernel, which sends smaller pieces from then on.
+pub fn says_no_way(family: Family, kind: u8, code: u8) -> bool {
+    match family {
+        Family::V4 => matches!(kind, 11 | 12) || kind == 3 && code != 4,
+        Family::V6 => matches!(kind, 1 | 3 | 4),
+    }
 }
 
 /// The ICMP part of an IPv4 packet, as a raw socket receives it.
@@ -258,6 +253,9 @@ mod tests {
         assert_eq!(heard(Family::V4, &error(3, target, 17, &request), Some(OURS)), None, "quotes UDP");
         assert_eq!(heard(Family::V4, &error(3, target, 1, &request), Some(OURS + 1)), None);
         assert_eq!(heard(Family::V4, &error(5, target, 1, &request), Some(OURS)), None, "a redirect");
+        let mut too_big = error(3, target, 1, &request);
+        too_big[1] = 4;
+        assert_eq!(heard(Family::V4, &too_big, Some(OURS)), None, "the kernel mends it");
         for length in 0..error(3, target, 1, &request[..8]).len() {
             assert_eq!(heard(Family::V4, &error(3, target, 1, &request)[..length], Some(OURS)), None);
         }

@@ -28,8 +28,6 @@ const SOL_RAW: libc::c_int = 255;
 const ICMP_FILTER: libc::c_int = 1;
 /// `ICMPV6_FILTER` (RFC 3542 §3.2), 256 bits of the same sense.
 const ICMPV6_FILTER: libc::c_int = 1;
-/// `IP_MTU_DISCOVER`, `IPV6_MTU_DISCOVER`: fragments where needed; this probe asks for a reply, not for a path's MTU.
-const PMTUDISC_DONT: u32 = 0;
 
 /// An open socket.
 pub struct Door {
@@ -105,11 +103,6 @@ impl Door {
     fn with(socket: Socket, family: Family, identifier: Option<u16>, buffer: usize) -> io::Result<Door> {
         socket.set_nonblocking(true)?;
         socket.set_recv_buffer_size(buffer)?;
-        let (level, discover) = match family {
-            Family::V4 => (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER),
-            Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER),
-        };
-        sys::set(socket.as_fd(), level, discover, [PMTUDISC_DONT])?;
         sys::set(socket.as_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, [1])?;
         sys::set(socket.as_fd(), libc::SOL_SOCKET, libc::SO_RXQ_OVFL, [1])?;
         Ok(Door { socket, family, identifier, packet: Vec::new(), drops: Drops::default() })
@@ -145,29 +138,32 @@ impl Door {
     }
 
     /// Receives all that has come. What is not an echo's answer goes to nobody; returns how many such there were.
-    pub fn receive(&mut self, inbox: &mut Inbox, now_ns: u64, mut each: impl FnMut(Arrival)) -> u64 {
+    pub fn receive(&mut self, inbox: &mut Inbox, now_ns: u64, each: impl FnMut(Arrival)) -> u64 {
+        self.drain(inbox, false, now_ns, each)
+    }
+
+    /// Receives the routers' errors that came to a datagram socket. On a raw one they are among the packets.
+    pub fn receive_errors(&mut self, inbox: &mut Inbox, now_ns: u64, each: impl FnMut(Arrival)) -> u64 {
+        if self.raw() { 0 } else { self.drain(inbox, true, now_ns, each) }
+    }
+
+    fn drain(&mut self, inbox: &mut Inbox, errors: bool, now_ns: u64, mut each: impl FnMut(Arrival)) -> u64 {
         let (family, identifier, drops) = (self.family, self.identifier, &mut self.drops);
         let mut strays = 0;
-        for errors in [false, true] {
-            if errors && identifier.is_some() {
-                continue;
-            }
-            for _ in 0..BATCHES {
-                let received = inbox.receive(self.socket.as_fd(), errors, |message| {
-                    if let Some(count) = message.drops {
-                        drops.read(count, now_ns);
-                    }
-                    let arrival = arrival(family, identifier, errors, &message);
-                    match arrival {
-                        Some(arrival) => each(arrival),
-                        None => strays += 1,
-                    }
-                });
-                match received {
-                    Ok((_, true)) => {}
-                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => {}
-                    Ok(_) | Err(_) => break,
+        for _ in 0..BATCHES {
+            let received = inbox.receive(self.socket.as_fd(), errors, |message| {
+                if let Some(count) = message.drops {
+                    drops.read(count, now_ns);
                 }
+                match arrival(family, identifier, errors, &message) {
+                    Some(arrival) => each(arrival),
+                    None => strays += 1,
+                }
+            });
+            match received {
+                Ok(true) => {}
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {}
+                Ok(false) | Err(_) => break,
             }
         }
         strays
@@ -201,7 +197,7 @@ fn arrival(
 ) -> Option<Arrival> {
     let from = message.from?;
     let heard = if error {
-        message.error.filter(|kind| packet::says_no_way(family, *kind))?;
+        message.error.filter(|(kind, code)| packet::says_no_way(family, *kind, *code))?;
         packet::no_way(family, message.packet, identifier, from)?
     } else {
         let raw_v4 = identifier.is_some() && family == Family::V4;

@@ -44,8 +44,8 @@ pub struct Message<'a> {
     pub stamp_ns: Option<u64>,
     /// Datagrams the socket had dropped when this one was queued; missing while there are none.
     pub drops: Option<u32>,
-    /// In an error queue: the ICMP type of the error, where an ICMP message was its cause.
-    pub error: Option<u8>,
+    /// In an error queue: type and code of the ICMP message that was its cause, if one was.
+    pub error: Option<(u8, u8)>,
 }
 
 impl Default for Inbox {
@@ -61,14 +61,14 @@ impl Default for Inbox {
 }
 
 impl Inbox {
-    /// Receives what is there, up to a batch, without waiting; each goes to `each`. Returns how many, and whether there
-    /// may be more. `errors` reads the socket's error queue instead.
+    /// Receives what is there, up to a batch, without waiting; each goes to `each`. Returns whether there may be
+    /// more. `errors` reads the socket's error queue instead.
     pub fn receive(
         &mut self,
         socket: BorrowedFd<'_>,
         errors: bool,
         mut each: impl FnMut(Message<'_>),
-    ) -> io::Result<(usize, bool)> {
+    ) -> io::Result<bool> {
         let mut pieces = self
             .packets
             .each_mut()
@@ -107,7 +107,7 @@ impl Inbox {
             read_control(&head.msg_hdr, &mut message);
             each(message);
         }
-        Ok((received, received == BATCH))
+        Ok(received == BATCH)
     }
 }
 
@@ -132,7 +132,7 @@ fn read_control(head: &libc::msghdr, message: &mut Message<'_>) {
                 // SAFETY: a message of this type begins with a `sock_extended_err`.
                 let error: libc::sock_extended_err = unsafe { content(next) };
                 let by_icmp = [libc::SO_EE_ORIGIN_ICMP, libc::SO_EE_ORIGIN_ICMP6].contains(&error.ee_origin);
-                message.error = by_icmp.then_some(error.ee_type);
+                message.error = by_icmp.then_some((error.ee_type, error.ee_code));
             }
             _ => {}
         }
