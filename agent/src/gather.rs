@@ -5,12 +5,13 @@
 //! gathered goes with it, so that earlier replies of other checks are not behind the change they judge.
 
 use haidang_probe::batch::Batch;
+use haidang_probe::batch::limit::MAX_PARTS;
 use haidang_probe::check::CheckId;
 use haidang_probe::event::{Event, EventKind};
 use haidang_probe::moment::{BootId, ClockMap, Moment};
 use haidang_probe::outcome::Outcome;
 use haidang_probe::plan::PlanDigest;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 /// Longest a change waits for others that happen with it, where the plan says `prompt`. With the sync and the
@@ -25,6 +26,8 @@ pub const PENDING: usize = 16_384;
 const OUTCOMES: usize = 4096;
 const SAMPLES: usize = 32_768;
 const EVENTS: usize = 1024;
+/// Different parts that a batch's samples speak of; events may bring as many more as there are events.
+const PARTS: usize = MAX_PARTS - EVENTS;
 
 /// Boots whose clocks are remembered.
 const BOOTS: usize = 8;
@@ -105,14 +108,7 @@ impl Gather {
     pub fn take(&mut self, now: Moment, map: ClockMap, digest: PlanDigest) -> Option<Batch> {
         self.remember(now, map);
         self.held = false;
-        let mut samples = 0;
-        let fits = |outcome: &&Outcome| {
-            samples += outcome.samples.len();
-            samples <= SAMPLES
-        };
-        // One outcome always goes, or an oversized one would block the rest for ever.
-        let count =
-            self.outcomes.iter().take(OUTCOMES).take_while(fits).count().max(1).min(self.outcomes.len());
+        let count = self.fitting();
         let outcomes: Vec<Outcome> = self.outcomes.drain(..count).collect();
         let events: Vec<Event> = self.events.drain(..self.events.len().min(EVENTS)).collect();
         if self.outcomes.is_empty() && self.events.is_empty() {
@@ -164,6 +160,20 @@ impl Gather {
         }
     }
 
+    /// How many of the oldest outcomes fit in one batch. One always goes, or an oversized one would block the rest for
+    /// ever.
+    fn fitting(&self) -> usize {
+        let (mut samples, mut parts) = (0, HashSet::new());
+        for (nth, outcome) in self.outcomes.iter().take(OUTCOMES).enumerate() {
+            samples += outcome.samples.len();
+            parts.extend(outcome.samples.iter().map(|sample| sample.part.as_str()));
+            if samples > SAMPLES || parts.len() > PARTS {
+                return nth.max(1);
+            }
+        }
+        self.outcomes.len().min(OUTCOMES)
+    }
+
     fn remember(&mut self, now: Moment, map: ClockMap) {
         let before = self.clocks.insert(map.boot, map);
         if before.is_some_and(|before| before.offset_ns.abs_diff(map.offset_ns) > STEP_NS) {
@@ -179,7 +189,8 @@ impl Gather {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use haidang_probe::outcome::Failure;
+    use haidang_probe::metric::Metric;
+    use haidang_probe::outcome::{Failure, Sample};
 
     const MS: u64 = 1_000_000;
     const SECOND: Flush = Flush { every: Duration::from_secs(1), prompt: false };
@@ -236,6 +247,19 @@ mod tests {
         gather.give_back(batch, 400 * MS);
         gather.outcome(run(1, true), 500 * MS);
         assert_eq!(gather.due_ns(), Some(1400 * MS));
+    }
+
+    #[test]
+    fn switches_with_many_ports_are_spread_over_batches() {
+        let mut gather = Gather::new(SECOND);
+        for switch in 0..5 {
+            let port =
+                |port| Sample { metric: Metric::IfInOctets, part: format!("{switch}/{port}"), value: 0.0 };
+            gather.outcome(Outcome { samples: (0..1024).map(port).collect(), ..run(switch, true) }, 0);
+        }
+        let taken: Vec<usize> =
+            std::iter::from_fn(|| take(&mut gather)).map(|batch| batch.outcomes.len()).collect();
+        assert_eq!(taken, [3, 2]);
     }
 
     #[test]

@@ -199,6 +199,8 @@ mod tests {
             {{"name":"c","probe":"uptime","key_of_tomorrow":true}},
             {{"name":"d","probe":"tcp","target":"no port"}}]}}"#
         );
+        // Orders are one line; what is sealed stands on the next.
+        let text = text.replace('\n', " ");
         let taken = with(&text).unwrap();
         let asked = |name: &str| taken.checks[&CheckId::of_name(name)].question.is_some();
         assert_eq!(["a", "b", "c", "d"].map(asked), [true, false, false, false]);
