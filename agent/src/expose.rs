@@ -7,6 +7,7 @@
 
 mod series;
 
+use crate::by_id::ById;
 use crate::icmp;
 use crate::schedule::Skipped;
 use crate::spool::Tally;
@@ -23,7 +24,10 @@ pub struct Board(Arc<Mutex<Facts>>);
 
 #[derive(Debug, Default)]
 struct Facts {
-    checks: BTreeMap<CheckId, Shown>,
+    /// By id.
+    checks: Vec<Shown>,
+    /// Where among them each is.
+    places: ById<usize>,
     uplinks: BTreeMap<String, Fares>,
     spool: Tally,
     skipped: Skipped,
@@ -38,6 +42,7 @@ struct Facts {
 /// One check and its last run.
 #[derive(Debug)]
 struct Shown {
+    check: CheckId,
     name: String,
     target: String,
     last: Option<Outcome>,
@@ -72,14 +77,18 @@ impl Board {
         uplinks: &[String],
     ) {
         let mut facts = self.facts();
-        let mut before = std::mem::take(&mut facts.checks);
+        let before = std::mem::take(&mut facts.checks);
+        let mut last: BTreeMap<CheckId, Outcome> =
+            before.into_iter().filter_map(|shown| Some((shown.check, shown.last?))).collect();
         facts.checks = checks
             .into_iter()
             .map(|(check, name, target)| {
-                let last = before.remove(&check).and_then(|shown| shown.last);
-                (check, Shown { name: name.into(), target: target.into(), last })
+                let last = last.remove(&check);
+                Shown { check, name: name.into(), target: target.into(), last }
             })
             .collect();
+        facts.checks.sort_by_key(|shown| shown.check);
+        facts.places = facts.checks.iter().enumerate().map(|(place, shown)| (shown.check, place)).collect();
         facts.uplinks.retain(|name, _| uplinks.contains(name));
         for name in uplinks {
             facts.uplinks.entry(name.clone()).or_default();
@@ -118,16 +127,15 @@ impl Board {
 
     /// A run ended.
     pub fn outcome(&self, outcome: &Outcome) {
-        if let Some(shown) = self.facts().checks.get_mut(&outcome.check) {
-            shown.last = Some(outcome.clone());
-        }
+        self.outcomes(std::slice::from_ref(outcome));
     }
 
     /// Runs ended, many at once.
     pub fn outcomes(&self, outcomes: &[Outcome]) {
         let mut facts = self.facts();
+        let Facts { checks, places, .. } = &mut *facts;
         for outcome in outcomes {
-            if let Some(shown) = facts.checks.get_mut(&outcome.check) {
+            if let Some(shown) = places.get(&outcome.check).and_then(|place| checks.get_mut(*place)) {
                 shown.last = Some(outcome.clone());
             }
         }

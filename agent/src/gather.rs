@@ -4,6 +4,7 @@
 //! a check that turned from success to failure, or back, makes it due within [`PROMPT`], and everything
 //! gathered goes with it, so that earlier replies of other checks are not behind the change they judge.
 
+use crate::by_id::ById;
 use haidang_probe::batch::Batch;
 use haidang_probe::batch::limit::MAX_PARTS;
 use haidang_probe::check::CheckId;
@@ -11,7 +12,7 @@ use haidang_probe::event::{Event, EventKind};
 use haidang_probe::moment::{BootId, ClockMap, Moment};
 use haidang_probe::outcome::Outcome;
 use haidang_probe::plan::PlanDigest;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::time::Duration;
 
 /// Longest a change waits for others that happen with it, where the plan says `prompt`. With the sync and the
@@ -54,7 +55,7 @@ pub struct Gather {
     /// The disk refused last time: a full batch waits like any other.
     held: bool,
     /// Whether each check succeeded when it last ran.
-    well: HashMap<CheckId, bool>,
+    well: ById<bool>,
     clocks: BTreeMap<BootId, ClockMap>,
     dropped: u64,
 }
@@ -68,7 +69,7 @@ impl Gather {
             events: VecDeque::new(),
             due_ns: None,
             held: false,
-            well: HashMap::new(),
+            well: ById::default(),
             clocks: BTreeMap::new(),
             dropped: 0,
         }

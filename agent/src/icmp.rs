@@ -275,13 +275,17 @@ impl Engine {
 
     /// Sends what is due, at most [`PER_SLOT`]. True when something was.
     fn send(&mut self, now: &Now, clock: &Clock) -> bool {
-        let mut any = false;
+        let (mut any, mut warm) = (false, false);
         for _ in 0..PER_SLOT {
             let Some(departing) = self.flights.next(now) else { break };
             any = true;
             let seat = departing.mark.seat;
             let v4 = Family::of(departing.address) == Family::V4;
             let entrance = if v4 { &mut self.v4 } else { &mut self.v6 };
+            if !warm && let Some(door) = &entrance.door {
+                door.warm(departing.address);
+                warm = true;
+            }
             match entrance.send(&departing, clock, now.steady_ns) {
                 Ok(stamp_ns) => self.flights.departed(seat, stamp_ns),
                 Err(failure) => self.flights.stayed(seat, failure),

@@ -3,6 +3,7 @@
 //!
 //! | file           | promise                                                                              |
 //! |----------------|--------------------------------------------------------------------------------------|
+//! | [`by_id`]      | a table by check id                                                                  |
 //! | [`place`]      | who a target's text means, also `@default-gateway` and `@resolver`                   |
 //! | [`dial`]       | connections out, from a chosen source, with TLS                                      |
 //! | [`timestamps`] | readings of both clocks for STAMP packets                                            |
@@ -25,6 +26,7 @@
 //! | [`fetch`]      | when the collector's orders are fetched                                              |
 //! | [`run`]        | all of it together                                                                   |
 
+pub mod by_id;
 pub mod place;
 pub mod dial;
 pub mod timestamps;

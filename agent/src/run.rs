@@ -12,6 +12,7 @@
 mod change;
 mod trial;
 
+use crate::by_id::ById;
 use crate::expose::Board;
 use crate::fetch::Fetch;
 use crate::gateway::{self, Links};
@@ -36,7 +37,7 @@ use haidang_probe::check::CheckId;
 use haidang_probe::event::Event;
 use haidang_probe::outcome::{Failure, Outcome};
 use haidang_probe::plan::PlanDigest;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -187,7 +188,7 @@ struct Agent {
     /// Of an enrolled agent.
     identity: Option<Arc<Identity>>,
     probes: Arc<Probes>,
-    asked: HashMap<CheckId, Arc<Asked>>,
+    asked: ById<Arc<Asked>>,
     schedule: Schedule,
     under_way: JoinSet<Outcome>,
     /// Which check a run is of, for one that ends without an outcome.
@@ -240,7 +241,7 @@ impl Agent {
             stop,
             finder,
             identity,
-            asked: HashMap::new(),
+            asked: ById::default(),
             schedule: Schedule::default(),
             under_way: JoinSet::new(),
             running: BTreeMap::new(),

@@ -17,9 +17,10 @@
 //!                             run                run               run
 //! ```
 
+use crate::by_id::ById;
 use crate::icmp::slot_end_ns;
 use haidang_probe::check::CheckId;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// Most runs under way at once, of those that have a task.
@@ -66,7 +67,7 @@ pub struct Pace {
 /// When each check runs next.
 #[derive(Debug, Default)]
 pub struct Schedule {
-    checks: HashMap<CheckId, Turn>,
+    checks: ById<Turn>,
     /// What is due in each slot, by its end: a turn costs no more with thousands of checks than with one. Entries of
     /// removed or changed checks are left behind and ignored when they come up.
     slots: BTreeMap<u64, VecDeque<(u64, CheckId)>>,

@@ -225,7 +225,7 @@ impl Page<'_, '_> {
 
 /// Checks that have run, with their last run.
 fn rows(facts: &Facts) -> impl Iterator<Item = (&Shown, &Outcome)> {
-    facts.checks.values().filter_map(|shown| Some((shown, shown.last.as_ref()?)))
+    facts.checks.iter().filter_map(|shown| Some((shown, shown.last.as_ref()?)))
 }
 
 fn labels(shown: &Shown) -> Labels<'_> {

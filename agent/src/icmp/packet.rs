@@ -101,6 +101,11 @@ pub fn request(packet: &mut Vec<u8>, family: Family, identifier: u16, departing:
     packet[2..4].copy_from_slice(&sum);
 }
 
+/// The header of a request that is never sent.
+pub fn request_header(family: Family) -> [u8; HEADER] {
+    [family.request(), 0, 0, 0, 0, 0, 0, 0]
+}
+
 /// The Internet checksum (RFC 1071) of `octets`, whose own field is zero.
 fn checksum(octets: &[u8]) -> u16 {
     let words = octets

@@ -29,6 +29,9 @@ const ICMP_FILTER: libc::c_int = 1;
 /// `ICMPV6_FILTER` (RFC 3542 §3.2), 256 bits of the same sense.
 const ICMPV6_FILTER: libc::c_int = 1;
 
+/// `linux/socket.h`: everything but the sending itself.
+const MSG_PROBE: libc::c_int = 0x10;
+
 /// An open socket.
 pub struct Door {
     socket: Socket,
@@ -118,6 +121,15 @@ impl Door {
     pub fn on_the_wire(&self) -> io::Result<u16> {
         let named = self.socket.local_addr()?;
         Ok(self.identifier.unwrap_or(named.as_socket().map_or(0, |named| named.port())))
+    }
+
+    /// Walks the way of a packet to `address` up to its sending (`MSG_PROBE`), so that what a pause has pushed out of the
+    /// processor's caches is not measured with the first packet after it.
+    pub fn warm(&self, address: IpAddr) {
+        let to = SockAddr::from(SocketAddr::new(address, 0));
+        let header = packet::request_header(self.family);
+        // Whatever comes of it, the packet itself tells.
+        let _ = self.socket.send_to_with_flags(&header, &to, MSG_PROBE);
     }
 
     /// Makes the packet of `departure`, reads `stamp_ns` and sends it; returns what was read.
