@@ -28,7 +28,7 @@ pub(super) async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Respon
     if method != Method::GET && method != Method::HEAD {
         return super::problem::method_not_allowed(method, uri).await.into_response();
     }
-    if is_file(path) {
+    if is_file(path) || climbs(path) {
         return serve(embedded, path, &headers)
             .unwrap_or_else(|| Problem::not_found(format!("there is no /{path}")).into_response());
     }
@@ -39,6 +39,12 @@ pub(super) async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Respon
 /// Files stand under `assets/` or at the top with an ending; deeper paths end with an id, which may hold a dot.
 fn is_file(path: &str) -> bool {
     path.split_once('/').map_or(path.contains('.'), |(folder, _)| folder == "assets")
+}
+
+/// Whether a path leads through `.` or `..`, written out or as `%2e`: no page and no file of ours does.
+fn climbs(path: &str) -> bool {
+    let dots = |segment: &str| segment.to_ascii_lowercase().replace("%2e", ".");
+    path.split('/').any(|segment| matches!(dots(segment).as_str(), "." | ".."))
 }
 
 /// A file and the SHA-256 of its content.
