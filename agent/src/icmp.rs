@@ -16,18 +16,18 @@
 pub mod figures;
 pub mod flights;
 pub mod packet;
+mod entrance;
 mod sockets;
 mod sys;
 
-use crate::dial;
+use entrance::Entrance;
 use figures::Found;
 use flights::{Ended, Flights, Now, Run};
 use haidang_daemon::clock::Clock;
 use haidang_probe::check::CheckId;
 use haidang_probe::outcome::{Failure, Outcome};
-use packet::{Departing, Family, Heard};
+use packet::{Family, Heard};
 use sockets::{Arrival, BUFFER, Door};
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use sys::Inbox;
@@ -41,9 +41,6 @@ const LAZY: Duration = Duration::from_millis(40);
 
 /// Most packets sent in one slot: what falls due at once after a pause is not one burst.
 const PER_SLOT: usize = 256;
-
-/// Between two attempts to open a socket that was refused.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// The engine. Cheap to clone; all clones are one. Opens no socket before the first run.
 #[derive(Clone)]
@@ -317,79 +314,6 @@ fn land(flights: &mut Flights<Asker>, arrival: &Arrival, now_ns: u64) -> bool {
     match arrival.heard {
         Heard::Reply(mark) => flights.back(mark, arrival.from, arrival.stamp_ns, now_ns),
         Heard::NoWay { seat, cookie, target } => flights.no_way(seat, cookie, target),
-    }
-}
-
-/// The socket of one family, once the machine permits it.
-struct Entrance {
-    family: Family,
-    identifier: u16,
-    buffer: usize,
-    door: Option<Door>,
-    refused: Option<Refused>,
-}
-
-/// Why there is no socket, and when it is tried again.
-#[derive(Clone, Copy)]
-struct Refused {
-    failure: Failure,
-    until_ns: u64,
-}
-
-impl Entrance {
-    fn new(family: Family, identifier: u16, buffer: usize) -> Entrance {
-        Entrance { family, identifier, buffer, door: None, refused: None }
-    }
-
-    fn send(&mut self, departing: &Departing, clock: &Clock, now_ns: u64) -> Result<u64, Failure> {
-        self.opened(now_ns)?.send(departing, || clock.stamp_ns())
-    }
-
-    fn opened(&mut self, now_ns: u64) -> Result<&mut Door, Failure> {
-        if self.door.is_none() {
-            self.open(now_ns)?;
-        }
-        self.door.as_mut().ok_or(Failure::Local)
-    }
-
-    fn open(&mut self, now_ns: u64) -> Result<(), Failure> {
-        if let Some(refused) = self.refused.filter(|refused| now_ns < refused.until_ns) {
-            return Err(refused.failure);
-        }
-        match Door::open(self.family, self.identifier, self.buffer) {
-            Ok(door) => {
-                let (family, raw) = (self.family, door.raw());
-                if self.refused.take().is_some() {
-                    tracing::info!(?family, raw, "icmp is permitted now");
-                } else {
-                    tracing::debug!(?family, raw, "icmp socket open");
-                }
-                self.door = Some(door);
-                Ok(())
-            }
-            Err(error) => {
-                let failure = dial::failure(&error);
-                let until_ns = now_ns + RETRY.as_nanos() as u64;
-                if self.refused.replace(Refused { failure, until_ns }).is_none() {
-                    self.tell(&error, failure);
-                }
-                Err(failure)
-            }
-        }
-    }
-
-    fn tell(&self, error: &io::Error, failure: Failure) {
-        let family = self.family;
-        if failure == Failure::NotPermitted {
-            tracing::warn!(
-                ?family,
-                "this machine does not permit icmp: icmp checks are unknown, all others run; to mend it: \
-                 `sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"`, or \
-                 `setcap cap_net_raw+ep haidang-agent`"
-            );
-        } else {
-            tracing::warn!(?family, %error, "no icmp socket: icmp checks are unknown");
-        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! On real sockets of this machine. What it may answer to itself: it permits icmp, or it does not; in the second case
 //! a test says so and judges no more.
 
+use super::entrance::{RETRY, Refused};
+use super::packet::Departing;
 use super::*;
 use haidang_probe::metric::Metric;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
