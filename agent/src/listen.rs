@@ -16,6 +16,7 @@ pub mod netlink;
 use ear::Ear;
 use haidang_daemon::clock::Clock;
 use haidang_daemon::stop::{self, Stop, Stopper};
+use haidang_probe::credential::Credentials;
 use haidang_probe::event::{Event, EventKind};
 use haidang_probe::listening::Listening;
 use std::convert::Infallible;
@@ -66,6 +67,7 @@ macro_rules! listeners {
 
 listeners! {
     syslog "syslog";
+    trap "traps";
     neighbour "neighbours";
     dhcp "dhcp";
 }
@@ -75,6 +77,8 @@ listeners! {
 pub struct Said {
     /// What is listened to, and where.
     pub listening: Listening,
+    /// The credentials the plan holds.
+    pub credentials: Credentials,
 }
 
 /// What listeners are made from.

@@ -14,6 +14,7 @@
 use crate::topology::{Id, Line, Role, Site, SiteKind, Topology};
 use haidang_probe::check::{Check, Span};
 use haidang_probe::credential::{Credential, Credentials};
+use haidang_probe::listening::Listening;
 use haidang_probe::plan::{EVERY, MAX_CHECKS, MAX_ORDERS_BYTES, MAX_UPLINKS, Orders, PlanDigest, Way};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -78,8 +79,8 @@ pub fn orders(topology: &Topology, credentials: &Credentials, site: &str) -> Opt
         return None;
     }
     let checks = topology.checks_of(site);
-    let credentials = named(&checks, credentials);
     let listen = record.listen.clone();
+    let credentials = named(&checks, &listen, credentials);
     Some(Orders { flush: Span(FLUSH), prompt, uplinks, checks, listen, credentials, sealed: record.sealed })
 }
 
@@ -93,9 +94,10 @@ pub fn seal(topology: &mut Topology, credentials: &Credentials) {
     }
 }
 
-/// The credentials that checks name, in order of name.
-fn named(checks: &[Check], credentials: &Credentials) -> Vec<Credential> {
-    let names: BTreeSet<&str> = checks.iter().filter_map(Check::credential).collect();
+/// The credentials that checks and listeners name, in order of name.
+fn named(checks: &[Check], listen: &Listening, credentials: &Credentials) -> Vec<Credential> {
+    let heard = listen.credentials.iter().map(String::as_str);
+    let names: BTreeSet<&str> = checks.iter().filter_map(Check::credential).chain(heard).collect();
     names.into_iter().filter_map(|name| credentials.get(name)).cloned().collect()
 }
 

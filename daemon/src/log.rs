@@ -5,7 +5,7 @@
 //! ```
 
 use std::io::IsTerminal as _;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -14,6 +14,9 @@ pub const VARIABLE: &str = "HAIDANG_LOG";
 
 /// What is logged when nobody says anything.
 const DEFAULT: &str = "info";
+
+/// A library that warns of every datagram it cannot read: more than errors is said only where somebody names it.
+const QUIET: (&str, LevelFilter) = ("async_snmp", LevelFilter::ERROR);
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -55,11 +58,12 @@ pub fn init(level: Option<&str>) -> Result<(), LogError> {
 
 /// Levels by part, and nothing more: filters by the content of spans would bring an engine of regular expressions along.
 fn filter(text: &str, origin: &'static str) -> Result<Targets, LogError> {
-    text.parse::<Targets>().map_err(|error| LogError::Filter {
+    let levels = text.parse::<Targets>().map_err(|error| LogError::Filter {
         filter: text.into(),
         origin,
         reason: error.to_string(),
-    })
+    })?;
+    Ok(if text.contains(QUIET.0) { levels } else { levels.with_target(QUIET.0, QUIET.1) })
 }
 
 #[cfg(test)]

@@ -17,7 +17,8 @@ pub struct Listening {
     pub syslog: Option<SocketAddr>,
     /// Where SNMP traps and informs are taken, UDP (RFC 1157, RFC 3416).
     pub traps: Option<SocketAddr>,
-    /// Names of the credentials traps are taken under; where none is of version 1 or 2c, any community.
+    /// Names of the credentials traps are taken under, and no others; where none is named, any community of versions 1
+    /// and 2c.
     pub credentials: Vec<String>,
     /// Whether hardware addresses on the LAN are watched.
     pub neighbours: bool,

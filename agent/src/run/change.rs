@@ -187,7 +187,11 @@ impl Agent {
             events: self.events.clone(),
             directory: self.settings.directory.clone(),
         };
-        self.listeners.follow(&listen::Said { listening: runs.plan.listeners.clone() }, &tools);
+        let said = listen::Said {
+            listening: runs.plan.listeners.clone(),
+            credentials: runs.credentials.clone(),
+        };
+        self.listeners.follow(&said, &tools);
     }
 
     /// Uplinks that stay as they are keep their connections and sessions.

@@ -294,7 +294,8 @@ fn present(credential: &Credential) -> Option<Auth> {
     user.with_master_keys(keys).ok().map(Auth::from)
 }
 
-fn authentic(method: credential::Auth) -> AuthProtocol {
+/// The protocol of a way to authenticate.
+pub fn authentic(method: credential::Auth) -> AuthProtocol {
     match method {
         credential::Auth::Md5 => AuthProtocol::Md5,
         credential::Auth::Sha1 => AuthProtocol::Sha1,
@@ -305,7 +306,8 @@ fn authentic(method: credential::Auth) -> AuthProtocol {
     }
 }
 
-fn private(method: Privacy) -> PrivProtocol {
+/// The protocol of a way to keep secret.
+pub fn private(method: Privacy) -> PrivProtocol {
     match method {
         Privacy::Aes128 => PrivProtocol::Aes128,
         Privacy::Aes192 => PrivProtocol::Aes192Blumenthal,

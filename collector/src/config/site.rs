@@ -71,10 +71,13 @@ impl Draft {
         let listening = Listening {
             syslog: inner.optional("syslog", value::socket),
             traps: inner.optional("traps", value::socket),
-            credentials: words(file, &mut inner, "credentials").into_iter().collect(),
+            credentials: inner.list("credentials").iter().filter_map(|item| value::id(item).ok()).collect(),
             neighbours: inner.optional("neighbours", value::truth).unwrap_or(false),
             dhcp: inner.optional("dhcp", value::truth).unwrap_or(false),
         };
+        for (name, item) in listening.credentials.iter().zip(inner.list("credentials")) {
+            self.refers(Kind::Credential, name, "credentials", item.place(file));
+        }
         if listening.traps.is_none() && !listening.credentials.is_empty() {
             let place = inner.place_of("credentials");
             inner.fault(
