@@ -91,10 +91,10 @@ test-web: $(WEB)/dist/index.html ## Type-check, test and build the console
 	npm --prefix $(WEB) test
 
 test-rust: $(WEB)/dist/index.html ## Test the Rust code
-	rustfmt --edition 2024 --check agent/src/probe/*.rs # behind a macro, where cargo fmt does not look
+	rustfmt --edition 2024 --check agent/src/probe/*.rs agent/src/listen/*.rs # behind a macro, where cargo fmt does not look
 	cargo build --locked $(PROGRAMS)
 	@$(call installed,$(TEST_PACKAGES))
-	HAIDANG_PROVE="clock $(MOUNTS)" cargo test --workspace --locked
+	HAIDANG_PROVE="clock listeners $(MOUNTS)" cargo test --workspace --locked
 
 test-browser: $(WEB)/dist/index.html ## Look at the console in a real browser
 	cargo build --locked $(PROGRAMS)

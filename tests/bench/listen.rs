@@ -11,7 +11,7 @@
 use haidang_agent::listen::{ear::Ear, frame::Frames, netlink, syslog, trap};
 use haidang_daemon::clock::Clock;
 use haidang_probe::event::Event;
-use haidang_tests::mutants::Mutants;
+use haidang_tests::mutants::{Mutants, TRAP};
 use std::net::{SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -26,14 +26,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Nanoseconds of a tick of `/proc/PID/stat`.
 const TICK_NS: u64 = 10_000_000;
 
-/// `snmptrap -v 2c -c public`: linkDown.
-const TRAP: &[u8] = &[
-    0x30, 0x41, 0x02, 0x01, 0x01, 0x04, 0x06, b'p', b'u', b'b', b'l', b'i', b'c', 0xa7, 0x34, 0x02, 0x04, 0x2c, 0x7b,
-    0x3e, 0x53, 0x02, 0x01, 0x00, 0x02, 0x01, 0x00, 0x30, 0x26, 0x30, 0x0b, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x02, 0x01,
-    0x01, 0x03, 0x00, 0x43, 0x00, 0x30, 0x17, 0x06, 0x0a, 0x2b, 0x06, 0x01, 0x06, 0x03, 0x01, 0x01, 0x04, 0x01, 0x00,
-    0x06, 0x09, 0x2b, 0x06, 0x01, 0x06, 0x03, 0x01, 0x01, 0x05, 0x03,
-];
-const MESSAGE: &[u8] = b"<38>Nov 22 10:00:00 gw sshd[7712]: Failed password for root from 10.0.0.9 port 40022 ssh2";
+const MESSAGE: &[u8] =
+    b"<38>Nov 22 10:00:00 gw sshd[7712]: Failed password for root from 10.0.0.9 port 40022 ssh2";
 
 fn main() {
     let mut said = std::env::args().skip(1).filter_map(|word| word.parse::<u64>().ok());
@@ -128,8 +122,18 @@ fn send(datagram: &[u8], to: SocketAddr) {
 fn snmptrapd() -> Option<f64> {
     let to: SocketAddr = UdpSocket::bind("127.0.0.1:0").ok()?.local_addr().ok()?;
     let mut peer = Command::new("snmptrapd")
-        .args(["-f", "-n", "-C", "--disableAuthorization=yes", "-Lf", "/dev/null", "-On", &format!("udp:{to}")])
+        .args([
+            "-f",
+            "-n",
+            "-C",
+            "--disableAuthorization=yes",
+            "-Lf",
+            "/dev/null",
+            "-On",
+            &format!("udp:{to}"),
+        ])
         .env("SNMPCONFPATH", "/nonexistent")
+        .env("MIBS", "")
         .stderr(Stdio::null())
         .spawn()
         .ok()?;

@@ -7,6 +7,7 @@ mod fake_clock;
 pub mod figures;
 pub mod gap;
 pub mod gateway;
+pub mod heard;
 pub mod killed;
 pub mod mutants;
 pub mod outage;

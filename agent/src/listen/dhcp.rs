@@ -55,7 +55,9 @@ pub async fn run(_settings: Settings, ear: Ear, tools: Tools) -> io::Result<Infa
         if strangers.tells(answer, gateway, ear.now_ns()) {
             tracing::info!("a DHCP server that is not the gateway answers on the LAN");
             ear.notice(EventKind::DhcpStranger, "", |event| {
-                event.with(Field::Address, answer.server.to_string()).with(Field::Source, answer.source.to_string())
+                event
+                    .with(Field::Address, answer.server.to_string())
+                    .with(Field::Source, answer.source.to_string())
             });
         }
     }

@@ -141,7 +141,8 @@ impl Neighbours {
         let Some((interface, _)) = known else {
             return Some(Finding { kind: EventKind::NeighbourNew, before });
         };
-        let fresh = held.is_some_and(|(_, heard_ns)| now_ns.saturating_sub(heard_ns) <= FRESH.as_nanos() as u64);
+        let fresh =
+            held.is_some_and(|(_, heard_ns)| now_ns.saturating_sub(heard_ns) <= FRESH.as_nanos() as u64);
         let taken = before.is_some_and(|mac| fresh && !mac.is_local());
         let moved = taken || interface != seen.interface;
         moved.then_some(Finding { kind: EventKind::NeighbourMoved, before })
@@ -193,7 +194,10 @@ mod tests {
         let before = Some(Mac([0, 0, 0x5e, 0, 0x53, 1]));
         assert_eq!(moved, Some(Finding { kind: EventKind::NeighbourMoved, before }));
         assert_eq!(neighbours.sees(seen(1, "192.0.2.1", 2), None, 60 * MINUTE), None);
-        assert_eq!(kind(neighbours.sees(seen(1, "192.0.2.1", 3), None, 61 * MINUTE)), Some(EventKind::NeighbourMoved));
+        assert_eq!(
+            kind(neighbours.sees(seen(1, "192.0.2.1", 3), None, 61 * MINUTE)),
+            Some(EventKind::NeighbourMoved)
+        );
     }
 
     #[test]

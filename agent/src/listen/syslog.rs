@@ -39,8 +39,9 @@ const MONTHS: [&str; 12] =
 const MAX_APP: usize = 48;
 
 const FACILITIES: [&str; 24] = [
-    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp",
-    "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
+    "ntp", "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6",
+    "local7",
 ];
 const SEVERITIES: [&str; 8] = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
 
@@ -79,10 +80,21 @@ const CLASSES: &[(EventKind, &[&str])] = &[
         EventKind::PortDown,
         &["state to down", "link down", "link is down", "link status is down", "the down state", "link_down"],
     ),
-    (EventKind::PortUp, &["state to up", "link up", "link is up", "link status is up", "the up state", "link_up"]),
+    (
+        EventKind::PortUp,
+        &["state to up", "link up", "link is up", "link status is up", "the up state", "link_up"],
+    ),
     (
         EventKind::DeviceRestarted,
-        &["sys-5-restart", "system restarted", "cold start", "coldstart", "warm start", "router rebooted", "linux version "],
+        &[
+            "sys-5-restart",
+            "system restarted",
+            "cold start",
+            "coldstart",
+            "warm start",
+            "router rebooted",
+            "linux version ",
+        ],
     ),
 ];
 

@@ -15,7 +15,9 @@ use super::ear::Ear;
 use super::{Said, Tools};
 use crate::snmp::wire::{authentic, private};
 use crate::spool::write_whole;
-use async_snmp::notification::{Notification, NotificationAcceptance, NotificationReceiver, ReceivedNotification};
+use async_snmp::notification::{
+    Notification, NotificationAcceptance, NotificationReceiver, ReceivedNotification,
+};
 use async_snmp::v3::{AuthoritativeEngine, PersistedAuthoritativeEngine};
 use async_snmp::{Oid, SecurityLevel, Value, VarBind, Version};
 use haidang_probe::credential::{self, Credential};
@@ -107,7 +109,10 @@ pub async fn receiver(settings: &Settings, directory: &Path) -> io::Result<Notif
     builder.build().await.map_err(io::Error::other)
 }
 
-fn as_user(user: async_snmp::v3::UsmUser, one: &Credential) -> async_snmp::CryptoResult<async_snmp::v3::UsmUser> {
+fn as_user(
+    user: async_snmp::v3::UsmUser,
+    one: &Credential,
+) -> async_snmp::CryptoResult<async_snmp::v3::UsmUser> {
     let password = |secret: &Option<credential::Secret>| {
         secret.as_ref().map(|secret| secret.reveal().as_bytes().to_vec()).unwrap_or_default()
     };
@@ -133,15 +138,13 @@ fn engine(path: &Path) -> io::Result<AuthoritativeEngine> {
     let keep = move |engine: &PersistedAuthoritativeEngine| -> io::Result<()> {
         write_whole(&path, format!("{} {}\n", hex(engine.engine_id()), engine.engine_boots()).as_bytes())
     };
-    match kept {
-        Some(before) => AuthoritativeEngine::restart(before, keep).map_err(io::Error::other),
-        None => {
-            let mut id = [0; ENGINE_HEAD.len() + ENGINE];
-            id[..ENGINE_HEAD.len()].copy_from_slice(&ENGINE_HEAD);
-            getrandom::fill(&mut id[ENGINE_HEAD.len()..]).map_err(io::Error::other)?;
-            AuthoritativeEngine::install(id.to_vec(), keep).map_err(io::Error::other)
-        }
+    if let Some(before) = kept {
+        return AuthoritativeEngine::restart(before, keep).map_err(io::Error::other);
     }
+    let mut id = [0; ENGINE_HEAD.len() + ENGINE];
+    id[..ENGINE_HEAD.len()].copy_from_slice(&ENGINE_HEAD);
+    getrandom::fill(&mut id[ENGINE_HEAD.len()..]).map_err(io::Error::other)?;
+    AuthoritativeEngine::install(id.to_vec(), keep).map_err(io::Error::other)
 }
 
 /// Hears one notification after the other. The receiver has acknowledged an inform by then; what it does not
@@ -185,7 +188,9 @@ fn port(event: Event, value: &VarBind) -> Event {
     let column = |column: &[u32]| value.oid.arcs().starts_with(column);
     match &value.value {
         Value::Integer(index) if column(IF_INDEX) => event.with(Field::PortIndex, index.to_string()),
-        Value::OctetString(name) if (column(IF_NAME) || column(IF_DESCR)) && event.says(Field::Port).is_none() => {
+        Value::OctetString(name)
+            if (column(IF_NAME) || column(IF_DESCR)) && event.says(Field::Port).is_none() =>
+        {
             let name = std::str::from_utf8(name).unwrap_or_default();
             let plain = name.len() <= MAX_PORT && !name.chars().any(char::is_control);
             event.with(Field::Port, if plain { name } else { "" })
@@ -230,9 +235,16 @@ mod tests {
             VarBind { oid: Oid::from_slice(&arcs), value }
         };
         let name = |text: &'static str| Value::OctetString(text.as_bytes().into());
-        let values = [value(IF_INDEX, Value::Integer(7)), value(IF_NAME, name("ge-0/0/7")), value(IF_DESCR, name("x"))];
+        let values = [
+            value(IF_INDEX, Value::Integer(7)),
+            value(IF_NAME, name("ge-0/0/7")),
+            value(IF_DESCR, name("x")),
+        ];
         let event_of = values.iter().fold(event(), port);
-        assert_eq!((event_of.says(Field::PortIndex), event_of.says(Field::Port)), (Some("7"), Some("ge-0/0/7")));
+        assert_eq!(
+            (event_of.says(Field::PortIndex), event_of.says(Field::Port)),
+            (Some("7"), Some("ge-0/0/7"))
+        );
         assert_eq!(port(event(), &value(IF_NAME, name("a\nb"))).says(Field::Port), None);
         assert_eq!(port(event(), &value(&[1, 3, 6, 1, 2, 1, 1, 5], name("sysName"))).fields, []);
     }

@@ -187,10 +187,8 @@ impl Agent {
             events: self.events.clone(),
             directory: self.settings.directory.clone(),
         };
-        let said = listen::Said {
-            listening: runs.plan.listeners.clone(),
-            credentials: runs.credentials.clone(),
-        };
+        let said =
+            listen::Said { listening: runs.plan.listeners.clone(), credentials: runs.credentials.clone() };
         self.listeners.follow(&said, &tools);
     }
 

@@ -14,20 +14,86 @@ fn headers_are_read_as_devices_write_them() {
     use EventKind::{AuthFailure, ConfigChanged, DeviceRestarted, PortDown, PortUp, SyslogHeard};
     for (message, facility, severity, app, kind) in [
         // RFC 5424 §6.5, RFC 3164 §5.4.
-        ("<34>1 2003-10-11T22:14:15.003Z mymachine.example.com su - ID47 - 'su root' failed for lonvick", "auth", "crit", "su", SyslogHeard),
-        ("<165>1 2003-08-24T05:14:15.000003-07:00 192.0.2.1 - 8710 - - %% It's time", "local4", "notice", "", SyslogHeard),
-        ("<34>Oct 11 22:14:15 mymachine su: 'su root' failed for lonvick on /dev/pts/8", "auth", "crit", "su", SyslogHeard),
-        ("<38>Nov 22 10:00:00 gw sshd[7712]: Failed password for root from 10.0.0.9 port 40022 ssh2", "auth", "info", "sshd", AuthFailure),
+        (
+            "<34>1 2003-10-11T22:14:15.003Z mymachine.example.com su - ID47 - 'su root' failed for lonvick",
+            "auth",
+            "crit",
+            "su",
+            SyslogHeard,
+        ),
+        (
+            "<165>1 2003-08-24T05:14:15.000003-07:00 192.0.2.1 - 8710 - - %% It's time",
+            "local4",
+            "notice",
+            "",
+            SyslogHeard,
+        ),
+        (
+            "<34>Oct 11 22:14:15 mymachine su: 'su root' failed for lonvick on /dev/pts/8",
+            "auth",
+            "crit",
+            "su",
+            SyslogHeard,
+        ),
+        (
+            "<38>Nov 22 10:00:00 gw sshd[7712]: Failed password for root from 10.0.0.9 port 40022 ssh2",
+            "auth",
+            "info",
+            "sshd",
+            AuthFailure,
+        ),
         // Cisco IOS.
-        ("<189>123: *Mar  1 00:01:02.345: %SYS-5-CONFIG_I: Configured from console by vty0 (10.0.0.1)", "local7", "notice", "SYS-5-CONFIG_I", ConfigChanged),
-        ("<187>45: %LINK-3-UPDOWN: Interface FastEthernet0/1, changed state to down", "local7", "err", "LINK-3-UPDOWN", PortDown),
-        ("<189>46: %LINEPROTO-5-UPDOWN: Line protocol on Interface Gi0/1, changed state to up", "local7", "notice", "LINEPROTO-5-UPDOWN", PortUp),
-        ("<189>47: %SYS-5-RESTART: System restarted --", "local7", "notice", "SYS-5-RESTART", DeviceRestarted),
+        (
+            "<189>123: *Mar  1 00:01:02.345: %SYS-5-CONFIG_I: Configured from console by vty0 (10.0.0.1)",
+            "local7",
+            "notice",
+            "SYS-5-CONFIG_I",
+            ConfigChanged,
+        ),
+        (
+            "<187>45: %LINK-3-UPDOWN: Interface FastEthernet0/1, changed state to down",
+            "local7",
+            "err",
+            "LINK-3-UPDOWN",
+            PortDown,
+        ),
+        (
+            "<189>46: %LINEPROTO-5-UPDOWN: Line protocol on Interface Gi0/1, changed state to up",
+            "local7",
+            "notice",
+            "LINEPROTO-5-UPDOWN",
+            PortUp,
+        ),
+        (
+            "<189>47: %SYS-5-RESTART: System restarted --",
+            "local7",
+            "notice",
+            "SYS-5-RESTART",
+            DeviceRestarted,
+        ),
         // MikroTik, Juniper, Fortinet.
-        ("<30>system,error,critical login failure for user admin from 10.0.0.9 via ssh", "daemon", "info", "", AuthFailure),
+        (
+            "<30>system,error,critical login failure for user admin from 10.0.0.9 via ssh",
+            "daemon",
+            "info",
+            "",
+            AuthFailure,
+        ),
         ("<28>interface,info ether2 link down", "daemon", "warning", "", PortDown),
-        ("<189>Nov 22 10:00:00 mx mgd[5512]: UI_COMMIT: User 'x' requested 'commit'", "local7", "notice", "mgd", ConfigChanged),
-        ("<189>date=2026-11-22 time=10:00:00 devname=fw logid=\"0100044547\" logdesc=\"Object attribute configured\"", "local7", "notice", "", ConfigChanged),
+        (
+            "<189>Nov 22 10:00:00 mx mgd[5512]: UI_COMMIT: User 'x' requested 'commit'",
+            "local7",
+            "notice",
+            "mgd",
+            ConfigChanged,
+        ),
+        (
+            "<189>date=2026-11-22 time=10:00:00 devname=fw logid=\"0100044547\" logdesc=\"Object attribute configured\"",
+            "local7",
+            "notice",
+            "",
+            ConfigChanged,
+        ),
         ("<0>", "kern", "emerg", "", SyslogHeard),
     ] {
         assert_eq!(said(message), (facility, severity, app.to_owned(), kind), "{message}");
