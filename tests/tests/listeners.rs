@@ -1,5 +1,6 @@
 //! What an agent hears, from the programs that say it: util-linux's logger, rsyslog, net-snmp; and 100 000 datagrams near
 //! to real ones. Programs that are not installed are told and passed over.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use async_snmp::notification::NotificationReceiver;
 use haidang_agent::listen::{dhcp, ear::Ear, frame::Frames, netlink, syslog, trap};

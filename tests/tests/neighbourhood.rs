@@ -1,5 +1,6 @@
 //! What the kernel and the LAN say, in a network of its own with a cable to another machine: new neighbours, another
 //! gateway, a DHCP server that is not ours. Without root and iproute2 it is told and passed over.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use haidang_probe::credential::Credentials;
 use haidang_probe::event::{EventKind, Field};

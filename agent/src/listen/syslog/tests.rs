@@ -9,10 +9,10 @@ fn said(message: &str) -> (&'static str, &'static str, String, EventKind) {
     (header.facility, header.severity, header.app.to_owned(), header.kind)
 }
 
-#[test]
-fn headers_are_read_as_devices_write_them() {
+/// Messages as devices write them, each with its facility, severity, app and class.
+const AS_WRITTEN: &[(&str, &str, &str, &str, EventKind)] = {
     use EventKind::{AuthFailure, ConfigChanged, DeviceRestarted, PortDown, PortUp, SyslogHeard};
-    for (message, facility, severity, app, kind) in [
+    &[
         // RFC 5424 §6.5, RFC 3164 §5.4.
         (
             "<34>1 2003-10-11T22:14:15.003Z mymachine.example.com su - ID47 - 'su root' failed for lonvick",
@@ -95,8 +95,13 @@ fn headers_are_read_as_devices_write_them() {
             ConfigChanged,
         ),
         ("<0>", "kern", "emerg", "", SyslogHeard),
-    ] {
-        assert_eq!(said(message), (facility, severity, app.to_owned(), kind), "{message}");
+    ]
+};
+
+#[test]
+fn headers_are_read_as_devices_write_them() {
+    for (message, facility, severity, app, kind) in AS_WRITTEN {
+        assert_eq!(said(message), (*facility, *severity, (*app).to_owned(), *kind), "{message}");
     }
 }
 
