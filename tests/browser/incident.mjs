@@ -23,6 +23,11 @@ await until("28249-tt up", async () => {
   const { sites } = await api("state");
   return sites.some(({ id, state }) => id === "28249-tt" && state === "up");
 });
+// A site cut before anything was measured has no curve to show.
+await until("a round trip of 28249-tt", async () => {
+  const [from, to] = [Date.now() - 600_000, Date.now()].map((ms) => new Date(ms).toISOString());
+  return (await api(`series?site=28249-tt&metric=liveness_rtt_seconds&from=${from}&to=${to}&step=60`)).length > 0;
+});
 console.log(execFileSync(`${BIN}/haidang-world`, ["fault", "cut 28249", "--run", RUN], { encoding: "utf8" }).trim());
 await until("an incident of 28249-tt", async () => {
   const { items } = await api("incidents?open=true");
