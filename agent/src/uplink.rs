@@ -25,9 +25,10 @@ use bytes::Bytes;
 use haidang_daemon::clock::Clock;
 use haidang_daemon::stop::Stop;
 use haidang_probe::plan::{self, PlanDigest};
-use health::{Candidate, Health, Lanes};
+use health::{Candidate, Health, Lanes, jitter};
 use meter::Meter;
 use post::{Post, Verdict};
+pub use rate::BACKLOG_LANES;
 use rate::Rate;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -35,10 +36,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-
-/// Backlog batches under way at once; with the live one they stay within what a collector takes of one agent. It
-/// acknowledges after a group commit of up to 200 ms: one at a time would take two minutes for an outage of ten.
-pub const BACKLOG_LANES: usize = 3;
 
 /// Pause of the lane whose batch the collector wants later. The other goes on: a live batch may have to wait
 /// for the backlog to fill holes, the backlog for live batches to be dealt with.
@@ -167,6 +164,8 @@ struct Attempt {
     sealed: Sealed,
     live: bool,
     verdict: Verdict,
+    /// From its first octet to the verdict.
+    took: Duration,
 }
 
 impl Courier {
@@ -264,7 +263,8 @@ impl Courier {
                 self.send(sealed, true, order);
             }
         }
-        while flowing && !backlog.is_empty() && self.attempts.len() < BACKLOG_LANES + usize::from(self.live) {
+        let lanes = self.rate.lanes() + usize::from(self.live);
+        while flowing && !backlog.is_empty() && self.attempts.len() < lanes {
             let Some(sealed) = spool.oldest_but(&self.under_way)? else { break };
             let ready_ns = self.rate.ready_ns(now_ns).max(self.backlog_from_ns);
             if ready_ns > now_ns {
@@ -286,13 +286,15 @@ impl Courier {
         self.under_way.insert(sealed.seq);
         let (shared, order) = (self.shared.clone(), order.to_vec());
         self.attempts.spawn(async move {
+            let began_ns = shared.clock.steady_ns();
             let verdict = bring(&sealed, &order, &shared).await;
-            Attempt { sealed, live, verdict }
+            let took = Duration::from_nanos(shared.clock.steady_ns().saturating_sub(began_ns));
+            Attempt { sealed, live, verdict, took }
         });
     }
 
     async fn ended(&mut self, ended: Result<Attempt, tokio::task::JoinError>) {
-        let Ok(Attempt { sealed, live, verdict }) = ended else {
+        let Ok(Attempt { sealed, live, verdict, took }) = ended else {
             // It panicked and took its number along; once the others have ended, none is under way.
             if self.attempts.is_empty() {
                 self.under_way.clear();
@@ -302,6 +304,11 @@ impl Courier {
         };
         self.under_way.remove(&sealed.seq);
         self.live &= !live;
+        match &verdict {
+            Verdict::Kept(_) if !live => self.rate.learn(Some(took)),
+            Verdict::Failed(_) if !live => self.rate.learn(None),
+            _ => {}
+        }
         let mut spool = self.shared.spool.lock().await;
         let answered = match verdict {
             Verdict::Kept(ack) => {
@@ -382,13 +389,6 @@ async fn bring(sealed: &Sealed, order: &[Arc<Uplink>], shared: &Shared) -> Verdi
         last = verdict;
     }
     last
-}
-
-fn jitter() -> u8 {
-    let mut octet = [0];
-    // Without a random source the rests are in step, no more.
-    let _ = getrandom::fill(&mut octet);
-    octet[0]
 }
 
 /// Sleeps for so many nanoseconds; for ever without.

@@ -30,6 +30,11 @@ impl Kept {
         Ok((envelope.agent, Kept { seq: envelope.seq, octets }))
     }
 
+    /// Whether it was sealed while nothing answered.
+    pub fn is_backlog(&self) -> anyhow::Result<bool> {
+        Ok(Envelope::decode(&self.octets)?.open()?.backlog)
+    }
+
     /// The outcomes in it.
     pub fn outcomes(&self) -> anyhow::Result<Vec<Outcome>> {
         Ok(Envelope::decode(&self.octets)?.open()?.outcomes)

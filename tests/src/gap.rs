@@ -56,6 +56,12 @@ pub struct Counts {
     pub outcomes: (u64, u64),
     /// The same of runs begun while the line was held.
     pub of_gap: (u64, u64),
+    /// Runs of the gap that are stored of the check that has the fewest.
+    pub least_of_gap: u64,
+    /// Boots the runs of the gap are stamped with.
+    pub boots_of_gap: u64,
+    /// Runs of the gap that came in batches marked as backlog.
+    pub backlog_of_gap: u64,
     /// Numbered and never stored, or stored with other octets.
     pub missing: u64,
     /// Stored more than once.
@@ -82,6 +88,8 @@ impl fmt::Display for Counts {
             ("outcomes stored by the collector, all", self.outcomes.1),
             ("outcomes numbered, of runs begun in the gap", self.of_gap.0),
             ("outcomes stored, of runs begun in the gap", self.of_gap.1),
+            ("of these as backlog", self.backlog_of_gap),
+            ("of these of the check with the fewest", self.least_of_gap),
             ("batches numbered", self.batches.0),
             ("batches stored", self.batches.1),
             ("outcomes missing", self.missing),
@@ -176,6 +184,15 @@ fn count(
         numbered.iter().filter(|batch| octets.get(&batch.seq) != Some(&&batch.octets[..])).collect();
     let once: BTreeSet<&Run> = kept.iter().collect();
     let asked = targets.asked();
+    let gap: Vec<&Run> = kept.iter().filter(in_gap).collect();
+    let mut late = Vec::new();
+    for batch in &stored {
+        if batch.is_backlog()? {
+            late.push(batch);
+        }
+    }
+    let late = evidence::runs(late)?;
+    let of_check = |target| gap.iter().filter(|(check, _)| *check == Targets::check(target)).count() as u64;
     let last = instants.restarted.last().map_or(0, |at| at.mono_ns);
     let early = |at: &&Moment| at.mono_ns < last;
     Ok(Counts {
@@ -184,6 +201,9 @@ fn count(
         batches: (numbered.len() as u64, stored.len() as u64),
         outcomes: (told.len() as u64, kept.len() as u64),
         of_gap: (told.iter().filter(in_gap).count() as u64, kept.iter().filter(in_gap).count() as u64),
+        least_of_gap: (0..TARGETS).map(of_check).min().unwrap_or(0),
+        boots_of_gap: gap.iter().map(|(_, sent)| sent.boot).collect::<BTreeSet<_>>().len() as u64,
+        backlog_of_gap: late.iter().filter(in_gap).count() as u64,
         missing: evidence::runs(lost)?.len() as u64,
         twice: (kept.len() - once.len()) as u64,
         holes: holes(&asked, &told, &instants.restarted)?,

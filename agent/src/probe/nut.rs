@@ -83,8 +83,9 @@ fn asked(ups: &str) -> String {
     variables().map(|name| format!("GET VAR {ups} {name}\n")).chain(["LOGOUT\n".to_owned()]).collect()
 }
 
-/// What the answers say; they stand in the order of the questions.
-fn read(ups: &str, answer: &[u8]) -> Result<Vec<Sample>, Failure> {
+/// What the answers of upsd about `ups` say; they stand in the order of the questions. [`Failure::Status`] where upsd
+/// has nothing of it, [`Failure::Reset`] where the answers end early, [`Failure::Protocol`] for anything else.
+pub fn read(ups: &str, answer: &[u8]) -> Result<Vec<Sample>, Failure> {
     let text = std::str::from_utf8(answer).map_err(|_| Failure::Protocol)?;
     // A line without its end was cut: by the limit, or by who closed early.
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);

@@ -1,7 +1,7 @@
 //! Which uplink is tried next, and when one that failed is tried again.
 //!
-//! Pure. After n failures in a row an uplink rests 1, 2, 4 … [`LONGEST`], ± a quarter, so that a province's
-//! agents do not return in step; an answer, or a liveness packet heard again, ends the rest. An uplink
+//! Pure, save for [`jitter`]. After n failures in a row an uplink rests 1, 2, 4 … [`LONGEST`], ± a quarter, so
+//! that a province's agents do not return in step; an answer, or a liveness packet heard again, ends the rest. An uplink
 //! whose liveness packets are silent comes after those that are heard: trying it first would cost each batch
 //! the deadline.
 
@@ -100,6 +100,14 @@ pub struct Candidate {
     pub metered: bool,
     /// Whether its budget allows another batch.
     pub affordable: bool,
+}
+
+/// What makes the rests of many agents differ: 0 to 255, at random.
+pub fn jitter() -> u8 {
+    let mut octet = [0];
+    // Without a random source the rests are in step, no more.
+    let _ = getrandom::fill(&mut octet);
+    octet[0]
 }
 
 /// The uplinks to use now. A metered one carries only while no other lives, and goes before those that do not.

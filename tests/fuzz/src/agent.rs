@@ -2,6 +2,7 @@
 
 use crate::text;
 use haidang_agent::plan::{self, Loaded};
+use haidang_agent::probe::nut;
 use haidang_daemon::pem as certificates;
 use haidang_probe::ask::Question;
 use haidang_probe::check::Check;
@@ -50,6 +51,12 @@ pub fn dns(octets: &[u8]) {
     let Ok(message) = Message::from_vec(octets) else { return };
     let Ok(written) = message.to_vec() else { return };
     assert!(u16::try_from(written.len()).is_ok(), "longer than a message over TCP can be");
+}
+
+/// What an upsd answers of a UPS named `ups`.
+pub fn nut(octets: &[u8]) {
+    let Ok(samples) = nut::read("ups", octets) else { return };
+    assert!(samples.iter().all(|sample| sample.value.is_finite()), "a value that is no number");
 }
 
 /// A file of certificates.

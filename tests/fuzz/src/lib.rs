@@ -37,6 +37,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("icmp", heard::icmp),
     ("journal", disk::journal),
     ("neighbours", heard::neighbours),
+    ("nut", agent::nut),
     ("orders", agent::orders),
     ("payload", wire::payload),
     ("pem", agent::pem),
