@@ -233,7 +233,7 @@ impl Collector {
         let roster = Arc::new(ArcSwap::from_pointee(roster));
         let reading = Reading::register(&metrics, digest, clock.utc_ms());
         Exposed::register(&metrics, fold.clone(), store.clone());
-        tracing::info!(console = %url(&console), agents = %url(&agents), ?stamp, "serving");
+        tracing::info!(console = %url(&console), agents = %url(&agents), stamp = stamp.len(), "serving");
         let ingest = Ingest::new(fold.clone(), roster.clone(), plans.clone(), clock.clone(), &metrics);
         let stamp_port = stamp.first().map_or(0, SocketAddr::port);
         let who = (authority, roster.clone());
