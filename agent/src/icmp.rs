@@ -13,24 +13,21 @@
 //!
 //! A reply lost to our own full buffer is counted and makes its run [`Failure::Local`]: unknown, never a loss.
 
-pub mod figures;
 pub mod flights;
 pub mod packet;
 mod entrance;
 mod sockets;
-mod sys;
 
+use crate::figures::Found;
 use entrance::Entrance;
-use figures::Found;
 use flights::{Ended, Flights, Now, Run};
 use haidang_daemon::clock::Clock;
 use haidang_probe::check::CheckId;
 use haidang_probe::outcome::{Failure, Outcome};
 use packet::{Family, Heard};
-use sockets::{Arrival, BUFFER, Door};
+use sockets::{Arrival, BUFFER, Door, Inbox};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
-use sys::Inbox;
 use tokio::sync::{Notify, oneshot};
 
 /// Between two wakes while there is work.

@@ -7,6 +7,7 @@
 //! | [`place`]      | who a target's text means, also `@default-gateway` and `@resolver`                   |
 //! | [`dial`]       | connections out, from a chosen source, with TLS                                      |
 //! | [`timestamps`] | readings of both clocks for STAMP packets                                            |
+//! | [`figures`]    | what the packets of one run say together: loss, round trips, jitter                  |
 //! | [`icmp`]       | echoes for thousands of targets: kernel stamps, no task per run                      |
 //! | [`probe`]      | one probe a file: how each kind of check is asked                                    |
 //! | [`snmp`]       | devices asked by SNMP: profiles, tables, limits                                      |
@@ -30,6 +31,7 @@ pub mod by_id;
 pub mod place;
 pub mod dial;
 pub mod timestamps;
+pub mod figures;
 pub mod icmp;
 pub mod probe;
 pub mod snmp;

@@ -7,6 +7,7 @@
 //! | [`clock`]   | the only reader of clocks; monotonic across suspend, honest about UTC          |
 //! | [`yaml`]    | configuration text to structs; every error is `file:line:col: message`         |
 //! | [`reload`]  | says *that* the configuration's content changed, never what it says            |
+//! | [`datagrams`] | many datagrams by one call, stamped by the kernel; the only `unsafe` code               |
 //! | [`listen`]  | bound sockets and TLS; nothing beyond loopback in plain text unless asked for  |
 //! | [`pem`]     | certificates as text, without a key among them                                 |
 //! | [`serve`]   | HTTP/1 under limits and time-outs; `/healthz`, `/readyz`, `/metrics`           |
@@ -18,6 +19,7 @@
 //! All of it runs on one tokio thread; the only other thread is the file watcher's own.
 
 pub mod clock;
+pub mod datagrams;
 pub mod listen;
 pub mod log;
 pub mod metrics;

@@ -12,8 +12,8 @@
 //! nor a forged one counts. An error that quotes too little to prove anything ends nothing: it only names the failure
 //! if no reply comes either.
 
-use super::figures::{Fate, Found, found};
 use super::packet::{Departing, Family, Mark};
+use crate::figures::{Fate, Found, found};
 use haidang_probe::moment::Moment;
 use haidang_probe::outcome::Failure;
 use std::cmp::Reverse;

@@ -117,7 +117,7 @@ fn checksum(octets: &[u8]) -> u16 {
 }
 
 /// What an ICMP message says to us. `identifier` is ours on a raw socket; `None` where the kernel has compared it.
-/// `packet` may be cut short after [`super::sys::LONGEST`] octets.
+/// `packet` may be cut short: [`super::sockets::Inbox`] keeps its first octets.
 pub fn heard(family: Family, packet: &[u8], identifier: Option<u16>) -> Option<Heard> {
     let (kind, code) = (*packet.first()?, *packet.get(1)?);
     if kind == family.reply() {

@@ -8,8 +8,8 @@
 //! | others' packets | never | let through by the filter, sorted out by identifier and cookie |
 
 use super::packet::{self, Departing, Family, Heard};
-use super::sys::{self, Inbox};
 use crate::dial;
+use haidang_daemon::datagrams::{self, Message};
 use haidang_probe::outcome::Failure;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
@@ -19,6 +19,10 @@ use std::os::fd::AsFd as _;
 /// Receive buffer asked for; the kernel gives as much as `net.core.rmem_max` lets it. It holds what comes while this
 /// thread is busy elsewhere: a second of 5,000 replies.
 pub const BUFFER: usize = 4 << 20;
+
+/// Where packets are received into: many at once, of each as much as an IPv4 packet with all options takes that quotes
+/// another with its mark.
+pub type Inbox = datagrams::Inbox<64, 192>;
 
 /// Batches received in one go: a flood must not hold up the rest.
 const BATCHES: usize = 64;
@@ -87,17 +91,17 @@ impl Door {
                 Family::V4 => (libc::IPPROTO_IP, libc::IP_RECVERR),
                 Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
             };
-            sys::set(socket.as_fd(), level, name, [1])?;
+            datagrams::set(socket.as_fd(), level, name, [1])?;
             return Door::with(socket, family, None, buffer);
         }
         let socket = Socket::new(domain, Type::RAW, Some(protocol))?;
         match family {
-            Family::V4 => sys::set(socket.as_fd(), SOL_RAW, ICMP_FILTER, [!types(&[0, 3, 11, 12])])?,
+            Family::V4 => datagrams::set(socket.as_fd(), SOL_RAW, ICMP_FILTER, [!types(&[0, 3, 11, 12])])?,
             Family::V6 => {
                 let mut filter = [u32::MAX; 8];
                 filter[0] = !types(&[1, 3, 4]);
                 filter[129 / 32] &= !types(&[129 % 32]);
-                sys::set(socket.as_fd(), libc::IPPROTO_ICMPV6, ICMPV6_FILTER, filter)?;
+                datagrams::set(socket.as_fd(), libc::IPPROTO_ICMPV6, ICMPV6_FILTER, filter)?;
             }
         }
         Door::with(socket, family, Some(identifier), buffer)
@@ -106,8 +110,8 @@ impl Door {
     fn with(socket: Socket, family: Family, identifier: Option<u16>, buffer: usize) -> io::Result<Door> {
         socket.set_nonblocking(true)?;
         socket.set_recv_buffer_size(buffer)?;
-        sys::set(socket.as_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, [1])?;
-        sys::set(socket.as_fd(), libc::SOL_SOCKET, libc::SO_RXQ_OVFL, [1])?;
+        datagrams::stamped(socket.as_fd())?;
+        datagrams::set(socket.as_fd(), libc::SOL_SOCKET, libc::SO_RXQ_OVFL, [1])?;
         Ok(Door { socket, family, identifier, packet: Vec::new(), drops: Drops::default() })
     }
 
@@ -183,7 +187,7 @@ impl Door {
 
     /// Reads how many datagrams were dropped, also when none has come since.
     pub fn read_drops(&mut self, now_ns: u64) {
-        if let Ok(count) = sys::drops(self.socket.as_fd()) {
+        if let Ok(count) = datagrams::drops(self.socket.as_fd()) {
             self.drops.read(count, now_ns);
         }
     }
@@ -201,13 +205,8 @@ impl Door {
 
 /// What a message says to us. Errors in a datagram socket's queue come without IP header, quoted from the ICMP header
 /// on, and were found to be this socket's by the kernel.
-fn arrival(
-    family: Family,
-    identifier: Option<u16>,
-    error: bool,
-    message: &sys::Message<'_>,
-) -> Option<Arrival> {
-    let from = message.from?;
+fn arrival(family: Family, identifier: Option<u16>, error: bool, message: &Message<'_>) -> Option<Arrival> {
+    let from = message.from?.ip();
     let heard = if error {
         message.error.filter(|(kind, code)| packet::says_no_way(family, *kind, *code))?;
         packet::no_way(family, message.packet, identifier, from)?

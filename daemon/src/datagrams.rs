@@ -1,18 +1,15 @@
 //! The system calls that neither the standard library nor socket2 has: many datagrams at once with their control
-//! messages, and a few socket options. The only `unsafe` code of the agent; nothing here decides anything.
+//! messages, and a few socket options. The only `unsafe` code of both programs; nothing here decides anything.
+//!
+//! The kernel stamps what it receives ([`stamped`]) before any program is woken, so a busy machine shows in no round
+//! trip and a burst keeps its spacing.
 #![allow(unsafe_code, reason = "recvmmsg, its control messages and two socket options have no safe wrapper")]
 
 use std::io;
 use std::mem;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::ptr;
-
-/// Datagrams received by one call.
-const BATCH: usize = 64;
-
-/// Octets of a datagram that are kept: an IPv4 packet with all options that quotes another with its mark.
-pub const LONGEST: usize = 192;
 
 /// Octets of control messages: a time, a count, an error with an address.
 const CONTROL: usize = 192;
@@ -21,8 +18,8 @@ const CONTROL: usize = 192;
 const MEMINFO_DROPS: usize = 8;
 const MEMINFO: usize = 9;
 
-/// Where datagrams are received into.
-pub struct Inbox {
+/// Where datagrams are received into: at most `BATCH` by one call, of each the first `LONGEST` octets.
+pub struct Inbox<const BATCH: usize, const LONGEST: usize> {
     packets: Box<[[u8; LONGEST]; BATCH]>,
     controls: Box<[Control; BATCH]>,
     names: Box<[libc::sockaddr_storage; BATCH]>,
@@ -36,11 +33,11 @@ struct Control([u8; CONTROL]);
 /// A datagram and what the kernel says of it.
 #[derive(Debug)]
 pub struct Message<'a> {
-    /// Its first octets, at most [`LONGEST`].
+    /// Its first octets, as many as its [`Inbox`] keeps.
     pub packet: &'a [u8],
     /// Who sent it; in an error queue, whom the packet was for that caused it.
-    pub from: Option<IpAddr>,
-    /// When it was received, ns of UTC.
+    pub from: Option<SocketAddr>,
+    /// When it was received, ns of UTC; where the socket is [`stamped`].
     pub stamp_ns: Option<u64>,
     /// Datagrams the socket had dropped when this one was queued; missing while there are none.
     pub drops: Option<u32>,
@@ -48,8 +45,8 @@ pub struct Message<'a> {
     pub error: Option<(u8, u8)>,
 }
 
-impl Default for Inbox {
-    fn default() -> Inbox {
+impl<const BATCH: usize, const LONGEST: usize> Default for Inbox<BATCH, LONGEST> {
+    fn default() -> Self {
         // SAFETY: all zeros is a `sockaddr_storage` of the family `AF_UNSPEC`.
         let name: libc::sockaddr_storage = unsafe { mem::zeroed() };
         Inbox {
@@ -60,7 +57,7 @@ impl Default for Inbox {
     }
 }
 
-impl Inbox {
+impl<const BATCH: usize, const LONGEST: usize> Inbox<BATCH, LONGEST> {
     /// Receives what is there, up to a batch, without waiting; each goes to `each`. Returns whether there may be
     /// more. `errors` reads the socket's error queue instead.
     pub fn receive(
@@ -150,18 +147,21 @@ unsafe fn content<T: Copy>(control: *const libc::cmsghdr) -> T {
     unsafe { libc::CMSG_DATA(control).cast::<T>().read_unaligned() }
 }
 
-fn address(name: &libc::sockaddr_storage, length: libc::socklen_t) -> Option<IpAddr> {
+fn address(name: &libc::sockaddr_storage, length: libc::socklen_t) -> Option<SocketAddr> {
     let whole = |size: usize| length as usize >= size;
     match libc::c_int::from(name.ss_family) {
         libc::AF_INET if whole(size_of::<libc::sockaddr_in>()) => {
             // SAFETY: the family says which structure it is, the storage is large and aligned enough for all.
             let name = unsafe { &*ptr::from_ref(name).cast::<libc::sockaddr_in>() };
-            Some(Ipv4Addr::from(name.sin_addr.s_addr.to_ne_bytes()).into())
+            let address = Ipv4Addr::from(name.sin_addr.s_addr.to_ne_bytes());
+            Some((address, u16::from_be(name.sin_port)).into())
         }
         libc::AF_INET6 if whole(size_of::<libc::sockaddr_in6>()) => {
             // SAFETY: as above.
             let name = unsafe { &*ptr::from_ref(name).cast::<libc::sockaddr_in6>() };
-            Some(Ipv6Addr::from(name.sin6_addr.s6_addr).into())
+            let (address, port) = (name.sin6_addr.s6_addr.into(), u16::from_be(name.sin6_port));
+            // Without the scope an answer to a link-local address would not find its link.
+            Some(SocketAddrV6::new(address, port, name.sin6_flowinfo, name.sin6_scope_id).into())
         }
         _ => None,
     }
@@ -180,19 +180,94 @@ pub fn set<const N: usize>(
     if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Has the kernel stamp what the socket receives.
+///
+/// # Errors
+/// When the system refuses.
+pub fn stamped(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, [1])
+}
+
+/// Has no packet of the socket broken up on its way, and none refused here for what routers said of the way before: it
+/// gets there whole or not at all. `v4` is the socket's family.
+///
+/// # Errors
+/// When the system refuses.
+pub fn unbroken(socket: BorrowedFd<'_>, v4: bool) -> io::Result<()> {
+    let (level, name, probing) = if v4 {
+        (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE)
+    } else {
+        (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_PROBE)
+    };
+    set(socket, level, name, [probing as u32])
+}
+
+/// The longest packet, IP header included, that goes the whole way to where the socket is connected, as far as routers
+/// said so.
+///
+/// # Errors
+/// When the socket is not connected.
+pub fn told_mtu(socket: BorrowedFd<'_>, v4: bool) -> io::Result<u32> {
+    let (level, name) =
+        if v4 { (libc::IPPROTO_IP, libc::IP_MTU) } else { (libc::IPPROTO_IPV6, libc::IPV6_MTU) };
+    let [mtu] = get(socket, level, name)?;
+    Ok(mtu)
+}
+
 /// Datagrams the socket has dropped for want of room, since it was opened; wraps.
+///
+/// # Errors
+/// When the system does not tell.
 pub fn drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
-    let mut value = [0_u32; MEMINFO];
+    let value: [u32; MEMINFO] = get(socket, libc::SOL_SOCKET, libc::SO_MEMINFO)?;
+    Ok(value[MEMINFO_DROPS])
+}
+
+fn get<const N: usize>(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    name: libc::c_int,
+) -> io::Result<[u32; N]> {
+    let mut value = [0_u32; N];
     let mut length = size_of_val(&value) as libc::socklen_t;
     // SAFETY: the value is alive and of the length said.
     let got = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_MEMINFO,
-            value.as_mut_ptr().cast(),
-            &raw mut length,
-        )
+        libc::getsockopt(socket.as_raw_fd(), level, name, value.as_mut_ptr().cast(), &raw mut length)
     };
-    if got == 0 { Ok(value[MEMINFO_DROPS]) } else { Err(io::Error::last_os_error()) }
+    if got == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket;
+    use std::os::fd::AsFd as _;
+
+    #[test]
+    fn datagrams_come_whole_with_sender_and_stamp() {
+        let (here, there) =
+            (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        stamped(here.as_fd()).unwrap();
+        unbroken(there.as_fd(), true).unwrap();
+        for octets in [&b"one"[..], b"another, longer than is kept"] {
+            there.send_to(octets, here.local_addr().unwrap()).unwrap();
+        }
+        let mut inbox = Inbox::<4, 8>::default();
+        let mut seen = Vec::new();
+        let more = inbox.receive(here.as_fd(), false, |message| {
+            assert_eq!(message.from, there.local_addr().ok());
+            assert!(message.stamp_ns.is_some());
+            seen.push(message.packet.to_vec());
+        });
+        assert!(!more.unwrap(), "there is no more");
+        assert_eq!(seen, [&b"one"[..], b"another,"]);
+    }
+
+    #[test]
+    fn the_way_to_oneself_is_told() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert!(told_mtu(socket.as_fd(), true).is_err(), "to nowhere");
+        socket.connect("127.0.0.1:9").unwrap();
+        assert!(told_mtu(socket.as_fd(), true).unwrap() >= 1280);
+    }
 }
