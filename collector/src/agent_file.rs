@@ -4,12 +4,9 @@ use crate::config::Settings;
 use crate::plans;
 use crate::registry::Secret;
 use crate::topology::{Id, Topology};
-use haidang_daemon::pem::{self, NotCertificates};
-use haidang_daemon::yaml::{self, Fault};
 use haidang_probe::credential::Credentials;
 use haidang_probe::plan::{Orders, Plan};
-use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Limit of an agent's spool, octets: weeks of outage for a gateway's checks.
 const SPOOL_BYTES: u64 = 256 << 20;
@@ -17,39 +14,37 @@ const SPOOL_BYTES: u64 = 256 << 20;
 /// Why there is no file.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum NoFile {
-    /// The collector listens on all its addresses, so none of them is the one to write.
-    #[error("the collector listens on {0}, which is no address to reach it at; say one with --reach")]
-    Reach(SocketAddr),
+    /// The collector does not listen on loopback, where alone a file's token counts.
+    #[error(
+        "files are for agents on this machine, and the collector listens on {0}, not on loopback; enrol the agent: leave --out out"
+    )]
+    Elsewhere(SocketAddr),
     /// The agent was not added.
     #[error("site `{0}` has no uplink in the registry")]
     NoUplink(Id),
 }
 
 /// The plan of the agent at `site`; the record holds the session ids of those added
-/// ([`Registry::assign`](crate::registry::Registry::assign)). `reach` is the collector's address as agents see it;
-/// without one it is the address listened on.
+/// ([`Registry::assign`](crate::registry::Registry::assign)). Its agent runs on the collector's machine and reaches it
+/// by loopback; `authority` (PEM) vouches for the collector unless it is plain.
 pub fn plan(
     topology: &Topology,
     (settings, credentials): (&Settings, &Credentials),
     site: &str,
     secret: &Secret,
-    reach: Option<IpAddr>,
+    authority: &str,
 ) -> Result<Plan, NoFile> {
-    let at = |listened: SocketAddr| match reach {
-        Some(ip) => Ok(SocketAddr::new(ip, listened.port())),
-        None if listened.ip().is_unspecified() => Err(NoFile::Reach(listened)),
-        None => Ok(listened),
-    };
-    let scheme = if settings.agents.tls.is_some() { "https" } else { "http" };
-    let collector = format!("{scheme}://{}", at(settings.agents.address)?);
-    let stamp = at(settings.stamp[0])?;
+    let plain = settings.agents.plain;
+    let scheme = if plain { "http" } else { "https" };
+    let collector = format!("{scheme}://{}", near(settings.agents.address)?);
+    let stamp = near(settings.stamp[0])?;
     let orders = plans::orders(topology, credentials, site).ok_or_else(|| NoFile::NoUplink(site.into()))?;
     let Orders { flush, prompt, uplinks, checks, listen, credentials, .. } = orders;
     Ok(Plan {
         agent: site.into(),
         secret: Some(secret.hex()),
         uplinks: uplinks.into_iter().map(|way| way.reached_at(collector.clone(), stamp)).collect(),
-        authority: None,
+        authority: (!plain).then(|| authority.to_owned()),
         listen: None,
         flush,
         prompt,
@@ -60,20 +55,15 @@ pub fn plan(
     })
 }
 
-/// The certificates an agent file is given to know the collector by: those of the file the settings name, which is
-/// in the configuration's directory.
-///
-/// # Errors
-/// When it cannot be read or holds anything but certificates: every agent would get a copy of a key beside them.
-pub fn authority(directory: &Path, settings: &Settings) -> Result<Option<String>, Fault> {
-    let Some(path) = settings.authority.as_ref().map(|path| directory.join(path)) else { return Ok(None) };
-    let wrong = |wrong: NotCertificates| Fault {
-        file: path.clone(),
-        line: wrong.line(),
-        column: 1,
-        message: wrong.to_string(),
+/// Where a program on this machine reaches what listens there.
+fn near(listened: SocketAddr) -> Result<SocketAddr, NoFile> {
+    let ip = match listened.ip() {
+        ip if ip.to_canonical().is_loopback() => ip,
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        _ => return Err(NoFile::Elsewhere(listened)),
     };
-    pem::certificates(&yaml::text(&path)?).map(Some).map_err(wrong)
+    Ok(SocketAddr::new(ip, listened.port()))
 }
 
 /// The file's text.

@@ -20,10 +20,11 @@ use rcgen::{
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
-use rustls::sign::CertifiedKey;
+use rustls::server::WebPkiClientVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig};
 use sha2::{Digest, Sha256};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,9 +160,8 @@ impl Authority {
         Ok(asked.signed_by(&self.issuer)?.pem())
     }
 
-    /// TLS of the agents' port: our own certificate for those who ask for [`COLLECTOR`], `other` for the rest where
-    /// there is one. Whoever shows a certificate must have it of this authority; it may also show none.
-    pub fn tls(&self, other: Option<CertifiedKey>) -> Result<ServerConfig, AuthorityError> {
+    /// TLS of the agents' port. Whoever shows a certificate must have it of this authority; it may also show none.
+    pub fn tls(&self) -> Result<ServerConfig, AuthorityError> {
         let wrong = |error: &dyn std::fmt::Display| AuthorityError::Tls(error.to_string());
         let provider = Arc::new(default_provider());
         let mut roots = RootCertStore::empty();
@@ -170,7 +170,7 @@ impl Authority {
             .allow_unauthenticated()
             .build()
             .map_err(|error| wrong(&error))?;
-        let shown = Shown { own: Arc::new(self.collector()?), other: other.map(Arc::new) };
+        let shown = SingleCertAndKey::from(self.collector()?);
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| wrong(&error))?
@@ -185,25 +185,15 @@ impl Authority {
         let key = KeyPair::generate()?;
         let mut params = said_of("Hai Dang collector", KeyUsagePurpose::DigitalSignature);
         params.subject_alt_names = vec![SanType::DnsName(COLLECTOR.try_into()?)];
+        // Agents with files, on this machine, ask for no name.
+        params.subject_alt_names.extend(
+            [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)].map(SanType::IpAddress),
+        );
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let chain = vec![params.signed_by(&key, &self.issuer)?.der().clone(), self.certificate.clone()];
         let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
         CertifiedKey::from_der(chain, key, &default_provider())
             .map_err(|error| AuthorityError::Tls(error.to_string()))
-    }
-}
-
-/// Which certificate a client is shown.
-#[derive(Debug)]
-struct Shown {
-    own: Arc<CertifiedKey>,
-    other: Option<Arc<CertifiedKey>>,
-}
-
-impl ResolvesServerCert for Shown {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let other = self.other.as_ref().filter(|_| hello.server_name() != Some(COLLECTOR));
-        Some(other.unwrap_or(&self.own).clone())
     }
 }
 

@@ -6,8 +6,7 @@ mod import;
 use crate::{Agent, Command, Place, Replay, Serve, User, What};
 use anyhow::{Context, bail};
 use haidang_collector::access::{Access, Role};
-use haidang_collector::agent_file;
-use haidang_collector::config::{self, Config, Fault};
+use haidang_collector::config;
 use haidang_collector::replay::replay;
 use haidang_collector::serve;
 use haidang_daemon::clock::Clock;
@@ -46,7 +45,7 @@ fn serve(place: Place, first_sign_in: Option<std::path::PathBuf>) -> anyhow::Res
 }
 
 fn check(dir: &Path) -> anyhow::Result<()> {
-    match config::load(dir).and_then(complete(dir)) {
+    match config::load(dir) {
         Ok(config) => {
             writeln!(stdout(), "{}: {}", dir.display(), config.summary())?;
             Ok(())
@@ -57,17 +56,6 @@ fn check(dir: &Path) -> anyhow::Result<()> {
             }
             bail!("{}: {} wrong", dir.display(), faults.len())
         }
-    }
-}
-
-/// Adds what is beside the YAML to what is judged; a file that lies only where the collector runs is not missed here.
-fn complete(dir: &Path) -> impl FnOnce(Config) -> Result<Config, Vec<Fault>> {
-    move |config| {
-        let named = config.collector.authority.as_ref().map(|path| dir.join(path));
-        if named.is_some_and(|path| path.exists()) {
-            agent_file::authority(dir, &config.collector).map_err(|fault| vec![fault])?;
-        }
-        Ok(config)
     }
 }
 

@@ -33,7 +33,7 @@ use draft::Draft;
 use haidang_daemon::yaml;
 pub use haidang_daemon::yaml::Fault;
 use haidang_probe::{credential::Credentials, key};
-pub use settings::{Certificates, Journal, Series, Settings};
+pub use settings::{Agents, Certificates, Journal, Series, Settings};
 use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeSet,

@@ -37,7 +37,7 @@ use axum::routing::{get, post};
 use budget::{Budgets, OCTETS, PLANS};
 use haidang_daemon::clock::Clock;
 use haidang_daemon::metrics::Metrics;
-use haidang_daemon::serve::Presented;
+use haidang_daemon::serve::{Peer, Presented};
 use haidang_probe::batch::limit::MAX_ENVELOPE_BYTES;
 use haidang_probe::batch::{Ack, Batch, Envelope, Refusal};
 use haidang_probe::plan::{Delivery, Sealed};
@@ -95,6 +95,8 @@ struct Counts {
 enum Refusing {
     #[error("the bearer token is missing or of no agent")]
     Token,
+    #[error("a bearer token counts on the collector's own machine alone; enrol the agent")]
+    Remote,
     #[error("the certificate is of no agent, or has ended")]
     Certificate,
     #[error("the agent is in quarantine until somebody at the collector approves it")]
@@ -190,6 +192,10 @@ impl Ingest {
         }
         let said = headers.get(header::AUTHORIZATION).and_then(|said| said.to_str().ok());
         let token = said.and_then(|said| said.strip_prefix("Bearer ")).ok_or(Refusing::Token)?;
+        // A copy of a secret: it must not travel.
+        if !extensions.get().is_some_and(|Peer(peer)| peer.ip().to_canonical().is_loopback()) {
+            return Err(Refusing::Remote);
+        }
         roster.identity(token).cloned().ok_or(Refusing::Token)
     }
 
@@ -273,8 +279,9 @@ fn open(bytes: &[u8]) -> Result<(Envelope, Batch), Refusal> {
 
 impl Refusing {
     /// All names, for counters that start at zero.
-    const NAMES: [&str; 14] = [
+    const NAMES: [&str; 15] = [
         "token",
+        "remote",
         "certificate",
         "quarantine",
         "body",
@@ -293,6 +300,7 @@ impl Refusing {
     fn name(&self) -> &'static str {
         match self {
             Refusing::Token => "token",
+            Refusing::Remote => "remote",
             Refusing::Certificate => "certificate",
             Refusing::Quarantine => "quarantine",
             Refusing::Oversized => "oversized",
@@ -314,7 +322,7 @@ impl Refusing {
     fn status(&self) -> StatusCode {
         match self {
             Refusing::Token | Refusing::Certificate => StatusCode::UNAUTHORIZED,
-            Refusing::Agent | Refusing::Quarantine => StatusCode::FORBIDDEN,
+            Refusing::Remote | Refusing::Agent | Refusing::Quarantine => StatusCode::FORBIDDEN,
             Refusing::Body => StatusCode::REQUEST_TIMEOUT,
             Refusing::NoPlan => StatusCode::NOT_FOUND,
             Refusing::Busy

@@ -129,13 +129,14 @@ struct Add {
     rehearsal: bool,
     #[command(flatten)]
     place: Place,
-    /// Write a file with a secret for each agent to DIR/SITE.yml (0600), and print no code.
-    #[arg(long, value_name = "DIR")]
+    /// Write a file with a secret for each agent to DIR/SITE.yml (0600), and print no code: for agents on this machine,
+    /// where alone its bearer token counts.
+    #[arg(long, value_name = "DIR", conflicts_with = "reach")]
     out: Option<PathBuf>,
     /// Draw new secrets. Enrolled agents learn of theirs by their plan, and get no code; a new file has to be brought.
     #[arg(long)]
     renew: bool,
-    /// The collector's address as agents see it; with --out needed when it listens on all addresses.
+    /// The collector's address as agents see it, for the command that is printed.
     #[arg(long, value_name = "IP")]
     reach: Option<std::net::IpAddr>,
 }

@@ -216,7 +216,7 @@ impl Collector {
         let Config { topology, collector: settings, credentials, .. } = config;
         let (metrics, console) = (Metrics::new(), settings.console.bind(&place.config).await?);
         let authority = Arc::new(Authority::open(&place.data)?);
-        let agents = agents::port(place, &settings, &authority).await?;
+        let agents = agents::port(&settings, &authority).await?;
         let (liveness, bound) = liveness::bind(&settings.stamp, &metrics).map_err(unbound)?;
         let access = people(place, &console, &clock)?;
         let plans = Arc::new(ArcSwap::from_pointee(Plans::of(&topology, &credentials)));

@@ -114,17 +114,19 @@ impl Listen {
     pub async fn bind(&self, directory: &Path) -> Result<Listener, ListenError> {
         self.permitted()?;
         let tls = self.tls.as_ref().map(|files| files.acceptor(directory)).transpose()?;
-        self.bind_with(tls).await
+        Listener::bind(self.address, tls).await
     }
+}
 
+impl Listener {
     /// Binds with TLS of the caller's own making.
-    pub async fn bind_tls(&self, tls: rustls::ServerConfig) -> Result<Listener, ListenError> {
-        self.bind_with(Some(TlsAcceptor::from(Arc::new(tls)))).await
+    pub async fn with_tls(address: SocketAddr, tls: rustls::ServerConfig) -> Result<Listener, ListenError> {
+        Listener::bind(address, Some(TlsAcceptor::from(Arc::new(tls)))).await
     }
 
-    async fn bind_with(&self, tls: Option<TlsAcceptor>) -> Result<Listener, ListenError> {
-        let refused = |error: std::io::Error| refused(self.address, &error);
-        let socket = TcpListener::bind(self.address).await.map_err(refused)?;
+    async fn bind(address: SocketAddr, tls: Option<TlsAcceptor>) -> Result<Listener, ListenError> {
+        let refused = |error: std::io::Error| refused(address, &error);
+        let socket = TcpListener::bind(address).await.map_err(refused)?;
         let address = socket.local_addr().map_err(refused)?;
         Ok(Listener { socket, tls, address })
     }
@@ -148,15 +150,6 @@ fn refused(address: SocketAddr, error: &std::io::Error) -> ListenError {
 }
 
 impl TlsFiles {
-    /// Certificate and key, for TLS of the caller's own making. Relative paths count from `directory`.
-    pub fn certified(&self, directory: &Path) -> Result<rustls::sign::CertifiedKey, ListenError> {
-        let chain = chain(&directory.join(&self.certificate))?;
-        let key = key(&directory.join(&self.key))?;
-        let provider = rustls::crypto::ring::default_provider();
-        rustls::sign::CertifiedKey::from_der(chain, key, &provider)
-            .map_err(|error| self.pair(directory, error))
-    }
-
     /// The TLS side of a server: TLS 1.2 and 1.3, HTTP/1.1 by ALPN, no client certificates.
     pub fn acceptor(&self, directory: &Path) -> Result<TlsAcceptor, ListenError> {
         let chain = chain(&directory.join(&self.certificate))?;

@@ -28,16 +28,6 @@ pub enum NotCertificates {
     Empty,
 }
 
-impl NotCertificates {
-    /// The line it is about, from 1.
-    pub fn line(self) -> u64 {
-        match self {
-            NotCertificates::Other(line) | NotCertificates::Garbled(line) => line,
-            NotCertificates::Empty => 1,
-        }
-    }
-}
-
 /// The blocks of the certificates in `text`, at least one, without what stands around them.
 ///
 /// # Errors

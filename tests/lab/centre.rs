@@ -2,8 +2,8 @@
 //! one, all in one folder.
 //!
 //! ```text
-//! STAGE/configuration   the record            STAGE/agents/SITE.yml   agents' files
-//! STAGE/collector       journal, registry     STAGE/agent/SITE        spools
+//! STAGE/configuration   the record            STAGE/agent/SITE        keys, spools
+//! STAGE/collector       journal, registry
 //! STAGE/console.json    the first sign-in
 //! ```
 
@@ -16,7 +16,6 @@ use haidang_tests::stage;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Longest until the collector is ready, and until every line is up, seconds.
 const READY: u32 = 60;
@@ -51,12 +50,12 @@ impl Centre {
     /// # Errors
     /// When something does not start, or a line does not come up.
     pub fn start(&self, targets: &Targets) -> anyhow::Result<Console> {
-        self.certify(targets)?;
-        self.add_agents(targets)?;
         self.start_collector()?;
         let console = self.console()?;
-        for (site, node) in [(CORE, CORE)].into_iter().chain(targets.agents()) {
-            self.start_agent(site, node)?;
+        let agents: Vec<_> = [(CORE, CORE)].into_iter().chain(targets.agents()).collect();
+        let codes = self.invite(&agents)?;
+        for ((site, node), code) in agents.into_iter().zip(codes) {
+            self.start_agent(targets, (site, node), &code)?;
         }
         stage::wait("every line to be up", ESTABLISHED, || {
             let missing = not_up(&console.get("/api/v1/state")?);
@@ -98,46 +97,24 @@ impl Centre {
         Ok(console)
     }
 
-    fn add_agents(&self, targets: &Targets) -> anyhow::Result<()> {
-        let (config, data, out) = (self.path("configuration"), self.path("collector"), self.path("agents"));
-        let reach = record::reach(targets).to_string();
-        let sites = [CORE].into_iter().chain(targets.agents().map(|(site, _)| site));
-        let words = ["agent", "add"].into_iter().chain(sites);
-        let rest = ["--config", &config, "--data", &data, "--out", &out, "--reach", &reach];
-        stage::run("haidang-collector", &words.chain(rest).collect::<Vec<_>>()).map(drop)
+    /// A code for each agent.
+    fn invite(&self, agents: &[(&str, &str)]) -> anyhow::Result<Vec<String>> {
+        let (config, data) = (self.path("configuration"), self.path("collector"));
+        let words = ["agent", "add"].into_iter().chain(agents.iter().map(|(site, _)| *site));
+        let words: Vec<_> = words.chain(["--config", &config, "--data", &data]).collect();
+        stage::codes(&stage::run("haidang-collector", &words)?, agents.len())
     }
 
-    fn start_agent(&self, site: &str, node: &str) -> anyhow::Result<()> {
+    /// Enrols the device at its first boot; later boots go on with what it kept.
+    fn start_agent(&self, targets: &Targets, (site, node): (&str, &str), code: &str) -> anyhow::Result<()> {
+        let agent = stage::program("haidang-agent")?;
+        let (agent, data) = (agent.display(), self.path(&format!("agent/{site}")));
+        let reach = record::reach(targets);
         let run = format!(
-            "exec {} run --config {} --data {} --boot-file \"$LAB_BOOT_FILE\"",
-            stage::program("haidang-agent")?.display(),
-            self.path(&format!("agents/{site}.yml")),
-            self.path(&format!("agent/{site}"))
+            "[ -e {data}/certificate.pem ] || {agent} enroll https://{reach} {code} --data {data} || exit 1; \
+             exec {agent} run --data {data} --boot-file \"$LAB_BOOT_FILE\""
         );
         self.lab.start(node, "agent", site != CORE, &run)
-    }
-
-    /// Makes the collector's certificate, valid also for clocks that are wrong by years.
-    fn certify(&self, targets: &Targets) -> anyhow::Result<()> {
-        let name = format!("subjectAltName=IP:{}", record::reach(targets));
-        let file = |name: &str| self.path(&format!("configuration/{name}"));
-        let (certificate, key) = (file(record::CERTIFICATE), file(record::KEY));
-        let words = [
-            "2000-01-01",
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-        ];
-        let rest = ["-nodes", "-days", "36500", "-subj", "/CN=haidang", "-addext", &name, "-addext"];
-        let last = ["basicConstraints=critical,CA:FALSE", "-keyout", &key, "-out", &certificate];
-        let made =
-            Command::new("faketime").args(words).args(rest).args(last).output().context("start faketime")?;
-        anyhow::ensure!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr).trim());
-        Ok(())
     }
 
     fn path(&self, name: &str) -> String {

@@ -23,10 +23,6 @@ pub const CONSOLE: &str = "127.0.0.1:8080";
 const AGENTS: u16 = 8443;
 /// See [`CONSOLE`].
 const STAMP: u16 = 8862;
-/// The collector's certificate and its key, in the configuration's directory: its own authority.
-pub const CERTIFICATE: &str = "agents.pem";
-/// See [`CERTIFICATE`].
-pub const KEY: &str = "agents.key";
 /// Limit of the journal, octets: a scenario fills a fraction of it.
 const JOURNAL: u64 = 256 << 20;
 
@@ -57,8 +53,12 @@ pub fn configuration(targets: &Targets) -> Value {
     })
 }
 
-/// The address at which agents reach the collector where no line says another.
-pub fn reach(targets: &Targets) -> IpAddr {
+/// Where agents enrol, and reach the collector where no line says another address.
+pub fn reach(targets: &Targets) -> SocketAddr {
+    SocketAddr::new(address(targets), AGENTS)
+}
+
+fn address(targets: &Targets) -> IpAddr {
     targets.collectors.strict.values().next().copied().unwrap_or(targets.collectors.follow)
 }
 
@@ -73,16 +73,12 @@ pub fn check_names(name: &str, commune: &Commune) -> Vec<String> {
 
 fn collector(targets: &Targets) -> Value {
     let addresses: BTreeSet<IpAddr> =
-        targets.collectors.strict.values().copied().chain([reach(targets)]).collect();
+        targets.collectors.strict.values().copied().chain([address(targets)]).collect();
     let stamp: Vec<SocketAddr> =
         addresses.into_iter().map(|address| SocketAddr::new(address, STAMP)).collect();
     json!({
         "console": {"listen": CONSOLE},
-        "agents": {
-            "listen": format!("0.0.0.0:{AGENTS}"),
-            "tls": {"cert": CERTIFICATE, "key": KEY},
-            "authority": CERTIFICATE,
-        },
+        "agents": {"listen": format!("0.0.0.0:{AGENTS}")},
         "stamp": {"listen": stamp},
         "journal": {"max_bytes": JOURNAL},
     })

@@ -6,6 +6,7 @@ mod enrolling;
 use crate::console::Console;
 pub use crate::fake_clock::FakeClock;
 use anyhow::{Context, anyhow, bail};
+pub use enrolling::codes;
 use haidang_collector::agent_file;
 use haidang_daemon::yaml;
 use haidang_probe::plan::Plan;

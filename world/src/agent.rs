@@ -20,6 +20,7 @@ use crate::weather::{hash, mix};
 use anyhow::{anyhow, ensure};
 use bytes::Bytes;
 use haidang_agent::{
+    dial::Trust,
     place::Finder,
     uplink::post::{Post, Verdict},
 };
@@ -100,6 +101,7 @@ impl Agent {
         let secret = plan.secret.as_deref().and_then(key::unhex).filter(|secret| secret.len() == 32);
         let secret = secret.ok_or_else(|| anyhow!("the secret is not 64 hex digits"))?;
         ensure!(!plan.uplinks.is_empty(), "it has no uplink");
+        let trust = plan.authority.as_deref().map(Trust::in_pem).transpose().map_err(anyhow::Error::msg)?;
         let (bearer, stamp) = (key::bearer(&secret), key::derive(&secret, key::STAMP));
         let standing =
             switches.site(&plan.agent).ok_or_else(|| anyhow!("site `{}` is not simulated", plan.agent))?;
@@ -117,8 +119,8 @@ impl Agent {
             let life = Session { outlets: outlets.clone(), to, ssid: uplink.ssid, key: stamp, site, time };
             // The rehearsal's collector takes batches at one address: where they leave from tells their line.
             let reached = Uplink { pin: None, ..uplink.clone() };
-            let post =
-                Post::new(&reached, Some(&bearer), Finder::default(), None).map_err(anyhow::Error::msg)?;
+            let post = Post::new(&reached, Some(&bearer), Finder::default(), trust.clone())
+                .map_err(anyhow::Error::msg)?;
             ways.push(Way { line: uplink.line.clone(), outlets, post, life: Some((life, socket)) });
         }
         let boot = boot_of(&plan.agent, time.map().boot);

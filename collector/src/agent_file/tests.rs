@@ -32,33 +32,44 @@ sites:
         gateway: {probe: stamp, target: "127.82.16.1:8620", every: 500ms, timeout: 700ms}
 collector:
   console: {listen: "127.0.0.1:8080"}
-  agents: {listen: "0.0.0.0:8443", plain: true}
+  agents: {listen: "0.0.0.0:8443"}
   stamp: {listen: "0.0.0.0:8862"}
 "#;
 
-fn rendered(site: &str, reach: Option<&str>) -> Result<Plan, NoFile> {
+fn rendered(site: &str) -> Plan {
+    listening(site, "0.0.0.0:8443").unwrap()
+}
+
+fn listening(site: &str, agents: &str) -> Result<Plan, NoFile> {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("all.yml"), YAML).unwrap();
+    std::fs::write(dir.path().join("all.yml"), YAML.replace("0.0.0.0:8443", agents)).unwrap();
     let config::Config { mut topology, collector, credentials, .. } = config::load(dir.path()).unwrap();
     let mut registry = Registry::default();
     let secret = registry.add(&topology, site, false).unwrap();
     registry.assign(&mut topology);
-    plan(&topology, (&collector, &credentials), site, &secret, reach.map(|ip| ip.parse().unwrap()))
+    plan(
+        &topology,
+        (&collector, &credentials),
+        site,
+        &secret,
+        include_str!("../../../daemon/fixtures/localhost.pem"),
+    )
 }
 
 #[test]
 fn a_rehearsal_agent_rides_its_lines_primary_first() {
-    let plan = rendered("drill", Some("127.0.0.1")).unwrap();
+    let plan = rendered("drill");
     let lines: Vec<_> = plan.uplinks.iter().map(|uplink| uplink.line.as_str()).collect();
     assert_eq!(lines, ["drill-1", "drill-2"]);
     assert_eq!(plan.uplinks[0].source, Some("127.82.116.1".parse().unwrap()));
-    assert_eq!(plan.uplinks[0].collector, "http://127.0.0.1:8443");
+    assert_eq!(plan.uplinks[0].collector, "https://127.0.0.1:8443");
+    assert!(plan.authority.is_some(), "the web's authorities do not know it");
     assert!(!plan.prompt);
 }
 
 #[test]
 fn the_core_agent_is_prompt_and_asks_about_every_line() {
-    let plan = rendered("trung-tam", Some("10.0.0.1")).unwrap();
+    let plan = rendered("trung-tam");
     assert!(plan.prompt);
     assert_eq!((plan.uplinks[0].line.as_str(), plan.uplinks[0].source), (ANY, None));
     let checks: Vec<_> = plan.checks.iter().map(|check| check.name.as_str()).collect();
@@ -66,44 +77,26 @@ fn the_core_agent_is_prompt_and_asks_about_every_line() {
 }
 
 #[test]
-fn an_address_nobody_can_reach_is_asked_for() {
-    let error = rendered("drill", None).unwrap_err();
-    assert!(error.to_string().contains("--reach"), "{error}");
+fn no_file_leads_beyond_this_machine() {
+    let error = listening("drill", "192.0.2.10:8443").unwrap_err();
+    assert!(error.to_string().contains("enrol the agent"), "{error}");
+    assert_eq!(listening("drill", "127.0.0.9:8443").unwrap().uplinks[0].collector, "https://127.0.0.9:8443");
 }
 
 #[test]
 fn the_text_reads_back() {
-    let plan = rendered("trung-tam", Some("10.0.0.1")).unwrap();
+    let plan = rendered("trung-tam");
     let read: Plan = haidang_daemon::yaml::parse(Path::new("agent.yml"), &text(&plan)).unwrap();
     assert_eq!(read, plan);
 }
 
 #[test]
 fn a_fresh_file_says_what_would_travel() {
-    let plan = rendered("drill", Some("127.0.0.1")).unwrap();
+    let plan = rendered("drill");
     let read: Plan = haidang_daemon::yaml::parse(Path::new("agent.yml"), &text(&plan)).unwrap();
     assert_eq!(
         read.orders().digest(),
         plan.orders().digest(),
         "so nothing is fetched until the record changes"
     );
-}
-
-#[test]
-fn a_key_beside_the_authoritys_certificate_is_copied_into_no_agents_file() {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../daemon/fixtures");
-    let read = |name: &str| std::fs::read_to_string(fixtures.join(name)).unwrap();
-    let (certificate, key) = (read("localhost.pem"), read("localhost.key"));
-    let dir = tempfile::tempdir().unwrap();
-    let named = YAML.replace("0.0.0.0:8443\"", "0.0.0.0:8443\", authority: ca.pem");
-    std::fs::write(dir.path().join("all.yml"), named).unwrap();
-    let settings = config::load(dir.path()).unwrap().collector;
-    let of = |text: String| {
-        std::fs::write(dir.path().join("ca.pem"), text).unwrap();
-        authority(dir.path(), &settings)
-    };
-    assert_eq!(of(format!("issued by us\n{certificate}")), Ok(Some(certificate.clone())));
-    let refused = of(format!("{certificate}{key}")).unwrap_err();
-    assert_eq!(refused.line, certificate.lines().count() as u64 + 1);
-    assert!(key.lines().all(|line| !refused.to_string().contains(line)), "{refused}");
 }

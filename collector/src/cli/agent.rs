@@ -11,6 +11,7 @@ use haidang_collector::registry::{Registry, RegistryError, replace};
 use haidang_collector::serve;
 use haidang_collector::topology::Topology;
 use haidang_daemon::clock::Clock;
+use haidang_daemon::pem;
 use haidang_probe::credential::Credentials;
 use haidang_probe::enrol::Code;
 use std::fmt::Write as _;
@@ -42,7 +43,8 @@ fn files(
     (settings, credentials): (&Settings, &Credentials),
 ) -> anyhow::Result<()> {
     // Before anybody is added: what is wrong with it is wrong for all.
-    let authority = agent_file::authority(&add.place.config, settings)?;
+    make(&add.place.data)?;
+    let authority = pem::of_certificate(Authority::open(&add.place.data)?.certificate());
     let (registry, secrets) = Registry::edit(&add.place.data, |registry| {
         let secrets = sites.iter().map(|site| registry.add(&topology, site, add.renew));
         let secrets = secrets.collect::<Result<Vec<_>, _>>()?;
@@ -51,8 +53,7 @@ fn files(
     registry.assign(&mut topology);
     make(out)?;
     for (site, secret) in sites.iter().zip(&secrets) {
-        let mut plan = agent_file::plan(&topology, (settings, credentials), site, secret, add.reach)?;
-        plan.authority.clone_from(&authority);
+        let plan = agent_file::plan(&topology, (settings, credentials), site, secret, &authority)?;
         replace(&out.join(format!("{site}.yml")), agent_file::text(&plan).as_bytes())?;
     }
     Ok(())

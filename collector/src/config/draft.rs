@@ -11,7 +11,7 @@ use haidang_probe::check::{Check, CheckId};
 use haidang_probe::credential::Credentials;
 use std::{
     collections::{BTreeMap, btree_map::Entry},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
@@ -74,8 +74,6 @@ pub(super) struct Draft {
     pub(super) settings: Option<Settings>,
     /// As whom agents ask devices.
     pub(super) credentials: Credentials,
-    /// What `agents` says of whom agents trust.
-    pub(super) authority: Option<PathBuf>,
     pub(super) certificates: super::settings::Certificates,
     /// The gate of sites that say none, seconds.
     pub(super) gate_s: Option<u32>,

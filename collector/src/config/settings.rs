@@ -37,11 +37,8 @@ const JOURNAL_MAX_BYTES: u64 = 8 << 30;
 pub struct Settings {
     /// Where the console and its API are served.
     pub console: Listen,
-    /// Where agents post their batches.
-    pub agents: Listen,
-    /// Certificates (PEM) of whom agents trust to have signed the collector's, from the configuration's directory;
-    /// the public web's authorities where nobody says.
-    pub authority: Option<PathBuf>,
+    /// Where agents post their batches: TLS by the collector's own authority, or plain on this machine alone.
+    pub agents: Agents,
     /// How long agents' certificates last.
     pub certificates: Certificates,
     /// Where both STAMP ends stand, UDP; at least one. Where gateways route an address of ours strictly over a
@@ -51,6 +48,15 @@ pub struct Settings {
     pub journal: Journal,
     /// How much of what was measured is kept.
     pub series: Series,
+}
+
+/// Where agents are listened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Agents {
+    /// The address.
+    pub address: SocketAddr,
+    /// No TLS: a loopback address.
+    pub plain: bool,
 }
 
 /// How long agents' certificates last.
@@ -78,15 +84,6 @@ pub struct Series {
     pub max_series: usize,
 }
 
-/// What a listener without `tls` and `plain: true` is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unsaid {
-    /// Plain, on this machine alone.
-    Plain,
-    /// TLS by the collector's own authority.
-    OwnTls,
-}
-
 impl Default for Certificates {
     /// Seven days: a commune cut off for three comes back by itself. A month of silence is looked at by somebody.
     fn default() -> Certificates {
@@ -100,9 +97,8 @@ impl Draft {
         self.claim(Kind::Section, "collector", &tree.place(file));
         let Some(mut fields) = self.fields(file, tree, "the collector") else { return };
         let settings = Settings {
-            console: self.listen(&mut fields, "console", CONSOLE_PORT, Unsaid::Plain),
-            agents: self.listen(&mut fields, "agents", AGENTS_PORT, Unsaid::OwnTls),
-            authority: self.authority.take(),
+            console: self.console(&mut fields),
+            agents: self.agents(&mut fields),
             certificates: self.certificates,
             stamp: self.stamp(file, &mut fields),
             journal: self.journal(&mut fields),
@@ -122,34 +118,46 @@ impl Draft {
         self.faults(fields.done());
     }
 
-    fn listen(&mut self, fields: &mut Fields<'_>, key: &'static str, port: u16, unsaid: Unsaid) -> Listen {
-        let default = Listen { address: loopback(port), tls: None, plain: false };
-        let Some(mut inner) = fields.table(key) else { return default };
+    /// `console: {listen: "127.0.0.1:8080"}`; beyond this machine with `tls` or `plain: true`.
+    fn console(&mut self, fields: &mut Fields<'_>) -> Listen {
+        let default = Listen::on(loopback(CONSOLE_PORT));
+        let Some(mut inner) = fields.table("console") else { return default };
         let address = inner.optional("listen", value::socket).unwrap_or(default.address);
         let tls = self.tls(&mut inner);
         let plain = inner.optional("plain", value::truth).unwrap_or(false);
-        if key == "agents" {
-            self.authority = inner.optional("authority", value::text).map(PathBuf::from);
-            self.certificates(&mut inner);
-        }
         let wrong = match (&tls, plain) {
             (Some(_), true) => Some("has both `tls` and `plain: true`; leave one out".to_owned()),
-            (None, false) if unsaid == Unsaid::Plain && !address.ip().to_canonical().is_loopback() => {
-                Some(format!(
-                    "{address} is open to others; write `tls: {{cert: …, key: …}}`, \
+            (None, false) if !is_loopback(address) => Some(format!(
+                "{address} is open to others; write `tls: {{cert: …, key: …}}`, \
                  or `plain: true` if something else encrypts"
-                ))
-            }
+            )),
             _ => None,
         };
         // A table that is there in part has its own fault already.
         if let Some(wrong) = wrong
             && (inner.any("tls").is_none() || tls.is_some())
         {
-            inner.fault(fields.place_of(key).fault(format!("`{key}`: {wrong}")));
+            inner.fault(fields.place_of("console").fault(format!("`console`: {wrong}")));
         }
         self.faults(inner.done());
         Listen { address, tls, plain }
+    }
+
+    /// `agents: {listen: "0.0.0.0:8443", certificates: 7d, silence: 30d}`.
+    fn agents(&mut self, fields: &mut Fields<'_>) -> Agents {
+        let default = Agents { address: loopback(AGENTS_PORT), plain: false };
+        let Some(mut inner) = fields.table("agents") else { return default };
+        let address = inner.optional("listen", value::socket).unwrap_or(default.address);
+        let plain = inner.optional("plain", value::truth).unwrap_or(false);
+        if plain && !is_loopback(address) {
+            let message = format!(
+                "`agents`: {address} is open to others, whose agents enrol over TLS; leave `plain` out"
+            );
+            inner.fault(inner.place_of("plain").fault(message));
+        }
+        self.certificates(&mut inner);
+        self.faults(inner.done());
+        Agents { address, plain }
     }
 
     /// `certificates: 7d, silence: 30d`.
@@ -216,6 +224,10 @@ impl Draft {
         self.faults(inner.done());
         series
     }
+}
+
+fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
 }
 
 fn loopback(port: u16) -> SocketAddr {

@@ -68,16 +68,14 @@ impl Draft {
     /// `listen: {syslog: "0.0.0.0:514", traps: "0.0.0.0:162", credentials: [lan], neighbours: true, dhcp: true}`.
     fn listening(&mut self, file: &Arc<Path>, fields: &mut Fields<'_>) -> Listening {
         let Some(mut inner) = fields.table("listen") else { return Listening::default() };
+        let named = inner.list("credentials");
         let listening = Listening {
             syslog: inner.optional("syslog", value::socket),
             traps: inner.optional("traps", value::socket),
-            credentials: inner.list("credentials").iter().filter_map(|item| value::id(item).ok()).collect(),
+            credentials: named.iter().filter_map(|item| self.credential_named(file, item)).collect(),
             neighbours: inner.optional("neighbours", value::truth).unwrap_or(false),
             dhcp: inner.optional("dhcp", value::truth).unwrap_or(false),
         };
-        for (name, item) in listening.credentials.iter().zip(inner.list("credentials")) {
-            self.refers(Kind::Credential, name, "credentials", item.place(file));
-        }
         if listening.traps.is_none() && !listening.credentials.is_empty() {
             let place = inner.place_of("credentials");
             inner.fault(
@@ -86,6 +84,19 @@ impl Draft {
         }
         self.faults(inner.done());
         listening
+    }
+
+    fn credential_named(&mut self, file: &Arc<Path>, item: &Tree) -> Option<String> {
+        match value::id(item) {
+            Ok(name) => {
+                self.refers(Kind::Credential, &name, "credentials", item.place(file));
+                Some(name)
+            }
+            Err(wrong) => {
+                self.fault(item.place(file).fault(format!("`credentials`: {wrong}")));
+                None
+            }
+        }
     }
 
     fn person(&mut self, fields: &mut Fields<'_>, key: &'static str) -> Option<Contact> {

@@ -19,6 +19,7 @@ struct Collector {
     metrics: Metrics,
     ending: Ending,
     token: String,
+    peer: Peer,
 }
 
 fn site() -> Site {
@@ -69,12 +70,14 @@ impl Collector {
         };
         let metrics = Metrics::new();
         let ingest = Ingest::new(fold.clone(), roster, plans, clock, &metrics);
-        Collector { ingest, fold, metrics, ending, token }
+        let peer = Peer("127.0.0.1:40000".parse().unwrap());
+        Collector { ingest, fold, metrics, ending, token, peer }
     }
 
     async fn post(&self, token: &str, body: Vec<u8>) -> (StatusCode, Bytes) {
         let service = TowerToHyperService::new(self.ingest.clone().router());
-        let request = Request::post(PATH).header("authorization", format!("Bearer {token}"));
+        let request =
+            Request::post(PATH).header("authorization", format!("Bearer {token}")).extension(self.peer);
         let response = service.call(request.body(Body::from(body)).unwrap()).await.unwrap();
         let status = response.status();
         (status, to_bytes(response.into_body(), 1 << 20).await.unwrap())
@@ -82,7 +85,8 @@ impl Collector {
 
     async fn plan(&self, token: &str) -> (StatusCode, Bytes) {
         let service = TowerToHyperService::new(self.ingest.clone().router());
-        let request = Request::get(PLAN).header("authorization", format!("Bearer {token}"));
+        let request =
+            Request::get(PLAN).header("authorization", format!("Bearer {token}")).extension(self.peer);
         let response = service.call(request.body(Body::empty()).unwrap()).await.unwrap();
         let status = response.status();
         (status, to_bytes(response.into_body(), 1 << 20).await.unwrap())
@@ -178,6 +182,18 @@ async fn an_orderly_stop_is_folded_on_from() {
     assert_eq!(fold.submit(crate::entry::Entry::Start { at: 0 }), Err(Refused::Stopping));
     let collector = Collector::start(data.path()).await;
     assert_eq!(ranges(&collector.send(&envelope(1)).await.1), [(0, 1)]);
+}
+
+#[tokio::test]
+async fn a_token_counts_on_the_collectors_own_machine_alone() {
+    let data = tempfile::tempdir().unwrap();
+    let mut collector = Collector::start(data.path()).await;
+    collector.peer = Peer("192.0.2.1:40000".parse().unwrap());
+    assert_eq!(collector.refused(&collector.token, envelope(0)).await, (403, "remote".into()));
+    for near in ["127.0.0.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+        collector.peer = Peer(near.parse().unwrap());
+        assert_eq!(collector.send(&envelope(0)).await.0, 200, "{near}");
+    }
 }
 
 #[tokio::test]

@@ -8,23 +8,18 @@ use crate::fold::Fold;
 use crate::registry::Roster;
 use arc_swap::ArcSwap;
 use haidang_daemon::clock::Clock;
-use haidang_daemon::listen::Listener;
+use haidang_daemon::listen::{Listen, Listener};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The agents' port: plain where the configuration says so, else TLS by our own authority, with the configuration's
-/// certificate for those who ask for no name of ours.
-pub(super) async fn port(
-    place: &Place,
-    settings: &config::Settings,
-    authority: &Authority,
-) -> Result<Listener, ServeError> {
-    let listen = &settings.agents;
-    if listen.plain {
-        return Ok(listen.bind(&place.config).await?);
+/// The agents' port: plain where the configuration says so, else TLS by our own authority.
+pub(super) async fn port(settings: &config::Settings, authority: &Authority) -> Result<Listener, ServeError> {
+    let config::Agents { address, plain } = settings.agents;
+    if plain {
+        return Ok(Listen::on(address).bind(Path::new("")).await?);
     }
-    let other = listen.tls.as_ref().map(|files| files.certified(&place.config)).transpose()?;
-    Ok(listen.bind_tls(authority.tls(other)?).await?)
+    Ok(Listener::with_tls(address, authority.tls()?).await?)
 }
 
 /// Where devices enrol on it.

@@ -2,8 +2,19 @@
 
 use super::{Stage, program, run};
 use crate::fake_clock::FakeClock;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use std::process::Command;
+
+/// The codes within what `agent add` printed for so many sites.
+///
+/// # Errors
+/// When there are not so many.
+pub fn codes(printed: &str, sites: usize) -> anyhow::Result<Vec<String>> {
+    let commands = printed.lines().filter_map(|line| line.trim().strip_prefix("haidang-agent enroll "));
+    let codes: Vec<_> = commands.filter_map(|rest| rest.split(' ').nth(1)).map(str::to_owned).collect();
+    ensure!(codes.len() == sites, "{} codes for {sites} sites", codes.len());
+    Ok(codes)
+}
 
 impl Stage {
     /// A stage with a configuration of its own, and no agent yet.
@@ -28,7 +39,7 @@ impl Stage {
 
     /// The code within what `agent add` printed.
     pub fn code(printed: &str) -> anyhow::Result<String> {
-        Ok(printed.lines().nth(1).context("no second line")?.trim().to_owned())
+        codes(printed, 1)?.pop().context("no code")
     }
 
     /// Where agents enrol.

@@ -18,7 +18,7 @@ const AGENT_PACE: &str = "every: 1s, timeout: 700ms";
 const COLLECTOR: &str = r#"
 collector:
   console: {listen: "127.0.0.1:8080"}
-  agents: {listen: "127.0.0.1:8443", plain: true}
+  agents: {listen: "127.0.0.1:8443"}
   # Gateways that fail over by themselves route the second strictly over VNPT, the third over Viettel.
   stamp: {listen: ["127.0.0.1:8862", "127.82.0.1:8862", "127.82.0.2:8862"]}
   journal: {max_bytes: 8589934592}
