@@ -16,5 +16,5 @@ fn every_sample_of_a_gap_arrives_and_none_twice() {
     // Until a batch has failed to arrive nobody knows of the gap, and a kill takes a few seconds of a check.
     assert!(counts.least_of_gap >= GAP / 2, "{counts}");
     assert_eq!(counts.boots_of_gap, 1, "{counts}");
-    assert!(counts.backlog_of_gap >= counts.of_gap.1 / 2, "{counts}");
+    assert!(counts.backlog_of_gap > 0, "{counts}");
 }
