@@ -8,6 +8,7 @@ use crate::by_id::ById;
 use haidang_probe::batch::Batch;
 use haidang_probe::batch::limit::MAX_PARTS;
 use haidang_probe::check::CheckId;
+use haidang_probe::digest::LineDigest;
 use haidang_probe::event::{Event, EventKind};
 use haidang_probe::moment::{BootId, ClockMap, Moment};
 use haidang_probe::outcome::Outcome;
@@ -26,9 +27,11 @@ pub const PENDING: usize = 16_384;
 /// size.
 const OUTCOMES: usize = 4096;
 const SAMPLES: usize = 32_768;
-const EVENTS: usize = 1024;
-/// Different parts that a batch's samples speak of; events may bring as many more as there are events.
-const PARTS: usize = MAX_PARTS - EVENTS;
+const EVENTS: usize = 768;
+const LINES: usize = 256;
+/// Different parts that a batch's samples speak of; events may bring as many more as there are events,
+/// and digests.
+const PARTS: usize = MAX_PARTS - EVENTS - LINES;
 
 /// Boots whose clocks are remembered.
 const BOOTS: usize = 8;
@@ -51,6 +54,7 @@ pub struct Gather {
     flush: Flush,
     outcomes: VecDeque<Outcome>,
     events: VecDeque<Event>,
+    lines: VecDeque<LineDigest>,
     due_ns: Option<u64>,
     /// The disk refused last time: a full batch waits like any other.
     held: bool,
@@ -67,6 +71,7 @@ impl Gather {
             flush,
             outcomes: VecDeque::new(),
             events: VecDeque::new(),
+            lines: VecDeque::new(),
             due_ns: None,
             held: false,
             well: ById::default(),
@@ -100,6 +105,13 @@ impl Gather {
         self.limit();
     }
 
+    /// Some seconds of an uplink are over.
+    pub fn line(&mut self, digest: LineDigest, now_ns: u64) {
+        self.lines.push_back(digest);
+        self.due_within(self.flush.every, now_ns);
+        self.limit();
+    }
+
     /// When [`Gather::take`] should be called; `None` with nothing gathered.
     pub fn due_ns(&self) -> Option<u64> {
         self.due_ns
@@ -112,19 +124,21 @@ impl Gather {
         let count = self.fitting();
         let outcomes: Vec<Outcome> = self.outcomes.drain(..count).collect();
         let events: Vec<Event> = self.events.drain(..self.events.len().min(EVENTS)).collect();
-        if self.outcomes.is_empty() && self.events.is_empty() {
+        let lines: Vec<LineDigest> = self.lines.drain(..self.lines.len().min(LINES)).collect();
+        if self.outcomes.is_empty() && self.events.is_empty() && self.lines.is_empty() {
             self.due_ns = None;
         }
-        if outcomes.is_empty() && events.is_empty() {
+        if outcomes.is_empty() && events.is_empty() && lines.is_empty() {
             return None;
         }
         let boots: BTreeSet<BootId> = outcomes
             .iter()
             .map(|outcome| outcome.sent.boot)
             .chain(events.iter().map(|event| event.at.boot))
+            .chain(lines.iter().map(|line| line.from.boot))
             .collect();
         let clocks = boots.iter().filter_map(|boot| self.clocks.get(boot).copied()).collect();
-        Some(Batch { clocks, outcomes, events, plan_digest: digest, ..Batch::default() })
+        Some(Batch { clocks, outcomes, events, lines, plan_digest: digest, ..Batch::default() })
     }
 
     /// Takes back what could not be sealed; it is tried again a flush later.
@@ -134,6 +148,9 @@ impl Gather {
         }
         for event in batch.events.into_iter().rev() {
             self.events.push_front(event);
+        }
+        for line in batch.lines.into_iter().rev() {
+            self.lines.push_front(line);
         }
         (self.due_ns, self.held) = (None, true);
         self.due_within(self.flush.every, now_ns);
@@ -157,6 +174,10 @@ impl Gather {
         }
         while self.events.len() > PENDING {
             self.events.pop_front();
+            self.dropped += 1;
+        }
+        while self.lines.len() > PENDING {
+            self.lines.pop_front();
             self.dropped += 1;
         }
     }
@@ -261,6 +282,20 @@ mod tests {
         let taken: Vec<usize> =
             std::iter::from_fn(|| take(&mut gather)).map(|batch| batch.outcomes.len()).collect();
         assert_eq!(taken, [3, 2]);
+    }
+
+    #[test]
+    fn digests_alone_are_worth_a_batch_and_come_back_with_it() {
+        let mut gather = Gather::new(SECOND);
+        let digest =
+            |sent| LineDigest { from: Moment { boot: BOOT, mono_ns: 0 }, sent, ..LineDigest::default() };
+        gather.line(digest(1), 0);
+        gather.line(digest(2), 0);
+        assert_eq!(gather.due_ns(), Some(1000 * MS));
+        let batch = take(&mut gather).unwrap();
+        assert_eq!((batch.lines.len(), batch.clocks.len(), take(&mut gather)), (2, 1, None));
+        gather.give_back(batch, 0);
+        assert_eq!(take(&mut gather).unwrap().lines, [digest(1), digest(2)]);
     }
 
     #[test]

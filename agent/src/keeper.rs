@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   outcomes ─┐
-//!             ├─▶ gather ─ due ─▶ seal on another thread (it syncs) ─▶ wake the courier
-//!   events  ──┘     ▲                        │
+//!   events  ──┼─▶ gather ─ due ─▶ seal on another thread (it syncs) ─▶ wake the courier
+//!   digests ──┘     ▲                        │
 //!                   └── disk refused: back ──┘
 //! ```
 //!
@@ -16,6 +16,7 @@ use crate::spool::{Sealed, Spool, SpoolError};
 use crate::uplink::Shared;
 use haidang_probe::batch::Batch;
 use haidang_probe::check::CheckId;
+use haidang_probe::digest::LineDigest;
 use haidang_probe::event::{Event, EventKind};
 use haidang_probe::outcome::Outcome;
 use haidang_probe::plan::PlanDigest;
@@ -52,6 +53,7 @@ pub struct Keeper {
     terms: watch::Receiver<Terms>,
     outcomes: mpsc::Receiver<Outcome>,
     events: mpsc::Receiver<Event>,
+    digests: mpsc::Receiver<LineDigest>,
     sealing: Option<JoinHandle<Sealing>>,
     /// Losses already told in an event.
     told: u64,
@@ -68,10 +70,10 @@ impl Keeper {
         shared: Shared,
         terms: watch::Receiver<Terms>,
         outcomes: mpsc::Receiver<Outcome>,
-        events: mpsc::Receiver<Event>,
+        (events, digests): (mpsc::Receiver<Event>, mpsc::Receiver<LineDigest>),
     ) -> Keeper {
         let gather = Gather::new(terms.borrow().flush);
-        Keeper { shared, gather, terms, outcomes, events, sealing: None, told: 0, refused: false }
+        Keeper { shared, gather, terms, outcomes, events, digests, sealing: None, told: 0, refused: false }
     }
 
     /// Runs until nobody can send outcomes any more; then seals what is left.
@@ -89,6 +91,7 @@ impl Keeper {
                     outcomes.drain(..).for_each(|outcome| self.gather.outcome(outcome, now_ns));
                 }
                 Some(event) = self.events.recv() => self.gather.event(event, self.shared.clock.steady_ns()),
+                Some(digest) = self.digests.recv() => self.gather.line(digest, self.shared.clock.steady_ns()),
                 Ok(()) = self.terms.changed() => {
                     let terms = self.terms.borrow_and_update();
                     self.gather.set(terms.flush, &terms.checks);
@@ -105,6 +108,9 @@ impl Keeper {
         loop {
             while let Ok(event) = self.events.try_recv() {
                 self.gather.event(event, self.now_ns());
+            }
+            while let Ok(digest) = self.digests.try_recv() {
+                self.gather.line(digest, self.now_ns());
             }
             if self.sealing.is_none() {
                 self.seal();

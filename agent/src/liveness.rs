@@ -5,16 +5,20 @@
 //!   session n + 1  down   the collector sends ──▶ we answer                  ─▶ it is heard
 //! ```
 //!
-//! Both kinds of authentic packet count as the collector being heard. Silence of [`SILENT_TURNS`], and its
+//! What both did is told each ten seconds, as a [`LineDigest`]. Both kinds of authentic packet count as the collector being heard. Silence of [`SILENT_TURNS`], and its
 //! end, are events: evidence of what the agent saw during an outage, told once a batch gets through. Network
 //! errors end nothing: packets go on being sent, and the socket is bound anew when it does not work.
+
+mod digester;
 
 use crate::dial::Origin;
 use crate::expose::Board;
 use crate::timestamps::Timestamps;
 use crate::uplink::{Uplink, meter::Meter};
+use digester::Digester;
 use haidang_daemon::clock::Clock;
 use haidang_daemon::stop::Stop;
+use haidang_probe::digest::LineDigest;
 use haidang_probe::event::{Event, EventKind};
 use haidang_probe::liveness::{Key, MAX_PACKET, Reflected, Reflector, Sender, TTL_UNKNOWN, down_session};
 use haidang_probe::moment::Moment;
@@ -44,6 +48,8 @@ pub struct Liveness {
     pub uplink: Arc<Uplink>,
     /// Takes the events.
     pub events: mpsc::Sender<Event>,
+    /// Takes the digests.
+    pub digests: mpsc::Sender<LineDigest>,
     /// Where round trips are shown.
     pub board: Board,
     /// Counts the octets of a metered uplink.
@@ -72,6 +78,7 @@ struct Sessions {
     up: Sender,
     down: Reflector,
     ears: Ears,
+    digester: Digester,
 }
 
 impl Sessions {
@@ -79,20 +86,20 @@ impl Sessions {
         let (mut start, mut secret) = ([0; 8], [0; 32]);
         getrandom::fill(&mut start).map_err(io::Error::other)?;
         getrandom::fill(&mut secret).map_err(io::Error::other)?;
-        let ssid = liveness.uplink.plan.ssid;
+        let plan = &liveness.uplink.plan;
+        let (ssid, every) = (plan.ssid, plan.every.0);
+        let (name, now_ns, now) =
+            (liveness.uplink.name(), liveness.clock.steady_ns(), liveness.clock.moment());
         let mut down = Reflector::new(&secret);
         down.allow(down_session(ssid), key.clone());
         down.rotate(down_session(ssid), key.clone(), previous);
         Ok(Sessions {
-            name: liveness.uplink.name(),
+            digester: Digester::new(name.clone(), every, plan.metered, now_ns, now),
+            name,
             timestamps: Timestamps::of(&liveness.clock),
             up: Sender::new(ssid, key, u64::from_be_bytes(start)),
             down,
-            ears: Ears::new(
-                liveness.clock.steady_ns(),
-                liveness.clock.moment(),
-                liveness.uplink.plan.every.0 * SILENT_TURNS,
-            ),
+            ears: Ears::new(now_ns, now, every * SILENT_TURNS),
             liveness,
         })
     }
@@ -117,7 +124,7 @@ impl Sessions {
                         self.liveness.board.bound(&self.name, false);
                         self.event(EventKind::UplinkUnbound, self.liveness.clock.moment());
                     }
-                    self.listen_for_silence();
+                    self.turn();
                 }
             }
             tokio::time::sleep(PAUSE).await;
@@ -133,7 +140,7 @@ impl Sessions {
         loop {
             let done = tokio::select! {
                 _ = tick.tick() => {
-                    self.listen_for_silence();
+                    self.turn();
                     self.ask(socket).await
                 }
                 received = socket.recv_from(&mut packet) => match received {
@@ -154,6 +161,7 @@ impl Sessions {
 
     async fn ask(&mut self, socket: &UdpSocket) -> io::Result<()> {
         let (seq, packet) = self.up.next(&self.timestamps.now());
+        self.digester.asked(seq);
         tracing::trace!(line = self.name, seq, "liveness asked");
         self.send(socket, &packet, self.liveness.uplink.plan.stamp_address()).await
     }
@@ -179,6 +187,7 @@ impl Sessions {
                         rtt_ns = reply.rtt_ns,
                         "liveness answered"
                     );
+                    self.digester.answered(&reply);
                     self.liveness.board.round_trip(&self.name, Duration::from_nanos(reply.rtt_ns));
                     self.heard();
                 }
@@ -189,6 +198,7 @@ impl Sessions {
         match self.down.receive(packet, TTL_UNKNOWN, &now, &self.timestamps.now()) {
             Ok(Reflected::Heard { reply, heard }) => {
                 tracing::trace!(line = self.name, seq = heard.seq, "liveness reflected");
+                self.digester.heard(&heard, self.liveness.clock.steady_ns());
                 self.heard();
                 self.send(socket, &reply, from).await
             }
@@ -206,9 +216,15 @@ impl Sessions {
         self.tell(change);
     }
 
-    fn listen_for_silence(&mut self) {
-        let change = self.ears.silence(self.liveness.clock.steady_ns());
+    /// Time passed: there may be silence, and some seconds to tell of.
+    fn turn(&mut self) {
+        let now_ns = self.liveness.clock.steady_ns();
+        let change = self.ears.silence(now_ns);
         self.tell(change);
+        let digest = self.digester.turn(now_ns, self.liveness.clock.moment());
+        if digest.is_some_and(|digest| self.liveness.digests.try_send(digest).is_err()) {
+            tracing::warn!(line = self.name, "digest lost: too many at once");
+        }
     }
 
     fn tell(&self, change: Option<(EventKind, Moment)>) {

@@ -34,6 +34,7 @@ use haidang_daemon::serve::{self, Counts, Health, Limits};
 use haidang_daemon::stop::{self, Stop, Stopper};
 use haidang_daemon::yaml::Faults;
 use haidang_probe::check::CheckId;
+use haidang_probe::digest::LineDigest;
 use haidang_probe::event::Event;
 use haidang_probe::outcome::{Failure, Outcome};
 use haidang_probe::plan::PlanDigest;
@@ -196,6 +197,7 @@ struct Agent {
     links: Links,
     outcomes: mpsc::Sender<Outcome>,
     events: mpsc::Sender<Event>,
+    digests: mpsc::Sender<LineDigest>,
     terms: watch::Sender<Terms>,
     uplinks: watch::Sender<Vec<Arc<Uplink>>>,
     listeners: Listeners,
@@ -218,11 +220,14 @@ impl Agent {
         let tools = Tools { clock: shared.clock.clone(), finder: finder.clone() };
         let (outcomes, outcomes_in) = mpsc::channel(WAITING);
         let (events, events_in) = mpsc::channel(WAITING);
+        let (digests, digests_in) = mpsc::channel(WAITING);
         let (terms, terms_in) = watch::channel(terms(&runs));
         let (uplinks, uplinks_in) = watch::channel(Vec::new());
         let (courier_stopper, courier_stop) = stop::pair();
         let background = Background {
-            keeper: tokio::spawn(Keeper::new(shared.clone(), terms_in, outcomes_in, events_in).run()),
+            keeper: tokio::spawn(
+                Keeper::new(shared.clone(), terms_in, outcomes_in, (events_in, digests_in)).run(),
+            ),
             courier: tokio::spawn(Courier::new(shared.clone(), uplinks_in).run(courier_stop)),
             courier_stopper,
         };
@@ -248,6 +253,7 @@ impl Agent {
             links: Links::default(),
             outcomes,
             events,
+            digests,
             terms,
             uplinks,
             listeners: Listeners::default(),

@@ -28,6 +28,7 @@
 //! It reads no clock: `now` is given, UTC milliseconds like every time here.
 
 mod chunk;
+mod digest;
 mod head;
 mod log;
 mod number;

@@ -24,6 +24,7 @@
 
 mod ack;
 mod columns;
+mod digests;
 mod envelope;
 mod fields;
 pub mod limit;
@@ -40,7 +41,13 @@ pub use envelope::{Envelope, VERSION, sha256};
 pub use ranges::{MAX_RANGES, Ranges, TooManyRanges};
 pub use refusal::Refusal;
 
-use crate::{event::Event, moment::ClockMap, outcome::Outcome, plan::PlanDigest};
+use crate::{
+    digest::{CheckDigest, LineDigest},
+    event::Event,
+    moment::ClockMap,
+    outcome::Outcome,
+    plan::PlanDigest,
+};
 
 /// What an agent saw during one flush interval.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,6 +58,12 @@ pub struct Batch {
     pub outcomes: Vec<Outcome>,
     /// What came unasked.
     pub events: Vec<Event>,
+    /// What was heard on each uplink, some seconds a row.
+    pub lines: Vec<LineDigest>,
+    /// What is left of runs too old to be kept one by one.
+    pub checks: Vec<CheckDigest>,
+    /// First and last number of the spool whose records were reduced to this batch: they will not come.
+    pub replaces: Option<(u64, u64)>,
     /// Digest of the plan the agent runs.
     pub plan_digest: PlanDigest,
     /// Whether these are old records sent after an outage rather than fresh ones.
@@ -62,7 +75,8 @@ pub struct Batch {
 impl Batch {
     /// Whether there is nothing in it worth sending.
     pub fn is_empty(&self) -> bool {
-        self.outcomes.is_empty() && self.events.is_empty()
+        let records = self.outcomes.is_empty() && self.events.is_empty();
+        records && self.lines.is_empty() && self.checks.is_empty() && self.replaces.is_none()
     }
 }
 
@@ -71,6 +85,7 @@ mod tests {
     use super::Batch;
     use crate::{
         check::CheckId,
+        digest::{CheckDigest, LineDigest, Spread},
         event::{Event, EventKind, Field, MAX_FIELDS},
         metric::Metric,
         moment::{BootId, ClockMap, Moment},
@@ -111,10 +126,76 @@ mod tests {
                 event(EventKind::AuthFailure, "").with(Field::Source, "192.0.2.7").with(Field::App, "sshd"),
                 event(EventKind::LinkDown, "eth1"),
             ],
+            lines: vec![
+                LineDigest { from: at(1_000_000_000), sent: 10, ttl: Some(61), ..line_digest() },
+                line_digest(),
+            ],
+            checks: vec![CheckDigest {
+                check: CheckId(1),
+                from: at(2_000_000),
+                lasted: Duration::from_mins(10),
+                runs: 60,
+                succeeded: 58,
+                first: Some(Failure::Timeout),
+                last: Some(Failure::Refused),
+                took: Spread { min: 900, median: 1_100, max: 25_000 },
+            }],
+            replaces: Some((3, 9)),
             plan_digest: PlanDigest::of(b"plan"),
             backlog: true,
             unknown: 0,
         }
+    }
+
+    fn line_digest() -> LineDigest {
+        LineDigest {
+            from: Moment { boot: BootId([3; 16]), mono_ns: 11_000_000_000 },
+            lasted: Duration::from_secs(10),
+            uplink: "d1-c02/40".into(),
+            sent: 10,
+            answered: 7,
+            due: 10,
+            heard: 10,
+            rtt: Spread { min: 12_400, median: 12_900, max: 31_000 },
+            ttl: None,
+            unanswered: 0b11_0010_0000,
+            unheard: 0,
+        }
+    }
+
+    fn any_line_digest() -> impl Strategy<Value = LineDigest> {
+        let counts = any::<[u32; 7]>();
+        (any_moment(), any::<u32>(), any_part(), counts, any::<u8>(), any::<[u64; 2]>()).prop_map(
+            |(from, lasted, uplink, [sent, answered, due, heard, min, median, max], ttl, bits)| LineDigest {
+                from,
+                lasted: Duration::from_millis(lasted.into()),
+                uplink,
+                sent,
+                answered,
+                due,
+                heard,
+                rtt: Spread { min, median, max },
+                ttl: (ttl > 0).then_some(ttl),
+                unanswered: bits[0],
+                unheard: bits[1],
+            },
+        )
+    }
+
+    fn any_check_digest() -> impl Strategy<Value = CheckDigest> {
+        let failure = || prop::option::of(select(Failure::ALL));
+        (any::<u32>(), any_moment(), any::<u32>(), any::<[u32; 5]>(), failure(), failure()).prop_map(
+            |(check, from, lasted, [runs, succeeded, min, median, max], first, last)| CheckDigest {
+                check: CheckId(check),
+                from,
+                lasted: Duration::from_millis(lasted.into()),
+                runs,
+                succeeded,
+                first,
+                last,
+                took: Spread { min, median, max },
+            },
+        )
     }
 
     fn any_moment() -> impl Strategy<Value = Moment> {
@@ -162,13 +243,19 @@ mod tests {
             prop::collection::vec(clock, 0..4),
             prop::collection::vec(any_outcome(), 0..20),
             prop::collection::vec(event, 0..6),
+            prop::collection::vec(any_line_digest(), 0..4),
+            prop::collection::vec(any_check_digest(), 0..4),
+            prop::option::of((any::<u64>(), any::<u64>())),
             any::<[u8; 8]>(),
             any::<bool>(),
         )
-            .prop_map(|(clocks, outcomes, events, digest, backlog)| Batch {
+            .prop_map(|(clocks, outcomes, events, lines, checks, replaces, digest, backlog)| Batch {
                 clocks,
                 outcomes,
                 events,
+                lines,
+                checks,
+                replaces: replaces.map(|(one, other)| (one.min(other), one.max(other))),
                 plan_digest: PlanDigest(digest),
                 backlog,
                 unknown: 0,
@@ -179,6 +266,36 @@ mod tests {
     fn a_batch_of_clocks_alone_is_empty() {
         assert!(Batch { clocks: batch().clocks, ..Batch::default() }.is_empty());
         assert!(!Batch { events: batch().events, ..Batch::default() }.is_empty());
+    }
+
+    #[test]
+    fn a_digest_of_ten_seconds_takes_forty_octets_at_most() {
+        use prost::Message as _;
+        let octets = |count: usize| {
+            let row = |nth: usize| {
+                let mut digest = line_digest();
+                digest.from.mono_ns += nth as u64 * 10_000_000_000;
+                digest
+            };
+            let lines: Vec<LineDigest> = (0..count).map(row).collect();
+            super::pack::pack(&Batch { lines, ..Batch::default() }).unwrap().encoded_len()
+        };
+        assert!(octets(101) - octets(1) <= 100 * 40, "{} octets a hundred", octets(101) - octets(1));
+    }
+
+    #[test]
+    fn digests_that_do_not_add_up_are_refused() {
+        let edited = |edit: fn(&mut super::wire::Payload)| {
+            let mut payload = super::pack::pack(&batch()).unwrap();
+            edit(&mut payload);
+            super::unpack::unpack(payload)
+        };
+        assert!(edited(|payload| payload.lines.as_mut().unwrap().ttl.truncate(1)).is_err());
+        assert!(edited(|payload| payload.lines.as_mut().unwrap().uplink[0] = 99).is_err());
+        assert!(edited(|payload| payload.checks.as_mut().unwrap().check[0] = 1).is_err());
+        assert!(edited(|payload| payload.checks.as_mut().unwrap().took_max_us.clear()).is_err());
+        assert!(edited(|payload| payload.replaces = vec![4]).is_err());
+        assert!(edited(|payload| payload.replaces = vec![4, 3]).is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod ask;
 pub mod batch;
 pub mod check;
 pub mod credential;
+pub mod digest;
 pub mod enrol;
 pub mod event;
 pub mod listening;

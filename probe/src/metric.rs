@@ -62,6 +62,7 @@ metrics! {
     60 LivenessRtt "liveness_rtt_seconds" Gauge "median round trip of the line's liveness packets";
     61 LivenessLossUp "liveness_loss_up_ratio" Gauge "share of liveness packets lost from site to centre";
     62 LivenessLoss "liveness_loss_ratio" Gauge "share of liveness packets lost there and back, asked by the centre";
+    63 LivenessLossDown "liveness_loss_down_ratio" Gauge "share of liveness packets lost from centre to site, as the site heard it";
     70 LineAvailable "line_available" Gauge "1 while the line works, 0 while it does not; nothing while that is not known or not promised";
     71 SiteAvailable "site_available" Gauge "1 while the site has a path, 0 while it has none; nothing while that is not known or not promised";
     72 AgentDelay "agent_delay_seconds" Gauge "age of the oldest outcome of a batch when it came: seconds, but hours while a backlog comes in";

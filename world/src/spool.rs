@@ -105,7 +105,7 @@ impl Spool {
         };
         let (present, former) = clocks.split_at(clocks.len().min(1));
         let clocks = present.iter().chain(former.iter().filter(|clock| told(clock))).copied().collect();
-        let batch = Batch { clocks, outcomes, events, plan_digest, backlog, unknown: 0 };
+        let batch = Batch { clocks, outcomes, events, plan_digest, backlog, ..Batch::default() };
         if batch.is_empty() {
             return Ok(None);
         }

@@ -57,12 +57,14 @@ fn start(collector: SocketAddr, source: Option<IpAddr>) -> Site {
     };
     let uplink = Arc::new(Uplink::new(&plan, Some("token"), &Finder::default(), None).unwrap());
     let (sender, events) = mpsc::channel(8);
+    let (digests, _) = mpsc::channel(1);
     let (board, key) = (Board::default(), Key::new(&[7; 32]));
     let (stopper, stop) = haidang_daemon::stop::pair();
     let liveness = Liveness {
         clock,
         uplink,
         events: sender,
+        digests,
         board: board.clone(),
         meter: Meter::default(),
         wake: Arc::default(),

@@ -235,6 +235,7 @@ impl Agent {
             clock: self.shared.clock.clone(),
             uplink,
             events: self.events.clone(),
+            digests: self.digests.clone(),
             board: self.shared.board.clone(),
             meter: self.shared.meter.clone(),
             wake: self.shared.wake.clone(),

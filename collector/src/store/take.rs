@@ -1,5 +1,6 @@
 //! What was measured comes in.
 
+use super::digest;
 use super::head::{group_of, window_of};
 use super::record::{FRESH_MAX, SAMPLES_MAX};
 use super::{AHEAD_MS, BUCKET_MS, Definition, Entry, HEAD_MAX, Limits, Record, Ring, Store};
@@ -10,9 +11,10 @@ use haidang_probe::{check::CheckId, metric::Metric};
 /// The check under which stands what is known of an agent itself.
 pub const AGENT: &str = "agent";
 /// What the collector alone says, and no agent of itself.
-const OWN: [Metric; 6] = [
+const OWN: [Metric; 7] = [
     Metric::LivenessRtt,
     Metric::LivenessLossUp,
+    Metric::LivenessLossDown,
     Metric::LivenessLoss,
     Metric::LineAvailable,
     Metric::SiteAvailable,
@@ -58,7 +60,7 @@ impl Store {
     }
 
     /// Takes the outcomes of a batch that `site`'s agent sent and that came at `received`, placed in time by
-    /// the batch's own clock maps. An outcome that tells nothing of its target (no permission) gives no
+    /// the batch's own clock maps, and its digests. An outcome that tells nothing of its target (no permission) gives no
     /// `probe_success`: unknown is not down. How old the batch was is a series of its agent, [`AGENT`].
     pub fn take_batch(&self, position: Option<u64>, site: &str, batch: &Batch, received: i64) {
         let placed: Vec<_> = batch
@@ -76,6 +78,10 @@ impl Store {
         if self.delay_is_due(site, received) {
             rows.push(Row { site, check: CheckId::of_name(AGENT), at: received, values: &delay });
         }
+        let (lines, checks) = (digest::lines(batch, received), digest::checks(batch));
+        let digests =
+            lines.iter().map(|line| line.row(site)).chain(checks.iter().map(|check| check.row(site)));
+        rows.extend(digests);
         self.take(position, &rows, received);
         self.ring().counts.unplaced += (batch.outcomes.len() - placed.len()) as u64;
     }

@@ -35,6 +35,12 @@ pub(super) fn at<T>(table: &[T], index: u32) -> Result<&T, Refusal> {
     table.get(index as usize).ok_or(Refusal::Garbled("an index beyond its table"))
 }
 
+/// Columns of one message have a row each for the same things.
+pub(super) fn same_length(rows: usize, columns: &[usize]) -> Result<(), Refusal> {
+    let equal = columns.iter().all(|&length| length == rows);
+    if equal { Ok(()) } else { Err(Refusal::Garbled("columns of different lengths")) }
+}
+
 /// Microseconds of a monotonic clock, written as differences.
 #[derive(Default)]
 pub(super) struct Micros(u64);

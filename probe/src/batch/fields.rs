@@ -56,7 +56,7 @@ pub(super) fn all_there(message: &[u8]) -> Result<(), Refusal> {
 }
 
 /// Columns of a message have numbers up to this.
-const COLUMNS: usize = 8;
+const COLUMNS: usize = 15;
 /// The first column of events that has a row a field.
 const EVENT_FIELDS: usize = 6;
 
@@ -64,6 +64,7 @@ const EVENT_FIELDS: usize = 6;
 pub(super) fn check_lengths(payload: &[u8]) -> Result<(), Refusal> {
     let (mut boots, mut clocks, mut parts, mut values) = (0, 0, 0, 0);
     let (mut outcomes, mut samples, mut events) = ([0; COLUMNS], [0; COLUMNS], [0; COLUMNS]);
+    let (mut lines, mut checks, mut replaces) = ([0; COLUMNS], [0; COLUMNS], 0);
     for field in fields(payload) {
         let field = field?;
         match field.number {
@@ -74,6 +75,9 @@ pub(super) fn check_lengths(payload: &[u8]) -> Result<(), Refusal> {
             5 => count_columns(&field, None, &mut events)?,
             8 => parts += 1,
             9 => values += 1,
+            10 => count_columns(&field, None, &mut lines)?,
+            11 => count_columns(&field, Some((1, 4)), &mut checks)?,
+            12 => replaces += elements(&field, None),
             _ => {}
         }
     }
@@ -83,6 +87,9 @@ pub(super) fn check_lengths(payload: &[u8]) -> Result<(), Refusal> {
     within(longest(&outcomes), "outcomes", limit::MAX_OUTCOMES)?;
     within(longest(&samples), "samples", limit::MAX_SAMPLES)?;
     within(values, "values", limit::MAX_FIELDS)?;
+    within(longest(&lines), "digests of lines", limit::MAX_LINES)?;
+    within(longest(&checks), "digests of checks", limit::MAX_CHECKS)?;
+    within(replaces, "numbers replaced", 2)?;
     // An event has one row in each of the first columns, and several in those of its fields.
     within(longest(&events[..EVENT_FIELDS]), "events", limit::MAX_EVENTS)?;
     within(longest(&events[EVENT_FIELDS..]), "fields", limit::MAX_FIELDS)
@@ -97,16 +104,20 @@ fn count_columns(
 ) -> Result<(), Refusal> {
     for column in fields(message.octets) {
         let column = column?;
-        let elements = match fixed {
-            _ if !column.packed => 1,
-            Some((number, octets)) if number == column.number => column.octets.len().div_ceil(octets),
-            _ => column.octets.iter().filter(|&octet| octet & 0x80 == 0).count(),
-        };
+        let elements = elements(&column, fixed);
         if let Some(total) = usize::try_from(column.number).ok().and_then(|number| columns.get_mut(number)) {
             *total += elements;
         }
     }
     Ok(())
+}
+
+fn elements(column: &Field, fixed: Option<(u64, usize)>) -> usize {
+    match fixed {
+        _ if !column.packed => 1,
+        Some((number, octets)) if number == column.number => column.octets.len().div_ceil(octets),
+        _ => column.octets.iter().filter(|&octet| octet & 0x80 == 0).count(),
+    }
 }
 
 fn longest(columns: &[usize]) -> usize {

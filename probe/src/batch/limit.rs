@@ -20,6 +20,10 @@ pub const MAX_SAMPLES: usize = 131_072;
 pub const MAX_EVENTS: usize = 8_192;
 /// Fields of all events in a batch, and different values of them.
 pub const MAX_FIELDS: usize = 32_768;
+/// Digests of uplinks in a batch.
+pub const MAX_LINES: usize = 32_768;
+/// Digests of checks in a batch.
+pub const MAX_CHECKS: usize = 32_768;
 /// Different parts (interfaces, uplinks) in a batch.
 pub const MAX_PARTS: usize = 4_096;
 /// Octets of a part's name.

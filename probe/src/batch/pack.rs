@@ -3,7 +3,7 @@
 use super::{
     Batch, Refusal, ack,
     columns::{Micros, Table, whole},
-    limit,
+    digests, limit,
     refusal::within,
     wire,
 };
@@ -21,6 +21,8 @@ pub(super) fn pack(batch: &Batch) -> Result<wire::Payload, Refusal> {
     within(batch.outcomes.len(), "outcomes", limit::MAX_OUTCOMES)?;
     within(samples, "samples", limit::MAX_SAMPLES)?;
     within(batch.events.len(), "events", limit::MAX_EVENTS)?;
+    within(batch.lines.len(), "digests of lines", limit::MAX_LINES)?;
+    within(batch.checks.len(), "digests of checks", limit::MAX_CHECKS)?;
     for event in &batch.events {
         within(event.fields.len(), "fields of an event", event::MAX_FIELDS)?;
     }
@@ -39,6 +41,9 @@ pub(super) fn pack(batch: &Batch) -> Result<wire::Payload, Refusal> {
     let samples = pack_samples(&batch.outcomes, &mut parts);
     let mut values = Table::new();
     let events = pack_events(&batch.events, &mut boots, &mut parts, &mut values);
+
+    let lines = digests::pack_lines(&batch.lines, &mut boots, &mut parts);
+    let checks = digests::pack_checks(&batch.checks, &mut boots)?;
 
     let boots = boots.into_rows("boots", limit::MAX_BOOTS)?;
     let parts = parts.into_rows("parts", limit::MAX_PARTS)?;
@@ -59,6 +64,9 @@ pub(super) fn pack(batch: &Batch) -> Result<wire::Payload, Refusal> {
         backlog: batch.backlog,
         parts,
         values,
+        lines,
+        checks,
+        replaces: batch.replaces.map_or_else(Vec::new, |(first, last)| vec![first, last]),
     })
 }
 

@@ -2,8 +2,8 @@
 
 use super::{
     Batch, Refusal, ack,
-    columns::{Micros, at},
-    limit,
+    columns::{Micros, at, same_length},
+    digests, limit,
     refusal::within,
     wire,
 };
@@ -33,6 +33,8 @@ pub(super) fn unpack(payload: wire::Payload) -> Result<Batch, Refusal> {
     let mut fields = Fields::new(&columns, &payload.values)?;
     let events = unpack_events(&columns, &boots, &payload.parts, &mut fields, &mut unknown)?;
     unknown += fields.finish()?;
+    let lines = digests::unpack_lines(&payload.lines.unwrap_or_default(), &boots, &payload.parts)?;
+    let checks = digests::unpack_checks(&payload.checks.unwrap_or_default(), &boots)?;
     let clocks = payload.clocks.iter().map(|clock| {
         let boot = *at(&boots, clock.boot)?;
         Ok(ClockMap { boot, offset_ns: clock.offset_ns, bound_ns: clock.bound_ns })
@@ -41,6 +43,9 @@ pub(super) fn unpack(payload: wire::Payload) -> Result<Batch, Refusal> {
         clocks: clocks.collect::<Result<_, Refusal>>()?,
         outcomes,
         events,
+        lines,
+        checks,
+        replaces: digests::unpack_replaces(&payload.replaces)?,
         plan_digest: ack::digest_of_octets(&payload.plan_digest)?,
         backlog: payload.backlog,
         unknown,
@@ -191,9 +196,4 @@ impl<'a> Fields<'a> {
     fn finish(self) -> Result<u32, Refusal> {
         if self.rows.len() == 0 { Ok(self.unknown) } else { Err(Refusal::Garbled("fields of no event")) }
     }
-}
-
-fn same_length(rows: usize, columns: &[usize]) -> Result<(), Refusal> {
-    let equal = columns.iter().all(|&length| length == rows);
-    if equal { Ok(()) } else { Err(Refusal::Garbled("columns of different lengths")) }
 }

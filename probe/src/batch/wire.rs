@@ -70,6 +70,13 @@ pub struct Payload {
     /// Values of events' fields, 128 octets each at most; events name them by index.
     #[prost(string, repeated, tag = "9")]
     pub values: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, optional, tag = "10")]
+    pub lines: ::core::option::Option<LineDigests>,
+    #[prost(message, optional, tag = "11")]
+    pub checks: ::core::option::Option<CheckDigests>,
+    /// First and last number of the spool whose records were reduced to this batch and will not be sent; or empty.
+    #[prost(uint64, repeated, tag = "12")]
+    pub replaces: ::prost::alloc::vec::Vec<u64>,
 }
 /// UTC = monotonic + offset, within bound.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -150,4 +157,356 @@ pub struct Events {
     /// Index into Payload.values.
     #[prost(uint32, repeated, tag = "7")]
     pub value: ::prost::alloc::vec::Vec<u32>,
+}
+/// What an agent sends to the collector, and what it gets back.
+/// 
+/// An agent POSTs one Envelope; the collector answers with one Ack once the envelope is on disk. An
+/// envelope once numbered is immutable: it is resent byte for byte until it is acknowledged.
+/// 
+/// Numbers of metrics, failures and event kinds are declared in the crate `haidang-probe`; a reader
+/// that meets a number it does not know skips the value, counts it, and keeps the rest.
+/// 
+/// tax = "proto3";
+/// 
+/// kage haidang.v1;
+/// 
+/// One numbered batch. At most 1 MiB encoded.
+/// sage Envelope {
+/// / Version of this format: 1. A reader refuses versions it does not know.
+/// int32 version = 1;
+/// / Identity of the agent: the id of the site it stands at.
+/// tring agent = 2;
+/// / Random per spool: a wiped disk starts a new one, so its numbers cannot be taken for repeats.
+/// ixed64 spool_id = 3;
+/// / Number within the spool, from 0, without holes.
+/// int64 seq = 4;
+/// / SHA-256 of the encoded envelope seq - 1 of this spool; 32 zero octets in the first.
+/// ytes prev_sha256 = 5;
+/// / One zstd frame (RFC 8878) holding one encoded Payload. At most 4 MiB when decompressed.
+/// ytes payload = 6;
+/// / Reserved for evidence signing; empty.
+/// ytes signature = 7;
+/// 
+/// 
+/// The collector's answer to an envelope it keeps.
+/// sage Ack {
+/// / The spool spoken of.
+/// ixed64 spool_id = 1;
+/// / Number of the envelope answered.
+/// int64 seq = 2;
+/// / Every number received of this spool: first, last, first, last, ...; inclusive, ascending.
+/// epeated uint64 received = 3;
+/// / Digest of the plan the agent should run: 8 octets, or empty when it has none.
+/// ytes plan_digest = 4;
+/// 
+/// 
+/// What the agent saw, in columns. Rows of one message share an index over its columns.
+/// sage Payload {
+/// / Boot ids, 16 octets each; other columns name them by index.
+/// epeated bytes boots = 1;
+/// epeated ClockMap clocks = 2;
+/// utcomes outcomes = 3;
+/// amples samples = 4;
+/// vents events = 5;
+/// / Digest of the plan the agent runs: 8 octets, or empty when it has none.
+/// ytes plan_digest = 6;
+/// / Whether these are old records sent after an outage rather than fresh ones.
+/// ool backlog = 7;
+/// / Parts of targets (interfaces, uplinks); samples and events name them by index.
+/// epeated string parts = 8;
+/// / Values of events' fields, 128 octets each at most; events name them by index.
+/// epeated string values = 9;
+/// ineDigests lines = 10;
+/// heckDigests checks = 11;
+/// / First and last number of the spool whose records were reduced to this batch and will not be sent; or empty.
+/// epeated uint64 replaces = 12;
+/// 
+/// 
+/// UTC = monotonic + offset, within bound.
+/// sage ClockMap {
+/// / Index into Payload.boots.
+/// int32 boot = 1;
+/// / UTC nanoseconds at monotonic zero.
+/// int64 offset_ns = 2;
+/// / Half-width of the error; 2^64 - 1 when the clock is not synchronised.
+/// int64 bound_ns = 3;
+/// 
+/// 
+/// One row per run of a check.
+/// sage Outcomes {
+/// / Check ids; rows name them by index.
+/// epeated fixed32 checks = 1;
+/// / Index into checks.
+/// epeated uint32 check = 2;
+/// / Index into Payload.boots.
+/// epeated uint32 boot = 3;
+/// / Microseconds since that boot when the first packet left, as the difference to the row before
+/// / (the first row: to zero).
+/// epeated sint64 sent_us = 4;
+/// / Zero or more: nanoseconds the answer took. Less than zero: minus the number of the failure.
+/// epeated sint64 result = 5;
+/// / How many rows of Payload.samples belong to this outcome, in order.
+/// epeated uint32 samples = 6;
+/// 
+/// 
+/// One row per value, in the order of the outcomes they belong to.
+/// sage Samples {
+/// / Number of the metric.
+/// epeated uint32 metric = 1;
+/// / Index into Payload.parts.
+/// epeated uint32 part = 2;
+/// / Where the value is: false, the next of wholes; true, the next of reals.
+/// epeated bool real = 3;
+/// / Values that are whole numbers within 2^53.
+/// epeated sint64 wholes = 4;
+/// / All other values.
+/// epeated double reals = 5;
+/// 
+/// 
+/// One row per event.
+/// sage Events {
+/// / Number of the kind.
+/// epeated uint32 kind = 1;
+/// / Index into Payload.boots.
+/// epeated uint32 boot = 2;
+/// / Microseconds since that boot, as the difference to the row before (the first row: to zero).
+/// epeated sint64 at_us = 3;
+/// / Index into Payload.parts.
+/// epeated uint32 part = 4;
+/// / How many rows of field and value belong to this event, in order: at most 8. Empty when no event has any.
+/// epeated uint32 fields = 5;
+/// / Number of the field.
+/// epeated uint32 field = 6;
+/// / Index into Payload.values.
+/// epeated uint32 value = 7;
+/// 
+/// 
+/// What was seen of both liveness sessions of an uplink for some seconds: one row each.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LineDigests {
+    /// Index into Payload.parts: `line/session`.
+    #[prost(uint32, repeated, tag = "1")]
+    pub uplink: ::prost::alloc::vec::Vec<u32>,
+    /// Index into Payload.boots.
+    #[prost(uint32, repeated, tag = "2")]
+    pub boot: ::prost::alloc::vec::Vec<u32>,
+    /// Microseconds since that boot at its beginning, as the difference to the row before (the first row: to zero).
+    #[prost(sint64, repeated, tag = "3")]
+    pub from_us: ::prost::alloc::vec::Vec<i64>,
+    /// How long it lasts, milliseconds.
+    #[prost(uint64, repeated, tag = "4")]
+    pub lasted_ms: ::prost::alloc::vec::Vec<u64>,
+    /// Packets sent on the up session, and those of them that were answered.
+    #[prost(uint32, repeated, tag = "5")]
+    pub sent: ::prost::alloc::vec::Vec<u32>,
+    #[prost(uint32, repeated, tag = "6")]
+    pub answered: ::prost::alloc::vec::Vec<u32>,
+    /// Packets of the down session that were due, and those that came.
+    #[prost(uint32, repeated, tag = "7")]
+    pub due: ::prost::alloc::vec::Vec<u32>,
+    #[prost(uint32, repeated, tag = "8")]
+    pub heard: ::prost::alloc::vec::Vec<u32>,
+    /// Smallest, median and largest round trip, microseconds; 0 when nothing was answered.
+    #[prost(uint32, repeated, tag = "9")]
+    pub rtt_min_us: ::prost::alloc::vec::Vec<u32>,
+    #[prost(uint32, repeated, tag = "10")]
+    pub rtt_median_us: ::prost::alloc::vec::Vec<u32>,
+    #[prost(uint32, repeated, tag = "11")]
+    pub rtt_max_us: ::prost::alloc::vec::Vec<u32>,
+    /// Time-to-live with which packets reached the collector; 0 when it is not known.
+    #[prost(uint32, repeated, tag = "12")]
+    pub ttl: ::prost::alloc::vec::Vec<u32>,
+    /// Bit n: the nth packet sent was not answered.
+    #[prost(uint64, repeated, tag = "13")]
+    pub unanswered: ::prost::alloc::vec::Vec<u64>,
+    /// Bit n: in the nth interval nothing came on the down session.
+    #[prost(uint64, repeated, tag = "14")]
+    pub unheard: ::prost::alloc::vec::Vec<u64>,
+}
+/// What an agent sends to the collector, and what it gets back.
+/// 
+/// An agent POSTs one Envelope; the collector answers with one Ack once the envelope is on disk. An
+/// envelope once numbered is immutable: it is resent byte for byte until it is acknowledged.
+/// 
+/// Numbers of metrics, failures and event kinds are declared in the crate `haidang-probe`; a reader
+/// that meets a number it does not know skips the value, counts it, and keeps the rest.
+/// 
+/// tax = "proto3";
+/// 
+/// kage haidang.v1;
+/// 
+/// One numbered batch. At most 1 MiB encoded.
+/// sage Envelope {
+/// / Version of this format: 1. A reader refuses versions it does not know.
+/// int32 version = 1;
+/// / Identity of the agent: the id of the site it stands at.
+/// tring agent = 2;
+/// / Random per spool: a wiped disk starts a new one, so its numbers cannot be taken for repeats.
+/// ixed64 spool_id = 3;
+/// / Number within the spool, from 0, without holes.
+/// int64 seq = 4;
+/// / SHA-256 of the encoded envelope seq - 1 of this spool; 32 zero octets in the first.
+/// ytes prev_sha256 = 5;
+/// / One zstd frame (RFC 8878) holding one encoded Payload. At most 4 MiB when decompressed.
+/// ytes payload = 6;
+/// / Reserved for evidence signing; empty.
+/// ytes signature = 7;
+/// 
+/// 
+/// The collector's answer to an envelope it keeps.
+/// sage Ack {
+/// / The spool spoken of.
+/// ixed64 spool_id = 1;
+/// / Number of the envelope answered.
+/// int64 seq = 2;
+/// / Every number received of this spool: first, last, first, last, ...; inclusive, ascending.
+/// epeated uint64 received = 3;
+/// / Digest of the plan the agent should run: 8 octets, or empty when it has none.
+/// ytes plan_digest = 4;
+/// 
+/// 
+/// What the agent saw, in columns. Rows of one message share an index over its columns.
+/// sage Payload {
+/// / Boot ids, 16 octets each; other columns name them by index.
+/// epeated bytes boots = 1;
+/// epeated ClockMap clocks = 2;
+/// utcomes outcomes = 3;
+/// amples samples = 4;
+/// vents events = 5;
+/// / Digest of the plan the agent runs: 8 octets, or empty when it has none.
+/// ytes plan_digest = 6;
+/// / Whether these are old records sent after an outage rather than fresh ones.
+/// ool backlog = 7;
+/// / Parts of targets (interfaces, uplinks); samples and events name them by index.
+/// epeated string parts = 8;
+/// / Values of events' fields, 128 octets each at most; events name them by index.
+/// epeated string values = 9;
+/// ineDigests lines = 10;
+/// heckDigests checks = 11;
+/// / First and last number of the spool whose records were reduced to this batch and will not be sent; or empty.
+/// epeated uint64 replaces = 12;
+/// 
+/// 
+/// UTC = monotonic + offset, within bound.
+/// sage ClockMap {
+/// / Index into Payload.boots.
+/// int32 boot = 1;
+/// / UTC nanoseconds at monotonic zero.
+/// int64 offset_ns = 2;
+/// / Half-width of the error; 2^64 - 1 when the clock is not synchronised.
+/// int64 bound_ns = 3;
+/// 
+/// 
+/// One row per run of a check.
+/// sage Outcomes {
+/// / Check ids; rows name them by index.
+/// epeated fixed32 checks = 1;
+/// / Index into checks.
+/// epeated uint32 check = 2;
+/// / Index into Payload.boots.
+/// epeated uint32 boot = 3;
+/// / Microseconds since that boot when the first packet left, as the difference to the row before
+/// / (the first row: to zero).
+/// epeated sint64 sent_us = 4;
+/// / Zero or more: nanoseconds the answer took. Less than zero: minus the number of the failure.
+/// epeated sint64 result = 5;
+/// / How many rows of Payload.samples belong to this outcome, in order.
+/// epeated uint32 samples = 6;
+/// 
+/// 
+/// One row per value, in the order of the outcomes they belong to.
+/// sage Samples {
+/// / Number of the metric.
+/// epeated uint32 metric = 1;
+/// / Index into Payload.parts.
+/// epeated uint32 part = 2;
+/// / Where the value is: false, the next of wholes; true, the next of reals.
+/// epeated bool real = 3;
+/// / Values that are whole numbers within 2^53.
+/// epeated sint64 wholes = 4;
+/// / All other values.
+/// epeated double reals = 5;
+/// 
+/// 
+/// One row per event.
+/// sage Events {
+/// / Number of the kind.
+/// epeated uint32 kind = 1;
+/// / Index into Payload.boots.
+/// epeated uint32 boot = 2;
+/// / Microseconds since that boot, as the difference to the row before (the first row: to zero).
+/// epeated sint64 at_us = 3;
+/// / Index into Payload.parts.
+/// epeated uint32 part = 4;
+/// / How many rows of field and value belong to this event, in order: at most 8. Empty when no event has any.
+/// epeated uint32 fields = 5;
+/// / Number of the field.
+/// epeated uint32 field = 6;
+/// / Index into Payload.values.
+/// epeated uint32 value = 7;
+/// 
+/// 
+/// What was seen of both liveness sessions of an uplink for some seconds: one row each.
+/// sage LineDigests {
+/// / Index into Payload.parts: `line/session`.
+/// epeated uint32 uplink = 1;
+/// / Index into Payload.boots.
+/// epeated uint32 boot = 2;
+/// / Microseconds since that boot at its beginning, as the difference to the row before (the first row: to zero).
+/// epeated sint64 from_us = 3;
+/// / How long it lasts, milliseconds.
+/// epeated uint64 lasted_ms = 4;
+/// / Packets sent on the up session, and those of them that were answered.
+/// epeated uint32 sent = 5;
+/// epeated uint32 answered = 6;
+/// / Packets of the down session that were due, and those that came.
+/// epeated uint32 due = 7;
+/// epeated uint32 heard = 8;
+/// / Smallest, median and largest round trip, microseconds; 0 when nothing was answered.
+/// epeated uint32 rtt_min_us = 9;
+/// epeated uint32 rtt_median_us = 10;
+/// epeated uint32 rtt_max_us = 11;
+/// / Time-to-live with which packets reached the collector; 0 when it is not known.
+/// epeated uint32 ttl = 12;
+/// / Bit n: the nth packet sent was not answered.
+/// epeated uint64 unanswered = 13;
+/// / Bit n: in the nth interval nothing came on the down session.
+/// epeated uint64 unheard = 14;
+/// 
+/// 
+/// What is left of runs of a check that were too old to be kept one by one: one row each.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CheckDigests {
+    /// Check ids; rows name them by index.
+    #[prost(fixed32, repeated, tag = "1")]
+    pub checks: ::prost::alloc::vec::Vec<u32>,
+    /// Index into checks.
+    #[prost(uint32, repeated, tag = "2")]
+    pub check: ::prost::alloc::vec::Vec<u32>,
+    /// Index into Payload.boots.
+    #[prost(uint32, repeated, tag = "3")]
+    pub boot: ::prost::alloc::vec::Vec<u32>,
+    /// Microseconds since that boot when the first run began, as the difference to the row before (the first row:
+    /// to zero).
+    #[prost(sint64, repeated, tag = "4")]
+    pub from_us: ::prost::alloc::vec::Vec<i64>,
+    /// From there to the beginning of the last run, milliseconds.
+    #[prost(uint64, repeated, tag = "5")]
+    pub lasted_ms: ::prost::alloc::vec::Vec<u64>,
+    #[prost(uint32, repeated, tag = "6")]
+    pub runs: ::prost::alloc::vec::Vec<u32>,
+    #[prost(uint32, repeated, tag = "7")]
+    pub succeeded: ::prost::alloc::vec::Vec<u32>,
+    /// Number of the failure of the first and of the last run that failed; 0 when none did.
+    #[prost(uint32, repeated, tag = "8")]
+    pub first: ::prost::alloc::vec::Vec<u32>,
+    #[prost(uint32, repeated, tag = "9")]
+    pub last: ::prost::alloc::vec::Vec<u32>,
+    /// Smallest, median and largest duration of those that succeeded, microseconds; 0 when none did.
+    #[prost(uint32, repeated, tag = "10")]
+    pub took_min_us: ::prost::alloc::vec::Vec<u32>,
+    #[prost(uint32, repeated, tag = "11")]
+    pub took_median_us: ::prost::alloc::vec::Vec<u32>,
+    #[prost(uint32, repeated, tag = "12")]
+    pub took_max_us: ::prost::alloc::vec::Vec<u32>,
 }
