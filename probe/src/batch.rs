@@ -133,7 +133,7 @@ mod tests {
             checks: vec![CheckDigest {
                 check: CheckId(1),
                 from: at(2_000_000),
-                lasted: Duration::from_mins(10),
+                lasted: Duration::from_secs(600),
                 runs: 60,
                 succeeded: 58,
                 first: Some(Failure::Timeout),

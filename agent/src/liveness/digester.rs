@@ -17,7 +17,7 @@ use std::time::Duration;
 pub const SPAN: Duration = Duration::from_secs(10);
 
 /// What it spans where volume is paid for.
-pub const SPAN_METERED: Duration = Duration::from_mins(1);
+pub const SPAN_METERED: Duration = Duration::from_secs(60);
 
 /// How long an answer may take to count in the span its request was sent in.
 const GRACE_NS: u64 = 2_000_000_000;
