@@ -196,6 +196,22 @@ fn an_older_answer_does_not_bring_back_an_older_cookie() {
 }
 
 #[test]
+fn both_keys_count_at_a_rotation_and_an_older_one_no_longer() {
+    let (first, second) = (Key::new(&[7; 32]), Key::new(&[8; 32]));
+    let (mut old, mut reflector) = acquainted();
+    reflector.rotate(UP, first.clone(), Some(Key::new(&KEY)));
+    let heard = exchange(&mut old, &mut reflector, 2).1.unwrap();
+    assert!(heard.previous && !heard.new_start, "the agent has not learnt of the new key yet");
+    old.rotate(first.clone());
+    let heard = exchange(&mut old, &mut reflector, 3).1.unwrap();
+    assert!(!heard.previous && !heard.new_start, "{heard:?}");
+    reflector.rotate(UP, second, Some(first));
+    assert!(exchange(&mut old, &mut reflector, 4).1.unwrap().previous);
+    let (_, of_the_first_key) = sender(77).next(&at(5 * SECOND));
+    assert_eq!(reflect(&mut reflector, &of_the_first_key, 5), Err(Dropped::BadHmac));
+}
+
+#[test]
 fn an_answer_thrown_back_is_no_request_and_a_request_no_answer() {
     let (mut sender, mut reflector) = acquainted();
     let (_, request) = sender.next(&at(2 * SECOND));

@@ -21,6 +21,7 @@ export interface Group {
 
 /** What hides trouble or lets the record lie comes before what is merely unfinished. */
 const ORDER = [
+  "agent-quarantined",
   "plan-refused",
   "plan-not-taken",
   "not-permitted",
