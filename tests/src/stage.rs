@@ -56,6 +56,16 @@ impl Stage {
         Ok(stage)
     }
 
+    /// The same without TLS on the agents' port, for who speaks to it in octets of their own.
+    pub fn plain(number: u8) -> anyhow::Result<Stage> {
+        let stage = Stage::new(number)?;
+        let settings = format!("{}/collector.yml", stage.configuration());
+        let agents = format!("agents: {{listen: \"127.0.0.1:{}\"", stage.agents_port());
+        let text = fs::read_to_string(&settings)?.replace(&agents, &format!("{agents}, plain: true"));
+        fs::write(settings, text)?;
+        Ok(stage)
+    }
+
     /// A stage with a configuration of its own, written with the rehearsal's ports and addresses, and the agent
     /// file of `site`.
     pub fn with(number: u8, site: &str, configuration: &str) -> anyhow::Result<Stage> {

@@ -31,7 +31,7 @@ struct Scene {
 
 impl Scene {
     fn new(number: u8) -> Scene {
-        let mut stage = Stage::new(number).unwrap();
+        let mut stage = Stage::plain(number).unwrap();
         let console = stage.start_collector().unwrap();
         let mut files: Vec<_> =
             std::fs::read_dir(stage.path("agents")).unwrap().map(|entry| entry.unwrap().path()).collect();
