@@ -9,7 +9,7 @@ mod series;
 
 use crate::by_id::ById;
 use crate::icmp;
-use crate::schedule::Skipped;
+use crate::schedule::{Lateness, Schedule, Skipped};
 use crate::spool::Tally;
 use haidang_probe::check::CheckId;
 use haidang_probe::outcome::Outcome;
@@ -31,6 +31,7 @@ struct Facts {
     uplinks: BTreeMap<String, Fares>,
     spool: Tally,
     skipped: Skipped,
+    lateness: Lateness,
     in_flight: usize,
     echoes: icmp::Tally,
     dropped: u64,
@@ -147,9 +148,10 @@ impl Board {
     }
 
     /// How the schedule fares.
-    pub fn schedule(&self, skipped: Skipped, in_flight: usize) {
+    pub fn schedule(&self, schedule: &Schedule) {
         let mut facts = self.facts();
-        (facts.skipped, facts.in_flight) = (skipped, in_flight);
+        (facts.skipped, facts.in_flight) = (schedule.skipped(), schedule.in_flight());
+        facts.lateness = schedule.lateness();
     }
 
     /// How the spool fares.
@@ -199,6 +201,7 @@ impl Board {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::{Holds, Pace};
     use haidang_daemon::metrics::Metrics;
     use haidang_probe::metric::Metric;
     use haidang_probe::moment::Moment;
@@ -265,6 +268,25 @@ mod tests {
         let text = text(&board);
         assert!(!text.contains("check=\"a\"") && text.contains("probe_success{check=\"b\""), "{text}");
         assert!(!text.contains("x/2") && text.contains("uplink=\"y/4\""), "{text}");
+    }
+
+    #[test]
+    fn how_late_runs_start_shows() {
+        let (board, mut schedule) = (Board::default(), Schedule::default());
+        let pace = Pace { every: Duration::from_secs(1), length: Duration::ZERO, holds: Holds::Task };
+        schedule.set(CheckId(1), pace, 0);
+        let due = schedule.next_ns().unwrap();
+        assert!(schedule.due(due + 30_000_000).is_some());
+        board.schedule(&schedule);
+        let text = text(&board);
+        for line in [
+            "haidang_agent_run_lateness_seconds_bucket{le=\"0.025\"} 0",
+            "haidang_agent_run_lateness_seconds_bucket{le=\"0.05\"} 1",
+            "haidang_agent_run_lateness_seconds_bucket{le=\"+Inf\"} 1",
+            "haidang_agent_run_lateness_seconds_count 1",
+        ] {
+            assert!(text.contains(line), "no {line} in\n{text}");
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! `haidang-agent`: the command line.
 
+mod arguments;
+
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use arguments::Command;
 use haidang_agent::{enrol, plan, run};
 use haidang_daemon::{log, stop};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Threads for look-ups and syncs.
@@ -13,64 +14,21 @@ const BLOCKING_THREADS: usize = 8;
 /// Stack of those threads: the system's resolver needs some, the default of 2 MiB is never touched.
 const STACK_BYTES: usize = 512 * 1024;
 
-/// The agent of Hải Đăng: asks what its plan says, keeps what it saw through every outage, loses nothing.
-#[derive(Parser)]
-#[command(name = "haidang-agent", version, propagate_version = true)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Run until SIGTERM or SIGINT.
-    ///
-    /// The plan is read again when its file changes and at SIGHUP; only what changed is touched, and a bad
-    /// new file never replaces a good one. What was seen is kept in DATA until the collector has it, also
-    /// across kill -9 and power cuts. SIGTERM ends within seconds and loses nothing; a second one ends at
-    /// once.
-    Run {
-        /// The agent's file (YAML); DATA/agent.yml, which `enroll` wrote, when it is not said.
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// Directory for the spool and the agent's memory of itself; made when missing.
-        #[arg(long, value_name = "DIR")]
-        data: PathBuf,
-        /// Speak for another box: its boot, as JSON `{"boot_id", "booted_at", "monotonic_ns"}`.
-        #[arg(long, value_name = "FILE")]
-        boot_file: Option<PathBuf>,
-        /// error, warn, info, debug or trace, or per part: `info,haidang_agent::uplink=debug`. Default:
-        /// $HAIDANG_LOG, then info.
-        #[arg(long, value_name = "LEVEL")]
-        log: Option<String>,
-    },
-    /// Make this device the agent of a site, by the one-time code of `haidang-collector agent add SITE`.
-    ///
-    /// The device's key is made here and never leaves it. `haidang-agent run --data DIR` runs what this wrote.
-    Enroll {
-        /// The collector's port for agents: `https://ADDRESS:8443`.
-        url: String,
-        /// The code; case, spaces and hyphens say nothing.
-        code: String,
-        /// The agent's directory; made when missing.
-        #[arg(long, value_name = "DIR", default_value = "/var/lib/haidang-agent")]
-        data: PathBuf,
-    },
-    /// Check an agent's file: exit 0 when it can run, else 1 with every fault as `file:line:col: message`.
-    Check {
-        /// The agent's file (YAML).
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
-}
+/// What a command line that cannot be followed ends with, as programs do.
+const MISUSED: u8 = 2;
 
 fn main() -> ExitCode {
-    match Arguments::parse().command {
-        Command::Check { file } => check(&file),
-        Command::Enroll { url, code, data } => told(enroll(&url, &code, &data)),
-        Command::Run { config, data, boot_file, log } => {
-            let config = config.unwrap_or_else(|| data.join(enrol::FILE));
-            told(start(run::Settings { config, directory: data, boot_file }, log.as_deref()))
+    match arguments::read(std::env::args_os().skip(1)) {
+        Ok(Command::Check { file }) => check(&file),
+        Ok(Command::Enroll { url, code, data }) => told(enroll(&url, &code, &data)),
+        Ok(Command::Run { settings, log }) => told(start(settings, log.as_deref())),
+        Ok(Command::Tell(text)) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(wrong) => {
+            eprintln!("{wrong}");
+            ExitCode::from(MISUSED)
         }
     }
 }

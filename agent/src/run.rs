@@ -318,7 +318,7 @@ impl Agent {
             });
             self.running.insert(run.id(), check);
         }
-        self.shared.board.schedule(self.schedule.skipped(), self.schedule.in_flight());
+        self.shared.board.schedule(&self.schedule);
         self.shared.board.echoes(self.probes.echoes());
         self.shared.board.metered(self.shared.meter.octets());
     }

@@ -17,9 +17,12 @@
 //!                             run                run               run
 //! ```
 
+mod lateness;
+
 use crate::by_id::ById;
 use crate::icmp::slot_end_ns;
 use haidang_probe::check::CheckId;
+pub use lateness::Lateness;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -74,6 +77,7 @@ pub struct Schedule {
     tasks: usize,
     echoes: usize,
     skipped: Skipped,
+    lateness: Lateness,
 }
 
 #[derive(Debug)]
@@ -151,6 +155,7 @@ impl Schedule {
             }
             turn.running += 1;
             *under_way += 1;
+            self.lateness.count(Duration::from_nanos(now_ns - due_ns));
             return Some(check);
         }
         None
@@ -182,6 +187,11 @@ impl Schedule {
     /// Runs left out so far.
     pub fn skipped(&self) -> Skipped {
         self.skipped
+    }
+
+    /// How late runs started so far.
+    pub fn lateness(&self) -> Lateness {
+        self.lateness
     }
 
     /// Runs under way.
@@ -308,6 +318,18 @@ mod tests {
             }
         }
         assert_eq!((runs, wakes <= 2000), (5000, true), "{wakes} wakes in 2,000 slots");
+    }
+
+    #[test]
+    fn a_late_wake_shows_and_so_does_a_prompt_one() {
+        let mut schedule = ten_seconds(1);
+        let first = schedule.next_ns().unwrap();
+        assert!(schedule.due(first).is_some(), "at the end of its slot");
+        schedule.ended(CheckId(0));
+        let second = schedule.next_ns().unwrap();
+        assert!(schedule.due(second + 60_000_000).is_some());
+        let runs = schedule.lateness().buckets().map(|(_, runs)| runs);
+        assert_eq!(runs, [1, 0, 0, 0, 1, 0, 0, 0, 0]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The board's facts as series.
 
 use super::{Board, Facts, Fares, Shown};
+use crate::schedule::Lateness;
 use haidang_daemon::metrics::Metrics;
 use haidang_probe::metric::Metric;
 use haidang_probe::outcome::Outcome;
@@ -120,6 +121,7 @@ impl Page<'_, '_> {
         let skipped = [("busy", facts.skipped.busy), ("limit", facts.skipped.limit)];
         let skipped = skipped.map(|(reason, count)| (vec![("reason", reason)], count));
         self.counters("haidang_agent_skipped_runs", "Runs left out", skipped.into_iter())?;
+        self.lateness(&facts.lateness)?;
         let one = |value| std::iter::once((Labels::new(), value));
         self.counters(
             "haidang_agent_icmp_dropped",
@@ -157,6 +159,14 @@ impl Page<'_, '_> {
             "What a metered line carried this month",
             metered.map(|(line, octets)| (vec![("line", line.as_str())], *octets as f64)),
         )
+    }
+
+    fn lateness(&mut self, lateness: &Lateness) -> fmt::Result {
+        let (name, help) =
+            ("haidang_agent_run_lateness_seconds", "How late runs start; up to 0.005 is their slot");
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        let (sum, runs) = (lateness.sum().as_secs_f64(), lateness.runs());
+        family.encode_histogram::<NoLabelSet>(sum, runs, &lateness.buckets(), None)
     }
 
     /// A metric an agent reports. Counters keep the name they have everywhere else, which OpenMetrics would
