@@ -12,6 +12,7 @@ use haidang_agent::run::Settings;
 use haidang_daemon::yaml::unknown;
 use lexopt::{Arg, Parser, ValueExt as _};
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 
 /// Where an agent keeps what it has, when nobody says.
@@ -122,12 +123,12 @@ pub struct Wrong {
 /// Reads the words after the program's name.
 pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Command, Wrong> {
     let mut line = Line { words: Parser::from_args(words), help: HELP };
-    match line.words.next().map_err(|error| wrong(HELP, error))? {
+    match line.words.next().map_err(|error| wrong(HELP, &error))? {
         Some(Arg::Short('h') | Arg::Long("help")) => Ok(Command::Tell(HELP)),
         Some(Arg::Short('V') | Arg::Long("version")) => Ok(Command::Tell(VERSION)),
         Some(Arg::Value(command)) => line.command(&command.to_string_lossy()),
-        Some(option) => Err(wrong(HELP, option.unexpected())),
-        None => Err(wrong(HELP, "a command is missing")),
+        Some(option) => Err(wrong(HELP, &option.unexpected())),
+        None => Err(wrong(HELP, &"a command is missing")),
     }
 }
 
@@ -162,7 +163,7 @@ impl Line {
                     _ => HELP,
                 }))
             }
-            _ => Err(self.wrong(unknown("command", command, COMMANDS))),
+            _ => Err(self.wrong(&unknown("command", command, COMMANDS))),
         }
     }
 
@@ -171,7 +172,7 @@ impl Line {
         let Some(said) = self.rest(&["config", "data", "boot-file", "log"], 0)? else {
             return Ok(Command::Tell(RUN));
         };
-        let directory = said.data.ok_or_else(|| self.wrong("`--data DIR` is missing"))?;
+        let directory = said.data.ok_or_else(|| self.wrong(&"`--data DIR` is missing"))?;
         let config = said.config.unwrap_or_else(|| directory.join(enrol::FILE));
         let settings = Settings { config, directory, boot_file: said.boot_file };
         Ok(Command::Run { settings, log: said.log })
@@ -183,8 +184,8 @@ impl Line {
         let data = said.data.unwrap_or_else(|| DATA.into());
         let mut bare = said.bare.into_iter();
         let mut next = |what: &str| {
-            let word = bare.next().ok_or_else(|| self.wrong(format!("{what} is missing")))?;
-            word.string().map_err(|error| self.wrong(error))
+            let word = bare.next().ok_or_else(|| self.wrong(&format!("{what} is missing")))?;
+            word.string().map_err(|error| self.wrong(&error))
         };
         Ok(Command::Enroll { url: next("URL")?, code: next("CODE")?, data })
     }
@@ -192,7 +193,7 @@ impl Line {
     fn check(&mut self) -> Result<Command, Wrong> {
         self.help = CHECK;
         let Some(said) = self.rest(&[], 1)? else { return Ok(Command::Tell(CHECK)) };
-        let file = said.bare.into_iter().next().ok_or_else(|| self.wrong("FILE is missing"))?;
+        let file = said.bare.into_iter().next().ok_or_else(|| self.wrong(&"FILE is missing"))?;
         Ok(Command::Check { file: file.into() })
     }
 
@@ -208,33 +209,33 @@ impl Line {
                     said.bare.push(word);
                     continue;
                 }
-                Ok(Some(other)) => return Err(wrong(self.help, other.unexpected())),
-                Err(error) => return Err(wrong(self.help, error)),
+                Ok(Some(other)) => return Err(wrong(self.help, &other.unexpected())),
+                Err(error) => return Err(wrong(self.help, &error)),
             };
             if !options.contains(&option.as_str()) {
                 let options = options.iter().copied().chain(["help"]);
-                return Err(self.wrong(unknown("option", &option, options)));
+                return Err(self.wrong(&unknown("option", &option, options)));
             }
             if seen.contains(&option) {
-                return Err(self.wrong(format!("`--{option}` is said twice")));
+                return Err(self.wrong(&format!("`--{option}` is said twice")));
             }
-            let value = self.words.value().map_err(|error| self.wrong(error))?;
+            let value = self.words.value().map_err(|error| self.wrong(&error))?;
             match option.as_str() {
                 "config" => said.config = Some(value.into()),
                 "data" => said.data = Some(value.into()),
                 "boot-file" => said.boot_file = Some(value.into()),
-                _ => said.log = Some(value.string().map_err(|error| self.wrong(error))?),
+                _ => said.log = Some(value.string().map_err(|error| self.wrong(&error))?),
             }
             seen.push(option);
         }
     }
 
-    fn wrong(&self, message: impl ToString) -> Wrong {
+    fn wrong(&self, message: &dyn fmt::Display) -> Wrong {
         wrong(self.help, message)
     }
 }
 
-fn wrong(help: &'static str, message: impl ToString) -> Wrong {
+fn wrong(help: &'static str, message: &dyn fmt::Display) -> Wrong {
     Wrong { message: message.to_string(), help }
 }
 

@@ -325,6 +325,7 @@ mod tests {
         let mut schedule = ten_seconds(1);
         let first = schedule.next_ns().unwrap();
         assert!(schedule.due(first).is_some(), "at the end of its slot");
+        assert_eq!(schedule.due(first), None);
         schedule.ended(CheckId(0));
         let second = schedule.next_ns().unwrap();
         assert!(schedule.due(second + 60_000_000).is_some());
