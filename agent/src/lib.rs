@@ -10,6 +10,7 @@
 //! | [`figures`]    | what the packets of one run say together: loss, round trips, jitter                  |
 //! | [`icmp`]       | echoes for thousands of targets: kernel stamps, no task per run                      |
 //! | [`probe`]      | one probe a file: how each kind of check is asked                                    |
+//! | [`portal`]     | a look at a page for defacement: fingerprints, signs, the page that is known          |
 //! | [`snmp`]       | devices asked by SNMP: profiles, tables, limits                                      |
 //! | [`schedule`]   | which check is due: spread, skip, never queue                                        |
 //! | [`gateway`]    | the machine's own events: boot, start, stop, links                                   |
@@ -34,6 +35,7 @@ pub mod timestamps;
 pub mod figures;
 pub mod icmp;
 pub mod probe;
+pub mod portal;
 pub mod snmp;
 pub mod schedule;
 pub mod gateway;

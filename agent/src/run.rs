@@ -10,6 +10,7 @@
 //! is sealed, the courier tries to bring it, the cursor is stored.
 
 mod change;
+mod keep;
 mod trial;
 
 use crate::by_id::ById;
@@ -21,6 +22,7 @@ use crate::keeper::{Keeper, Terms, WAITING};
 use crate::listen::Listeners;
 use crate::place::Finder;
 use crate::plan::{self, Asked, Changes, Loaded, kept};
+use crate::portal::known::Known;
 use crate::probe::{Answer, Probes, Tools};
 use crate::schedule::Schedule;
 use crate::spool::{Spool, SpoolError};
@@ -47,9 +49,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use trial::Trial;
-
-/// Between two writes of what metered lines carried.
-const KEEP_METER: Duration = Duration::from_secs(600);
 
 /// What the agent is started with.
 #[derive(Clone, Debug)]
@@ -195,6 +194,7 @@ struct Agent {
     /// Which check a run is of, for one that ends without an outcome.
     running: BTreeMap<tokio::task::Id, CheckId>,
     links: Links,
+    portals: Known,
     outcomes: mpsc::Sender<Outcome>,
     events: mpsc::Sender<Event>,
     digests: mpsc::Sender<LineDigest>,
@@ -237,6 +237,7 @@ impl Agent {
         }
         let mut agent = Agent {
             probes: Arc::new(Probes::new(&tools)),
+            portals: Known::restore(&settings.directory),
             settings,
             reading,
             fetch: Fetch::default(),
@@ -270,8 +271,8 @@ impl Agent {
 
     async fn run(mut self, mut reload: Reload) {
         let stop = self.stop.clone();
-        let mut keep_meter = tokio::time::interval(KEEP_METER);
-        keep_meter.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut keeping = tokio::time::interval(keep::EVERY);
+        keeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.start_due();
             self.judge_trial().await;
@@ -285,7 +286,7 @@ impl Agent {
                 Some(ended) = self.fetches.join_next() => {
                     self.fetched(ended.unwrap_or_else(|error| Err(error.to_string()))).await;
                 }
-                _ = keep_meter.tick() => self.keep_meter().await,
+                _ = keeping.tick() => self.keep_counts().await,
                 Some(ended) = self.under_way.join_next_with_id() => self.ended(ended).await,
                 ended = self.probes.ended() => self.echoed(ended).await,
                 () = tokio::time::sleep(pause) => {}
@@ -328,14 +329,16 @@ impl Agent {
         if let Some(check) = self.running.remove(&run) {
             self.schedule.ended(check);
         }
-        let outcome = match ended {
+        let mut outcome = match ended {
             Ok((_, outcome)) => outcome,
             Err(error) => return tracing::error!(%error, "a probe ended early"),
         };
         tracing::trace!(check = %outcome.check, result = ?outcome.result, "run ended");
+        let name = self.asked.get(&outcome.check).map_or("", |asked| &asked.name);
+        let seen = self.portals.see(&mut outcome, name);
         self.shared.board.outcome(&outcome);
-        for event in self.links.see(&outcome) {
-            tracing::info!(interface = event.part, event = event.kind.name(), "link changed");
+        for event in seen.into_iter().chain(self.links.see(&outcome)) {
+            tracing::info!(part = event.part, event = event.kind.name(), "changed");
             let _ = self.events.send(event).await;
         }
         let _ = self.outcomes.send(outcome).await;
@@ -353,15 +356,8 @@ impl Agent {
         }
     }
 
-    async fn keep_meter(&self) {
-        let (meter, directory) = (self.shared.meter.clone(), self.settings.directory.clone());
-        if let Err(error) = off_the_thread(move || meter.keep(&directory)).await {
-            tracing::warn!(%error, "what metered lines carried is not kept on disk");
-        }
-    }
-
-    async fn finish(self) {
-        self.keep_meter().await;
+    async fn finish(mut self) {
+        self.keep_counts().await;
         let Agent { shared, under_way: mut runs, outcomes, events, sessions, listeners, background, .. } =
             self;
         drop((sessions, listeners));

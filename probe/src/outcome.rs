@@ -68,6 +68,8 @@ failures! {
     7 Protocol "protocol" true "an answer came that does not follow the protocol";
     8 Body "body" true "the answer's body did not match";
     9 Reset "reset" true "the target closed the connection early";
+    12 Loop "loop" true "redirects or aliases lead in a circle, or further than they are followed";
+    13 Encoding "encoding" true "the body came compressed though it was asked for plain, and could not be matched";
     16 SnmpAuth "snmp-auth" true "the device refuses the credential: user, password or level of security";
     17 SnmpError "snmp-error" true "the device answered with an SNMP error status";
     18 SnmpOrder "snmp-order" true "the device's OIDs do not increase, so reading them would never end";

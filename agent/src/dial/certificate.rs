@@ -8,7 +8,7 @@
 //! ```
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -54,6 +54,8 @@ pub struct Seen {
 pub struct Looker {
     provider: Arc<CryptoProvider>,
     issuers: Arc<WebPkiServerVerifier>,
+    /// What all looks share; each has its own verifier.
+    config: ClientConfig,
 }
 
 impl Looker {
@@ -61,7 +63,15 @@ impl Looker {
     pub fn new(roots: RootCertStore) -> io::Result<Looker> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let issuers = WebPkiServerVerifier::builder_with_provider(roots.into(), Arc::clone(&provider));
-        Ok(Looker { issuers: issuers.build().map_err(io::Error::other)?, provider })
+        let issuers = issuers.build().map_err(io::Error::other)?;
+        let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(io::Error::other)?
+            .with_webpki_verifier(Arc::clone(&issuers))
+            .with_no_client_auth();
+        // A resumed session would show no certificate; and a cache of sessions costs more than a handshake's rest.
+        config.resumption = Resumption::disabled();
+        Ok(Looker { provider, issuers, config })
     }
 
     /// Speaks TLS over `stream` with whoever should be `name`. What was seen of the certificate is told
@@ -73,14 +83,8 @@ impl Looker {
         any_issuer: bool,
     ) -> (io::Result<TlsStream<TcpStream>>, Option<Seen>) {
         let look = Arc::new(Look { looker: self.clone(), any_issuer, seen: Mutex::default() });
-        // Each run has its own configuration: a resumed session would show no certificate.
-        let config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
-            .with_safe_default_protocol_versions()
-            .map(|config| config.dangerous().with_custom_certificate_verifier(Arc::<Look>::clone(&look)));
-        let config = match config {
-            Ok(config) => config.with_no_client_auth(),
-            Err(error) => return (Err(io::Error::other(error)), None),
-        };
+        let mut config = self.config.clone();
+        config.dangerous().set_certificate_verifier(Arc::<Look>::clone(&look));
         let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
         let mut seen = *look.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if stream.as_ref().is_err_and(unspoken) {

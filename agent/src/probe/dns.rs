@@ -7,8 +7,12 @@
 //!
 //! Asked over UDP, and over TCP where the answer is truncated. Datagrams that are no answer to the question (another
 //! id, another question, no DNS) are passed over, at most [`MAX_STRAY`]; if nothing else comes it is a failure of
-//! the protocol. Any response code but "no error" is [`Failure::Status`] and told as a sample, so that a server
-//! that fails and a name that is gone are told apart; an answer without a record of the type is [`Failure::Body`].
+//! the protocol. Any response code but those expected ("no error" where nothing is said) is [`Failure::Status`] and told
+//! as a sample, so that a server that fails and a name that is gone are told apart. An answer without a record of the
+//! type, or without one of the values expected, is [`Failure::Body`]; aliases that lead in a circle, or on and on, are
+//! [`Failure::Loop`].
+
+mod answers;
 
 use super::{Answer, Budget, Tools};
 use crate::dial;
@@ -62,14 +66,50 @@ impl Probe {
             answer = budget.spend(Failure::Timeout, talk.tcp(server)).await?;
         }
         let took = budget.spent().saturating_sub(found);
-        let code = answer.metadata.response_code;
-        let wanted = answer.answers.iter().filter(|record| record.record_type() == talk.query.query_type);
-        let count = wanted.count();
-        let mut tell = |metric, value| samples.push(Sample { metric, part: String::new(), value });
-        tell(Metric::DnsRcode, f64::from(u16::from(code)));
-        tell(Metric::DnsAnswers, count as f64);
-        talk.judge(code, count).map(|()| took)
+        let record = question.wanted.as_ref().map_or(Record::Ns, |(_, record)| *record);
+        let found = answers::of(&answer, talk.query, record);
+        samples.extend(told(&answer));
+        let count = found.as_ref().map_or(0, Vec::len);
+        samples.push(Sample { metric: Metric::DnsAnswers, part: String::new(), value: count as f64 });
+        judge(question, answer.metadata.response_code, &found?).map(|()| took)
     }
+}
+
+/// What an answer says of itself.
+fn told(answer: &Message) -> Vec<Sample> {
+    let head = &answer.metadata;
+    let sample = |metric, part: &str, value| Sample { metric, part: part.to_owned(), value };
+    let flags = [
+        ("aa", head.authoritative),
+        ("tc", head.truncation),
+        ("rd", head.recursion_desired),
+        ("ra", head.recursion_available),
+        ("ad", head.authentic_data),
+        ("cd", head.checking_disabled),
+    ];
+    let mut samples = vec![
+        sample(Metric::DnsRcode, "", f64::from(u16::from(head.response_code))),
+        sample(Metric::DnsAuthority, "", answer.authorities.len() as f64),
+        sample(Metric::DnsAdditional, "", answer.additionals.len() as f64),
+    ];
+    samples.extend(flags.map(|(flag, set)| sample(Metric::DnsFlag, flag, f64::from(u8::from(set)))));
+    samples
+}
+
+/// What an answer with these values is worth.
+fn judge(question: &Question, code: ResponseCode, found: &[String]) -> Result<(), Failure> {
+    let good = match (&question.rcode[..], &question.wanted) {
+        ([], Some(_)) => code == ResponseCode::NoError,
+        // Whoever holds no root still answers for itself.
+        ([], None) => matches!(code, ResponseCode::NoError | ResponseCode::NXDomain),
+        (expected, _) => expected.iter().any(|expected| u16::from(*expected) == u16::from(code)),
+    };
+    if !good {
+        return Err(Failure::Status);
+    }
+    let expected = |value: &String| question.answer.is_empty() || question.answer.contains(value);
+    let answers = question.wanted.is_some() && code == ResponseCode::NoError;
+    if answers && !found.iter().any(expected) { Err(Failure::Body) } else { Ok(()) }
 }
 
 /// The name servers of the root, where nothing in particular is asked for.
@@ -159,17 +199,6 @@ impl Talk<'_> {
         };
         let asked = message.queries.len() == 1 && message.queries.iter().all(same);
         (kind && (asked || refused)).then_some(message)
-    }
-
-    fn judge(&self, code: ResponseCode, count: usize) -> Result<(), Failure> {
-        let any_answer = self.query.name.is_root();
-        match code {
-            ResponseCode::NoError if any_answer || count > 0 => Ok(()),
-            ResponseCode::NoError => Err(Failure::Body),
-            // Whoever holds no root still answers for itself.
-            ResponseCode::NXDomain if any_answer => Ok(()),
-            _ => Err(Failure::Status),
-        }
     }
 }
 

@@ -153,6 +153,8 @@ impl Agent {
         if !changes.restart.is_empty() {
             tracing::warn!(keys = ?changes.restart, "these changes need a restart of the agent");
         }
+        let stays = |check| runs.checks.contains_key(&check) && !changes.set.contains(&check);
+        self.portals.retain(stays);
         self.take_over(runs, &changes);
     }
 

@@ -1,10 +1,13 @@
-//! What an agent reads: its file, its orders, what it is to ask, and what a DNS server sends.
+//! What an agent reads: its file, its orders, what it is to ask, and what DNS and web servers send.
 
 use crate::text;
 use haidang_agent::plan::{self, Loaded};
+use haidang_agent::portal::Look;
 use haidang_agent::probe::nut;
 use haidang_daemon::pem as certificates;
 use haidang_probe::ask::Question;
+use haidang_probe::ask::http::Portal;
+use haidang_probe::ask::url::Url;
 use haidang_probe::check::Check;
 use hickory_proto::op::Message;
 use serde_json::{Map, Value, json};
@@ -51,6 +54,32 @@ pub fn dns(octets: &[u8]) {
     let Ok(message) = Message::from_vec(octets) else { return };
     let Ok(written) = message.to_vec() else { return };
     assert!(u16::try_from(written.len()).is_ok(), "longer than a message over TCP can be");
+}
+
+/// A portal's page: however it is cut, the same is seen.
+pub fn portal(octets: &[u8]) {
+    let look = |size: usize| {
+        let mut look = Look::new(&Portal { ignore: vec!["slot".into()], suspect: 3 });
+        octets.chunks(size).for_each(|chunk| look.take(chunk));
+        look.samples()
+    };
+    let whole = look(octets.len().max(1));
+    assert!(
+        whole.iter().all(|sample| sample.value.is_finite() && sample.value >= 0.0),
+        "a figure that is none"
+    );
+    assert_eq!(look(1), whole, "seen otherwise in pieces");
+}
+
+/// Where a redirect leads: to a place that can be asked, from which the same way leads to the same place.
+pub fn redirect(octets: &[u8]) {
+    let from = Url::parse("https://portal.example/a/b?c").expect("a good URL");
+    let Ok(to) = from.redirect(&text(octets)) else { return };
+    assert!(to.path.starts_with('/') && !to.authority.contains('@'), "{to:?}");
+    assert!(
+        to.path.bytes().all(|octet| octet.is_ascii_graphic() || octet >= 0x80),
+        "{to:?} would end a line"
+    );
 }
 
 /// What an upsd answers of a UPS named `ups`.

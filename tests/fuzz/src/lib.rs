@@ -41,6 +41,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("orders", agent::orders),
     ("payload", wire::payload),
     ("pem", agent::pem),
+    ("portal", agent::portal),
+    ("redirect", agent::redirect),
     ("registry", collector::registry),
     ("sheet", sheets::sheet),
     ("stamp-answer", packets::answer),

@@ -7,10 +7,16 @@ use tokio::net::TcpListener;
 
 const PATIENCE: Duration = Duration::from_millis(400);
 
+mod expected;
+
 async fn ask(target: &str) -> Answer {
+    ask_for(&target.parse().unwrap()).await
+}
+
+async fn ask_for(question: &Question) -> Answer {
     let tools = Tools { clock: Clock::machine().unwrap(), finder: Finder::default() };
     let budget = Budget::start(&tools.clock, PATIENCE);
-    Probe::new(&tools).ask(&target.parse().unwrap(), budget).await
+    Probe::new(&tools).ask(question, budget).await
 }
 
 fn told(answer: &Answer, metric: Metric) -> Option<f64> {
