@@ -124,12 +124,12 @@ lab-play: build
 	trap '$(TARGET)/debug/haidang-lab down' EXIT; \
 	$(TARGET)/debug/haidang-lab play "$(S)" .run/lab
 
-BENCHES := footprint outages gap quiet store icmp listen
+BENCHES := footprint outages gap quiet store icmp listen snmp
 # The peers that benches run beside ours.
-BENCH_PACKAGES := fping prometheus snmptrapd
+BENCH_PACKAGES := fping prometheus prometheus-snmp-exporter snmpd snmptrapd
 bench: $(WEB)/dist/index.html ## Measure on real processes, about 90 minutes: docs/benchmarks.md
 	cargo build --release --locked $(PROGRAMS)
 	@$(call installed,$(BENCH_PACKAGES))
 	for bench in $(BENCHES); do \
-		profile=dev; if [[ $$bench == store || $$bench == listen ]]; then profile=release; fi; \
+		profile=dev; if [[ $$bench =~ ^(store|listen|snmp)$$ ]]; then profile=release; fi; \
 		BIN=$(abspath $(TARGET))/release cargo bench --locked --profile $$profile -p haidang-tests --bench $$bench; done

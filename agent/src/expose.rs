@@ -12,7 +12,8 @@ use crate::icmp;
 use crate::schedule::{Lateness, Schedule, Skipped};
 use crate::spool::Tally;
 use haidang_probe::check::CheckId;
-use haidang_probe::outcome::Outcome;
+use haidang_probe::metric::Metric;
+use haidang_probe::outcome::{Outcome, Sample};
 use haidang_probe::plan::PlanDigest;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,7 +47,33 @@ struct Shown {
     check: CheckId,
     name: String,
     target: String,
+    /// Its samples by metric, as they are shown.
     last: Option<Outcome>,
+}
+
+impl Shown {
+    /// `outcome` is the last run. Runs tell much the same: what the one before held is written over, not made anew.
+    fn keep(&mut self, outcome: &Outcome) {
+        let mut samples = self.last.take().map(|before| before.samples).unwrap_or_default();
+        samples.truncate(outcome.samples.len());
+        let (over, more) = outcome.samples.split_at(samples.len());
+        for (sample, told) in samples.iter_mut().zip(over) {
+            (sample.metric, sample.value) = (told.metric, told.value);
+            sample.part.clone_from(&told.part);
+        }
+        samples.extend_from_slice(more);
+        samples.sort_by_key(|sample| sample.metric);
+        let Outcome { check, sent, result, .. } = *outcome;
+        self.last = Some(Outcome { check, sent, result, samples });
+    }
+
+    /// The last run's samples of `metric`.
+    fn samples(&self, metric: Metric) -> &[Sample] {
+        let samples = self.last.as_ref().map_or(&[][..], |last| &last.samples);
+        let from = samples.partition_point(|sample| sample.metric < metric);
+        let count = samples[from..].partition_point(|sample| sample.metric == metric);
+        &samples[from..from + count]
+    }
 }
 
 /// How one uplink fares.
@@ -137,7 +164,7 @@ impl Board {
         let Facts { checks, places, .. } = &mut *facts;
         for outcome in outcomes {
             if let Some(shown) = places.get(&outcome.check).and_then(|place| checks.get_mut(*place)) {
-                shown.last = Some(outcome.clone());
+                shown.keep(outcome);
             }
         }
     }
@@ -203,9 +230,8 @@ mod tests {
     use super::*;
     use crate::schedule::{Holds, Pace};
     use haidang_daemon::metrics::Metrics;
-    use haidang_probe::metric::Metric;
     use haidang_probe::moment::Moment;
-    use haidang_probe::outcome::{Failure, Sample};
+    use haidang_probe::outcome::Failure;
 
     fn check<'a>(name: &'a str, target: &'a str) -> (CheckId, &'a str, &'a str) {
         (CheckId::of_name(name), name, target)
@@ -239,6 +265,27 @@ mod tests {
                 "no {line} in\n{text}"
             );
         }
+    }
+
+    #[test]
+    fn the_last_run_alone_is_shown_however_its_samples_come() {
+        let board = Board::default();
+        board.plan([check("lan", "*")], &[]);
+        let sample = |metric, part: &str, value| Sample { metric, part: part.into(), value };
+        let (octets, state) = (Metric::IfInOctets, Metric::IfOperStatus);
+        let first = vec![sample(state, "a", 1.0), sample(octets, "a", 5.0), sample(octets, "b", 6.0)];
+        board.outcome(&ran("lan", Ok(Duration::ZERO), first));
+        let second = vec![sample(octets, "c", 7.0), sample(state, "c", 2.0)];
+        board.outcome(&ran("lan", Ok(Duration::ZERO), second));
+        let text = text(&board);
+        let of_parts: Vec<&str> = text.lines().filter(|line| line.contains("part=")).collect();
+        assert_eq!(
+            of_parts,
+            [
+                "ifHCInOctets{check=\"lan\",target=\"*\",part=\"c\"} 7.0",
+                "ifOperStatus{check=\"lan\",target=\"*\",part=\"c\"} 2.0",
+            ]
+        );
     }
 
     #[test]

@@ -185,10 +185,16 @@ impl Gather {
     /// How many of the oldest outcomes fit in one batch. One always goes, or an oversized one would block the rest for
     /// ever.
     fn fitting(&self) -> usize {
-        let (mut samples, mut parts) = (0, HashSet::new());
+        let (mut samples, mut parts, mut last) = (0, HashSet::new(), "");
         for (nth, outcome) in self.outcomes.iter().take(OUTCOMES).enumerate() {
             samples += outcome.samples.len();
-            parts.extend(outcome.samples.iter().map(|sample| sample.part.as_str()));
+            for sample in &outcome.samples {
+                // Samples come interface by interface.
+                if sample.part != last || parts.is_empty() {
+                    last = &sample.part;
+                    parts.insert(last);
+                }
+            }
             if samples > SAMPLES || parts.len() > PARTS {
                 return nth.max(1);
             }

@@ -13,6 +13,7 @@ use haidang_probe::ask::Question;
 use haidang_probe::check::CheckId;
 use haidang_probe::credential::Credentials;
 use haidang_probe::outcome::{Failure, Outcome, Sample};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 macro_rules! probes {
@@ -51,9 +52,15 @@ probes! {
 }
 
 impl Probes {
-    /// As whom devices are asked from now on.
-    pub fn learn(&self, credentials: Credentials) {
-        self.snmp.learn(credentials);
+    /// What is asked from now on, and as whom.
+    pub fn learn<'a>(&self, credentials: Credentials, questions: impl Iterator<Item = &'a Question>) {
+        let devices: BTreeSet<_> = questions
+            .filter_map(|question| match question {
+                Question::Snmp(question) => Some((question.device.clone(), question.credential.clone())),
+                _ => None,
+            })
+            .collect();
+        self.snmp.learn(credentials, |device| devices.contains(device));
     }
 
     /// Starts a run of `check` that needs no task of its own; its end is among [`Probes::ended`]. False: ask it.

@@ -7,14 +7,13 @@
 
 use anyhow::{Context, bail};
 use haidang_daemon::clock::Clock;
+use haidang_tests::beside::{self, Running};
 use haidang_tests::figures::{Figures, said};
 use haidang_tests::process::{self, load};
-use haidang_tests::raw;
-use haidang_tests::stage;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -28,11 +27,8 @@ const WINDOW: Duration = Duration::from_secs(15);
 const ROUNDS: u64 = WARM_UP.as_secs() + WINDOW.as_secs() + 2;
 const PEER: &str = "fping";
 const METRICS: &str = "127.0.0.1:19155";
-/// Says that this process is in the namespace already.
-const INSIDE: &str = "HAIDANG_BENCH_INSIDE";
-/// What is done in the namespace before the bench starts there.
-const ENTER: &str =
-    "ip link set lo up && echo '0 2147483647' > /proc/sys/net/ipv4/ping_group_range && exec \"$@\"";
+/// Unprivileged echoes, as a gateway allows them.
+const SETUP: &str = "echo '0 2147483647' > /proc/sys/net/ipv4/ping_group_range &&";
 
 /// What one side cost and measured in a window.
 struct Seen {
@@ -46,21 +42,7 @@ struct Seen {
 
 fn main() -> anyhow::Result<()> {
     let pairs = said(PAIRS)?;
-    if std::env::var_os(INSIDE).is_some() {
-        return measure(pairs);
-    }
-    if !rustix::process::geteuid().is_root() {
-        println!("not measured: a network namespace needs root");
-        return Ok(());
-    }
-    let own = std::env::current_exe().context("find this bench")?;
-    let mut inside = Command::new("unshare");
-    inside.args(["--net", "sh", "-c", ENTER, "sh"]).arg(own).arg(pairs.to_string()).env(INSIDE, "1");
-    let ended = inside.status().context("start unshare")?;
-    if !ended.success() {
-        bail!("the bench in its namespace failed: {ended}");
-    }
-    Ok(())
+    if beside::elsewhere(SETUP, pairs)? { Ok(()) } else { measure(pairs) }
 }
 
 fn measure(pairs: u64) -> anyhow::Result<()> {
@@ -72,7 +54,7 @@ fn measure(pairs: u64) -> anyhow::Result<()> {
         WINDOW.as_secs(),
         load()
     );
-    println!("The agent is {}.\n", program()?.display());
+    println!("The agent is {}.\n", beside::agent()?.display());
     println!("| | CPU, µs a probe | probes a second | lost | RSS, MiB | RTT p50, µs | RTT p99, µs |");
     println!("|---|--:|--:|--:|--:|--:|--:|");
     let (mut ratios, mut errors) = (Figures::default(), Figures::default());
@@ -121,14 +103,14 @@ fn agent(clock: &Clock, folder: &Path) -> anyhow::Result<Seen> {
     fs::create_dir(folder)?;
     let plan = folder.join("agent.yml");
     fs::write(&plan, plan_text())?;
-    let mut command = Command::new(program()?);
+    let mut command = Command::new(beside::agent()?);
     command.args(["run", "--log", "warn", "--config"]).arg(&plan).arg("--data").arg(folder.join("kept"));
     let agent = Running(command.stdin(Stdio::null()).spawn().context("start haidang-agent")?);
     sleep(WARM_UP);
-    scrape()?;
+    beside::page(METRICS, "/metrics")?;
     let mut page = String::new();
     let cost = window(clock, agent.0.id(), || {
-        page = scrape()?;
+        page = beside::page(METRICS, "/metrics")?;
         Ok(())
     })?;
     if !page.contains("haidang_agent_icmp_dropped_total 0\n") {
@@ -137,13 +119,6 @@ fn agent(clock: &Clock, folder: &Path) -> anyhow::Result<Seen> {
     let trips = page.lines().filter_map(|line| line.strip_prefix("probe_duration_seconds{"));
     let trips = trips.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok());
     seen(cost, trips.map(|seconds| seconds * 1e6).collect())
-}
-
-/// The agent as it is packaged, where it is built beside the folder in `BIN`; else the one in it.
-fn program() -> anyhow::Result<PathBuf> {
-    let built = stage::program("haidang-agent")?;
-    let packaged = built.ancestors().nth(2).map(|target| target.join("small/haidang-agent"));
-    Ok(packaged.filter(|path| path.is_file()).unwrap_or(built))
 }
 
 /// What a window showed: CPU time a probe in µs, probes a second, probes not answered, memory in MiB.
@@ -184,12 +159,6 @@ fn echoes() -> anyhow::Result<(u64, u64)> {
     Ok((value("OutType8")?, value("InType0")?))
 }
 
-fn scrape() -> anyhow::Result<String> {
-    let answer =
-        raw::exchange(METRICS, format!("GET /metrics HTTP/1.0\r\nHost: {METRICS}\r\n\r\n").as_bytes())?;
-    Ok(answer.text())
-}
-
 fn targets() -> impl Iterator<Item = String> {
     (0..TARGETS).map(|nth| format!("127.{}.{}.{}", 1 + nth / 62_500, nth / 250 % 250, nth % 250 + 1))
 }
@@ -208,13 +177,4 @@ fn plan_text() -> String {
         );
     }
     text
-}
-
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

@@ -1,5 +1,6 @@
 //! What whole-program tests and benches stand on: a province of real processes in a folder of its own.
 
+pub mod beside;
 pub mod console;
 pub mod edits;
 pub mod evidence;
@@ -17,5 +18,6 @@ pub mod proxy;
 pub mod raw;
 pub mod reloads;
 pub mod stage;
+pub mod switch;
 pub mod targets;
 pub mod zero_loss;

@@ -1,6 +1,8 @@
 //! Many reloads of a real collector and a real agent: none missed, a bad one never in the place of a good one,
 //! nothing left behind.
 //!
+//! Each version of the record has another switch to ask by SNMP, each after the other is gone.
+//!
 //! After each edit `/metrics` must come to say the digest of what stands on disk, or that it is not in use. At the end
 //! series, open files and memory are held against those at the beginning.
 
@@ -8,12 +10,15 @@ use crate::console::Console;
 use crate::edits::{Editor, What};
 use crate::process::usage;
 use crate::stage::{Stage, wait};
+use crate::switch::{Request, Table};
 use anyhow::{Context, ensure};
 use haidang_daemon::clock::Clock;
 use haidang_daemon::reload::digest;
 use haidang_probe::key::hex;
 use std::fmt;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -39,10 +44,36 @@ collector:
   console: {listen: "127.0.0.1:8080"}
   agents: {listen: "127.0.0.1:8443", plain: true}
   stamp: {listen: "127.0.0.1:8862"}
+credentials:
+  - {id: lan, version: 2c, community: public}
 "#;
 
-/// The file that is edited: the site and its checks, another one in each version.
-fn sites(version: u64) -> String {
+/// Ports of each switch.
+const PORTS: u32 = 24;
+
+/// Switches that answer until the program ends; where they do.
+fn switches() -> anyhow::Result<Vec<SocketAddr>> {
+    let mut table = Table::new(90_000);
+    (1..=PORTS).for_each(|port| table.interface(port, &format!("ge-0/0/{port}"), 1_000_000));
+    let table = Arc::new(table);
+    let start = |_| {
+        let socket = UdpSocket::bind("127.0.0.1:0").context("open a switch's socket")?;
+        let (at, table) = (socket.local_addr()?, table.clone());
+        std::thread::spawn(move || {
+            let mut buffer = [0; 2048];
+            while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+                let Some(request) = Request::read(&buffer[..length]) else { continue };
+                let _ = socket.send_to(&table.answer(&request), from);
+            }
+        });
+        Ok(at)
+    };
+    (0..3).map(start).collect()
+}
+
+/// The file that is edited: the site and its checks, another one in each version, and another switch.
+fn sites(version: u64, switches: &[SocketAddr]) -> String {
+    let switch = switches[version as usize % switches.len()];
     format!(
         "sites:
   - {{id: trung-tam, name: Trung tâm, kind: core}}
@@ -55,6 +86,7 @@ fn sites(version: u64) -> String {
     checks:
       - {{name: uptime, probe: uptime, every: 1s}}
       - {{name: version-{version}, probe: uptime, every: 1s}}
+      - {{name: switch-{version}, probe: snmp, target: \"{switch}\", every: 1s, with: {{credential: lan}}}}
 "
     )
 }
@@ -168,6 +200,8 @@ impl Edited {
 /// When an edit is missed, a bad one is taken over, or a program fails.
 pub fn rehearse(number: u8, edits: u64) -> anyhow::Result<Told> {
     let clock = Clock::machine()?;
+    let switches = switches()?;
+    let sites = |version| sites(version, &switches);
     let mut stage = Stage::with(number, SITE, &format!("{PROVINCE}{}", sites(0)))?;
     let directory = PathBuf::from(stage.configuration());
     std::fs::write(directory.join("province.yml"), stage.own(PROVINCE))?;
@@ -194,22 +228,26 @@ pub fn rehearse(number: u8, edits: u64) -> anyhow::Result<Told> {
 
     let flush = |version: u64| own.replace("flush: 1s", &format!("flush: {}ms", 1_000 + version));
     let mut told = Told::default();
-    run(&mut collector, &mut agent, WARM, &flush, &clock, &mut told)?;
-    let before = settled(&mut collector, &mut agent, &flush)?;
+    let edited = (&sites as &dyn Fn(u64) -> String, &flush as &dyn Fn(u64) -> String);
+    run(&mut collector, &mut agent, WARM, edited, &clock, &mut told)?;
+    let before = settled(&mut collector, &mut agent, edited)?;
     told = Told::default();
-    run(&mut collector, &mut agent, edits, &flush, &clock, &mut told)?;
-    let after = settled(&mut collector, &mut agent, &flush)?;
+    run(&mut collector, &mut agent, edits, edited, &clock, &mut told)?;
+    let after = settled(&mut collector, &mut agent, edited)?;
     told.holds = [(before.0, after.0), (before.1, after.1)];
-    told.delivered_s = delivered(&mut collector, &agent, &clock)?;
+    told.delivered_s = delivered(&mut collector, &agent, edited, &clock)?;
     told.took_ms.sort_by(f64::total_cmp);
     Ok(told)
 }
+
+/// The next version of the record, and of the agent's file.
+type Edits<'a> = (&'a dyn Fn(u64) -> String, &'a dyn Fn(u64) -> String);
 
 fn run(
     collector: &mut Edited,
     agent: &mut Edited,
     edits: u64,
-    flush: &impl Fn(u64) -> String,
+    (sites, flush): Edits<'_>,
     clock: &Clock,
     told: &mut Told,
 ) -> anyhow::Result<()> {
@@ -225,7 +263,7 @@ fn run(
 fn settled(
     collector: &mut Edited,
     agent: &mut Edited,
-    flush: &impl Fn(u64) -> String,
+    (sites, flush): Edits<'_>,
 ) -> anyhow::Result<(Holds, Holds)> {
     agent.editor.good(flush)?;
     agent.taken()?;
@@ -237,7 +275,12 @@ fn settled(
 }
 
 /// From one more edit of the record to the agent that runs it, s.
-fn delivered(collector: &mut Edited, agent: &Edited, clock: &Clock) -> anyhow::Result<f64> {
+fn delivered(
+    collector: &mut Edited,
+    agent: &Edited,
+    (sites, _): Edits<'_>,
+    clock: &Clock,
+) -> anyhow::Result<f64> {
     collector.editor.good(sites)?;
     let began_ns = clock.steady_ns();
     runs(collector, agent)?;
@@ -246,10 +289,15 @@ fn delivered(collector: &mut Edited, agent: &Edited, clock: &Clock) -> anyhow::R
 
 /// Waits until the agent runs the checks of the record.
 fn runs(collector: &Edited, agent: &Edited) -> anyhow::Result<()> {
-    let check = format!("check=\"version-{}\"", collector.editor.version());
-    wait(&format!("the agent to run {check}"), PATIENCE * 2, || {
+    let version = collector.editor.version();
+    let check = format!("check=\"version-{version}\"");
+    // The switch has told all: its ports' octets are shown, and those of no other.
+    let ports = format!("ifHCInOctets{{check=\"switch-{version}\"");
+    wait(&format!("the agent to run {check} and the switch's"), PATIENCE * 2, || {
         let text = agent.text()?;
-        Ok((text.contains(&check) && text.contains("source=\"collector\"")).then_some(()))
+        let told = text.matches(&ports).count() == PORTS as usize
+            && text.matches("ifHCInOctets{").count() == PORTS as usize;
+        Ok((text.contains(&check) && told && text.contains("source=\"collector\"")).then_some(()))
     })
 }
 

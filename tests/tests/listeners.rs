@@ -10,7 +10,9 @@ use haidang_probe::event::{EventKind, Field};
 use haidang_probe::listening::Listening;
 use haidang_tests::heard::{Heard, PATIENCE};
 use haidang_tests::mutants::{Mutants, TRAP};
+use haidang_tests::process;
 use haidang_tests::proof::unproved;
+use haidang_tests::switch::ber;
 use std::net::{SocketAddr, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -149,16 +151,19 @@ fn credential(json: &str) -> (String, Credential) {
 const LINK_DOWN: &str = "1.3.6.1.6.3.1.1.5.3";
 const PORT: [&str; 6] = ["1.3.6.1.2.1.2.2.1.1.7", "i", "7", "1.3.6.1.2.1.31.1.1.1.1.7", "s", "ge-0/0/7"];
 
-/// A site that takes traps of community `lan` and user `v3`.
+/// A site that takes traps of community `lan` and users `trapper` and `strong`.
 async fn with_traps() -> (Heard, String) {
     let credentials = Credentials::from([
         credential(r#"{"id":"lan","version":"2c","community":"lan-c"}"#),
         credential(
             r#"{"id":"v3","version":"3","user":"trapper","auth":"sha-256","auth_secret":"auth-pass-1","privacy":"aes-128","privacy_secret":"priv-pass-1"}"#,
         ),
+        credential(
+            r#"{"id":"strong","version":"3","user":"strong","auth":"sha-512","auth_secret":"auth-pass-1","privacy":"aes-256","privacy_secret":"priv-pass-1"}"#,
+        ),
     ]);
     let (mut site, address) = (Heard::new().unwrap(), free());
-    let names = vec!["lan".into(), "v3".into()];
+    let names = vec!["lan".into(), "v3".into(), "strong".into()];
     let listening = Listening { traps: Some(address), credentials: names, ..Listening::default() };
     site.follow(listening, credentials);
     for _ in 0..200 {
@@ -200,11 +205,19 @@ async fn net_snmp_sends_traps_of_every_version_and_informs_are_acknowledged() {
     assert_eq!((event.kind, event.says(Field::Version)), (EventKind::PortDown, Some("1")));
     assert_eq!(event.says(Field::Address), Some("192.0.2.55"), "the device it speaks for");
     let rest = [&to[..], "", LINK_DOWN];
+    let strong = USER.map(|word| match word {
+        "trapper" => "strong",
+        "SHA-256" => "SHA-512",
+        "AES" => "AES-256",
+        word => word,
+    });
     for (program, who, version) in [
         ("snmptrap", &two[..], "2c"),
         ("snmpinform", &two, "2c"),
         ("snmptrap", &[&USER[..], &engine].concat(), "3"),
         ("snmpinform", &USER, "3"),
+        ("snmptrap", &[&strong[..], &engine].concat(), "3"),
+        ("snmpinform", &strong, "3"),
     ] {
         let acknowledged = runs(program, &[who, &["-r", "1", "-t", "5"], &rest, &PORT].concat()).await;
         assert!(acknowledged, "{program} of version {version}");
@@ -275,6 +288,48 @@ async fn mutated_traps_do_no_harm_and_a_good_one_is_heard_after_them() {
     assert_eq!((event.kind, event.says(Field::Oid)), (EventKind::PortDown, Some(LINK_DOWN)));
     assert!(!hears.is_finished());
     hears.abort();
+}
+
+/// A message of version 3 from an engine of this id, of the user `trapper`, who does not authenticate (RFC 3412 §6,
+/// RFC 3414 §2.4).
+fn from_engine(id: &[u8], boots: &[u8]) -> Vec<u8> {
+    let user =
+        [ber(4, id), ber(2, boots), ber(2, &[1]), ber(4, b"trapper"), ber(4, &[]), ber(4, &[])].concat();
+    let head = [ber(2, &[7]), ber(2, &[0x7f, 0xff]), ber(4, &[0]), ber(2, &[3])].concat();
+    let pdu = ber(0xa7, &[ber(2, &[7]), ber(2, &[0]), ber(2, &[0]), ber(0x30, &[])].concat());
+    let scoped = ber(0x30, &[ber(4, id), ber(4, &[]), pdu].concat());
+    ber(0x30, &[ber(2, &[3]), ber(0x30, &head), ber(4, &ber(0x30, &user)), scoped].concat())
+}
+
+#[tokio::test]
+async fn engines_of_hostile_ids_are_not_heard_and_take_no_room() {
+    if !here("snmpinform") {
+        return;
+    }
+    let (mut site, to) = with_traps().await;
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = to.trim_start_matches("udp:").to_owned();
+    let before = process::usage(std::process::id()).unwrap();
+    for turn in 0..20_000_u32 {
+        let id = match turn % 5 {
+            0 => Vec::new(),
+            1 => vec![0xff; 33],
+            2 => vec![0; 1_000],
+            3 => vec![0; 5],
+            // Each another engine: as many as a table would have to remember.
+            _ => [&[0x80, 0, 0, 0, 5][..], &turn.to_be_bytes()].concat(),
+        };
+        let boots = [&[1][..], &[0x7f, 0xff, 0xff, 0xff], &[0xff; 9], &[]][turn as usize % 4];
+        sender.send_to(&from_engine(&id, boots), &address).unwrap();
+        if turn % 64 == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    let inform = [&USER[..], &["-r", "2", "-t", "5", &to, "", LINK_DOWN]].concat();
+    assert!(runs("snmpinform", &inform).await, "one who is known is acknowledged");
+    assert_eq!(site.next("the known one").await.unwrap().says(Field::Version), Some("3"));
+    let after = process::usage(std::process::id()).unwrap();
+    assert!(after.anonymous_mib < before.anonymous_mib + 16.0, "{before:?} {after:?}");
 }
 
 #[test]

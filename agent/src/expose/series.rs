@@ -53,8 +53,8 @@ impl Page<'_, '_> {
 
     fn samples(&mut self, facts: &Facts) -> fmt::Result {
         for &metric in Metric::ALL {
-            let samples = rows(facts).flat_map(|(shown, run)| {
-                run.samples.iter().filter(move |sample| sample.metric == metric).map(move |sample| {
+            let samples = facts.checks.iter().flat_map(|shown| {
+                shown.samples(metric).iter().map(move |sample| {
                     let mut labels = labels(shown);
                     if !sample.part.is_empty() {
                         labels.push(("part", sample.part.as_str()));

@@ -160,27 +160,28 @@ pub async fn hear_notifications(receiver: &NotificationReceiver, ear: &Ear) -> i
 fn hear(received: &ReceivedNotification, ear: &Ear) {
     let (source, sent) = (received.source.ip().to_canonical(), &received.notification);
     let Ok(name) = sent.trap_oid() else { return ear.garbled(source) };
-    ear.hear(source, class(&name), |event| said(event, sent, &name, source));
-}
-
-fn said(event: Event, sent: &Notification, name: &Oid, source: IpAddr) -> Event {
     let version = match sent.version() {
         Version::V1 => "1",
         Version::V2c => "2c",
         Version::V3 => "3",
         _ => "",
     };
+    // A proxy sends version 1 for another device, and says which.
+    let device = match sent {
+        Notification::TrapV1 { trap, .. } => Some(IpAddr::from(trap.agent_addr())),
+        _ => None,
+    };
+    let device = device.filter(|device| *device != source && !device.is_unspecified());
+    ear.hear(source, class(&name), |event| {
+        let event = said(event, version, &name, sent.varbinds());
+        event.with(Field::Address, device.map(|device| device.to_string()).unwrap_or_default())
+    });
+}
+
+/// What the notification `name` says with what it binds, added to `event`.
+pub fn said(event: Event, version: &str, name: &Oid, bound: &[VarBind]) -> Event {
     let event = event.with(Field::Version, version).with(Field::Oid, whole(name.to_string()));
-    let event = sent.varbinds().iter().fold(event, port);
-    match sent {
-        // A proxy sends version 1 for another device, and says which.
-        Notification::TrapV1 { trap, .. } => {
-            let device = IpAddr::from(trap.agent_addr());
-            let other = device != source && !device.is_unspecified();
-            event.with(Field::Address, if other { device.to_string() } else { String::new() })
-        }
-        _ => event,
-    }
+    bound.iter().fold(event, port)
 }
 
 /// What a value says of the interface, if it does.

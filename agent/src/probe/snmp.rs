@@ -8,22 +8,21 @@ use crate::snmp::Told;
 use crate::snmp::device::{Device, Run};
 use crate::snmp::wire::Wire;
 use haidang_daemon::clock::Clock;
+use haidang_probe::ask::place::Endpoint;
 use haidang_probe::ask::snmp::Question;
 use haidang_probe::credential::{Credential, Credentials};
 use haidang_probe::outcome::Failure;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-/// Devices remembered; beyond it those that nobody asks just now are forgotten.
-const MAX_DEVICES: usize = 1024;
 
 /// Shortest and longest wait for the answer to one request.
 const WAIT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
-/// A device by its address and the credential it is asked with. Whoever holds its lock asks: one request at a time.
-type Devices = BTreeMap<(SocketAddr, String), Arc<tokio::sync::Mutex<Device>>>;
+/// A device by its name in the plan and the credential it is asked with; as many as the plan has checks. Whoever holds its
+/// lock asks: one request at a time.
+type Devices = BTreeMap<(Endpoint, String), Arc<tokio::sync::Mutex<Device>>>;
 
 /// One socket, and what is known of each device.
 pub struct Probe {
@@ -46,10 +45,11 @@ impl Probe {
         }
     }
 
-    /// These are its credentials from now on.
-    pub fn learn(&self, credentials: Credentials) {
+    /// These are its credentials from now on; devices that are not `asked` any more are forgotten.
+    pub fn learn(&self, credentials: Credentials, asked: impl Fn(&(Endpoint, String)) -> bool) {
         self.wire.retain(|name| credentials.contains_key(name));
         *self.credentials.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(credentials);
+        self.devices().retain(|device, _| asked(device));
     }
 
     /// [`Failure::Credential`] when nobody gave the credential it names.
@@ -63,8 +63,9 @@ impl Probe {
     async fn run(&self, question: &Question, budget: &Budget, told: &mut Told) -> Result<(), Failure> {
         let credential = self.credential(&question.credential).ok_or(Failure::Credential)?;
         let address = budget.spend(Failure::Resolve, self.finder.socket_address(&question.device)).await?;
-        let device = self.device(address, &question.credential);
+        let device = self.device(question, address);
         let mut device = device.lock().await;
+        device.is_at(address);
         let run = Run {
             credential: &credential,
             wait: (budget.within() / 4).clamp(WAIT.0, WAIT.1),
@@ -79,15 +80,13 @@ impl Probe {
         self.credentials.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    fn device(&self, address: SocketAddr, credential: &str) -> Arc<tokio::sync::Mutex<Device>> {
-        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (address, credential.to_owned());
-        if devices.len() >= MAX_DEVICES && !devices.contains_key(&key) {
-            devices.retain(|_, device| Arc::strong_count(device) > 1);
-        }
-        devices.entry(key).or_insert_with(|| Arc::new(tokio::sync::Mutex::new(Device::new(address)))).clone()
+    fn device(&self, question: &Question, address: SocketAddr) -> Arc<tokio::sync::Mutex<Device>> {
+        let key = (question.device.clone(), question.credential.clone());
+        let new = || Arc::new(tokio::sync::Mutex::new(Device::new(address)));
+        self.devices().entry(key).or_insert_with(new).clone()
+    }
+
+    fn devices(&self) -> MutexGuard<'_, Devices> {
+        self.devices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-#[cfg(test)]
-mod tests;

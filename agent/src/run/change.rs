@@ -170,7 +170,8 @@ impl Agent {
                 self.asked.insert(*check, Arc::new(asked.clone()));
             }
         }
-        self.probes.learn(runs.credentials.clone());
+        let questions = runs.checks.values().filter_map(|asked| asked.question.as_ref());
+        self.probes.learn(runs.credentials.clone(), questions);
         let names: Vec<String> = runs.plan.uplinks.iter().map(uplink::name).collect();
         let checks = runs.checks.iter().map(|(id, asked)| (*id, asked.name.as_str(), asked.target.as_str()));
         self.shared.board.plan(checks, &names);

@@ -96,7 +96,7 @@ impl Device {
         let mut last = self.attempt(wire, run, told).await;
         if last == Err(Fault::Stranger) {
             told.clear();
-            self.part();
+            self.session = None;
             last = self.attempt(wire, run, told).await;
         }
         let failed = match last {
@@ -107,15 +107,15 @@ impl Device {
         };
         // Whoever answers next may be another device, or the same with another engine.
         if matches!(failed, Failure::SnmpAuth | Failure::Timeout | Failure::Protocol) {
-            self.part();
+            self.session = None;
         }
         Err(failed)
     }
 
-    /// Ends the session; the next run begins as with a stranger.
-    pub fn part(&mut self) {
-        if let Some(session) = self.session.take() {
-            session.forget();
+    /// Its name leads to `address` now: at another one is another device.
+    pub fn is_at(&mut self, address: SocketAddr) {
+        if self.address != address {
+            *self = Device::new(address);
         }
     }
 
@@ -125,7 +125,7 @@ impl Device {
             .as_ref()
             .is_some_and(|(as_whom, wait)| (as_whom, wait) == (run.credential, &run.wait));
         if !same {
-            self.part();
+            self.session = None;
         }
         let session = match self.session.take() {
             Some(session) => session,

@@ -1,10 +1,11 @@
 //! Tables whose rows need more than one column to be understood: storage, sensors, neighbours, stations.
 
+use super::interfaces::MAX_INTERFACES;
 use super::walk::Asking;
 use super::wire::{Fault, Oid, Value};
 use super::{Told, text};
 use haidang_probe::metric::Metric;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows of one table.
 pub const MAX_ROWS: usize = 512;
@@ -126,24 +127,43 @@ fn sensor(row: &[Option<Value>]) -> Option<(Metric, f64)> {
     Some((metric, if digits < 0 { value / 10f64.powi(-digits) } else { value * 10f64.powi(digits) }))
 }
 
-/// `lldpRemTable` (LLDP-MIB, IEEE 802.1AB): our port, the neighbour's name and port.
+/// `lldpRemTable` (LLDP-MIB, IEEE 802.1AB): our port, the neighbour's name, or its chassis, and port. Our port is called
+/// what `lldpLocPortTable` says where an interface is called so; its number is the interface's elsewhere.
 pub async fn neighbours(
     asking: &mut Asking<'_>,
     names: &BTreeMap<u32, String>,
     told: &mut Told,
 ) -> Result<usize, Fault> {
-    const TABLE: [u32; 11] = [1, 0, 8802, 1, 1, 2, 1, 4, 1, 1, 7];
-    let table = &TABLE[..10];
-    let (rows, read) = rows(asking, table, &[TABLE[10], 9], MAX_ROWS).await;
-    for (index, row) in &rows {
+    const REMOTE: [u32; 10] = [1, 0, 8802, 1, 1, 2, 1, 4, 1, 1];
+    const LOCAL: [u32; 10] = [1, 0, 8802, 1, 1, 2, 1, 3, 7, 1];
+    let (neighbours, read) = rows(asking, &REMOTE, &[5, 7, 9], MAX_ROWS).await;
+    if neighbours.is_empty() {
+        return read.map(|()| 0);
+    }
+    read?;
+    let (ports, read) = rows(asking, &LOCAL, &[3], MAX_INTERFACES).await;
+    let known: BTreeSet<&str> = names.values().map(String::as_str).collect();
+    for (index, row) in &neighbours {
         // The index: time mark, our port, a number.
         let &[_, port, _] = index.as_slice() else { continue };
-        let ours = names.get(&port).cloned().unwrap_or_else(|| format!("#{port}"));
-        let system = words(row, 1).unwrap_or_else(|| "?".into());
-        let theirs = words(row, 0).unwrap_or_else(|| "?".into());
+        let called = ports.get(&vec![port]).and_then(|row| words(row, 0));
+        let called = called.filter(|called| known.contains(called.as_str()));
+        let ours = called.or_else(|| names.get(&port).cloned()).unwrap_or_else(|| format!("#{port}"));
+        let system = words(row, 2).or_else(|| identity(row, 0)).unwrap_or_else(|| "?".into());
+        let theirs = identity(row, 1).unwrap_or_else(|| "?".into());
         told.note_first(Metric::LldpNeighbour, format!("{ours} > {system} {theirs}"), 1.0);
     }
-    read.map(|()| rows.len())
+    read.map(|()| neighbours.len())
+}
+
+/// A name, or an address of six octets that is none.
+fn identity(row: &[Option<Value>], column: usize) -> Option<String> {
+    let Value::Octets(octets) = row.get(column)?.as_ref()? else { return None };
+    let plain = std::str::from_utf8(octets).is_ok_and(|text| !text.contains(char::is_control));
+    if plain || octets.len() != 6 {
+        return words(row, column);
+    }
+    Some(mac(&octets.iter().copied().map(u32::from).collect::<Vec<_>>()))
 }
 
 /// Which station is behind which port: `dot1qTpFdbPort` (Q-BRIDGE-MIB, RFC 4363), or `dot1dTpFdbPort` (BRIDGE-MIB,

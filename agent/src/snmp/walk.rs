@@ -29,7 +29,7 @@ enum Step {
     Next(usize),
 }
 
-/// 40 values of a counter table stay inside 1,500 octets.
+/// 40 values of a counter table stay inside 1,500 octets, and so do those of the few more that make whole rows.
 const STEPS: [Step; 5] = [Step::Bulk(40), Step::Bulk(25), Step::Bulk(10), Step::Next(10), Step::Next(1)];
 const FIRST_NEXT: usize = 3;
 
@@ -65,6 +65,18 @@ impl Pace {
         if self.steady >= STEADY && self.step > self.first {
             self.step -= 1;
             self.steady = 0;
+        }
+    }
+
+    /// Whether to ask once more, for less: what a device has no answer to may be too much for it, and some answer bulk
+    /// requests alone with an error or with octets nobody can read.
+    fn eases(&mut self, fault: Fault) -> bool {
+        match fault {
+            Fault::TooBig | Fault::Failed(Failure::Timeout) => self.lower(),
+            Fault::Failed(Failure::SnmpError | Failure::Protocol) => {
+                matches!(STEPS[self.step], Step::Bulk(_)) && self.lower()
+            }
+            _ => false,
         }
     }
 
@@ -167,15 +179,17 @@ impl<'a> Asking<'a> {
             let answer = match STEPS[self.pace.step] {
                 _ if oids.is_empty() => return Ok(Vec::new()),
                 Step::Bulk(values) if !self.session.is_version_1() => {
-                    self.session.bulk(&oids, (values / asked) as u32).await
+                    self.session.bulk(&oids, rows(values, asked)).await
                 }
                 Step::Bulk(_) | Step::Next(_) => self.session.next(&oids).await,
             };
-            match answer {
-                Ok(pairs) if pairs.is_empty() => return Err(Fault::Failed(Failure::Protocol)),
+            let something = |pairs: &Vec<_>| !pairs.is_empty();
+            match answer
+                .and_then(|pairs| Some(pairs).filter(something).ok_or(Fault::Failed(Failure::Protocol)))
+            {
                 Ok(pairs) => return Ok(pairs),
                 Err(Fault::Missing(place)) if place < asked => _ = open.remove(place),
-                Err(Fault::TooBig | Fault::Failed(Failure::Timeout)) if self.pace.lower() => {}
+                Err(fault) if self.pace.eases(fault) => {}
                 Err(Fault::TooBig) => return Err(Fault::Failed(Failure::SnmpError)),
                 Err(fault) => return Err(fault),
             }
@@ -226,6 +240,11 @@ impl<'a> Asking<'a> {
     }
 }
 
+/// Rows of `columns` columns that are nearest to so many values.
+fn rows(values: usize, columns: usize) -> u32 {
+    ((values + columns / 2) / columns).max(1) as u32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,6 +261,7 @@ mod tests {
             pace.went_well();
         }
         assert_eq!(pace.values(), 10);
+        assert_eq!([rows(40, 11), rows(25, 11), rows(10, 10), rows(40, 1)], [4, 2, 1, 40]);
         assert_eq!((Pace::new(true, 25).values(), Pace::new(false, 40).values()), (25, 10));
     }
 }

@@ -215,9 +215,11 @@ impl Session {
     pub fn is_version_1(&self) -> bool {
         self.client.version() == async_snmp::Version::V1
     }
+}
 
-    /// Forgets who answered: the next session asks for the engine anew (RFC 3414 §4).
-    pub fn forget(self) {
+/// Who answered is forgotten with the session: the next one asks for the engine anew (RFC 3414 §4).
+impl Drop for Session {
+    fn drop(&mut self) {
         self.engines.remove(&self.device);
     }
 }
@@ -229,7 +231,8 @@ fn shifted(fault: Fault, by: usize) -> Fault {
     }
 }
 
-fn pair(bound: VarBind) -> (Oid, Value) {
+/// What a device bound, as far as an agent cares.
+pub fn pair(bound: VarBind) -> (Oid, Value) {
     use async_snmp::Value as Wire;
     let value = match bound.value {
         Wire::Integer(number) => Value::Number(f64::from(number)),

@@ -14,7 +14,7 @@ use std::str::FromStr;
 const DNS: u16 = 53;
 
 /// Somebody who can be asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// An address.
     Address(IpAddr),
@@ -27,7 +27,7 @@ pub enum Place {
 }
 
 /// A place and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Endpoint {
     /// Who.
     pub place: Place,

@@ -7,14 +7,23 @@ use std::collections::BTreeMap;
 pub(super) struct Table<T> {
     index: BTreeMap<T, u32>,
     rows: Vec<T>,
+    /// What was asked for last: samples come interface by interface.
+    last: u32,
 }
 
 impl<T: Ord + Clone> Table<T> {
     pub fn new() -> Self {
-        Table { index: BTreeMap::new(), rows: Vec::new() }
+        Table { index: BTreeMap::new(), rows: Vec::new(), last: 0 }
     }
 
     pub fn index_of(&mut self, thing: &T) -> u32 {
+        if self.rows.get(self.last as usize) != Some(thing) {
+            self.last = self.place(thing);
+        }
+        self.last
+    }
+
+    fn place(&mut self, thing: &T) -> u32 {
         if let Some(&index) = self.index.get(thing) {
             return index;
         }

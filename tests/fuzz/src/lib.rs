@@ -14,6 +14,7 @@
 
 mod agent;
 mod collector;
+mod devices;
 mod disk;
 mod heard;
 mod packets;
@@ -45,6 +46,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("redirect", agent::redirect),
     ("registry", collector::registry),
     ("sheet", sheets::sheet),
+    ("snmp-answer", devices::answer),
+    ("snmp-trap", devices::trap),
     ("stamp-answer", packets::answer),
     ("stamp-plain", packets::plain),
     ("stamp-request", packets::request),

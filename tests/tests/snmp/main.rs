@@ -1,12 +1,23 @@
-//! Against Debian's snmpd (net-snmp) and snmpsim's recordings; each test that needs them says so and passes without.
+//! How the agent asks devices: Debian's snmpd (net-snmp), snmpsim's recordings of several makers, and devices that are
+//! broken or mean harm. Programs that are not installed are told and passed over.
+#![allow(clippy::unwrap_used)]
+#![recursion_limit = "256"]
 
-use super::*;
+use haidang_agent::place::Finder;
+use haidang_agent::probe::snmp::Probe;
+use haidang_agent::probe::{Answer, Budget, Tools};
+use haidang_daemon::clock::Clock;
+use haidang_probe::ask::snmp::Question;
 use haidang_probe::check::{Check, ProbeKind, Span};
+use haidang_probe::credential::{Credential, Credentials};
 use haidang_probe::metric::Metric;
+use haidang_probe::outcome::Failure;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 mod hostile;
+mod learned;
 mod recorded;
 
 /// A program that ends with the test.
@@ -43,7 +54,8 @@ impl Snmpd {
         std::fs::create_dir(&state).unwrap();
         let text = format!(
             "rocommunity public 127.0.0.1\nexactEngineID {engine}\nsysName bench\n\
-             createUser reader SHA-256 \"an auth secret\" AES \"a privacy secret\"\nrouser reader priv\n"
+             createUser reader SHA-256 \"an auth secret\" AES \"a privacy secret\"\nrouser reader priv\n\
+             createUser strong SHA-512 \"an auth secret\" AES-256 \"a privacy secret\"\nrouser strong priv\n"
         );
         std::fs::write(self.directory.path().join("snmpd.conf"), text).unwrap();
     }
@@ -82,6 +94,7 @@ fn credentials() -> Credentials {
         r#"{"id":"old","version":"1","community":"public"}"#,
         r#"{"id":"wrong","version":"2c","community":"guess"}"#,
         r#"{"id":"v3","version":"3","user":"reader","auth":"sha-256","auth_secret":"an auth secret","privacy":"aes-128","privacy_secret":"a privacy secret"}"#,
+        r#"{"id":"strong","version":"3","user":"strong","auth":"sha-512","auth_secret":"an auth secret","privacy":"aes-256","privacy_secret":"a privacy secret"}"#,
         r#"{"id":"v3wrong","version":"3","user":"reader","auth":"sha-256","auth_secret":"another secret","privacy":"aes-128","privacy_secret":"a privacy secret"}"#,
         r#"{"id":"v3nobody","version":"3","user":"nobody","auth":"sha-256","auth_secret":"an auth secret","privacy":"aes-128","privacy_secret":"a privacy secret"}"#,
     ];
@@ -94,7 +107,7 @@ fn credentials() -> Credentials {
 fn probe() -> Probe {
     let tools = Tools { clock: Clock::machine().unwrap(), finder: Finder::default() };
     let probe = Probe::new(&tools);
-    probe.learn(credentials());
+    probe.learn(credentials(), |_| true);
     probe
 }
 
@@ -118,7 +131,7 @@ fn question(target: &str, with: &[(&str, &str)]) -> Question {
 }
 
 async fn ask(probe: &Probe, target: &str, with: &[(&str, &str)], within: Duration) -> Answer {
-    probe.ask(&question(target, with), Budget::start(&probe.clock, within)).await
+    probe.ask(&question(target, with), Budget::start(&Clock::machine().unwrap(), within)).await
 }
 
 /// The first good answer within some seconds: the program asked may still be starting.
@@ -143,7 +156,7 @@ async fn each_version_reads_the_same_device() {
     let snmpd = Snmpd::new("0x80001f8804aa");
     let Some(_running) = snmpd.start() else { return };
     let probe = probe();
-    for credential in ["lan", "v3", "old"] {
+    for credential in ["lan", "v3", "strong", "old"] {
         let answer = answer(&probe, &snmpd.target(), &[("credential", credential)]).await;
         assert!(answer.result.is_ok(), "{credential}: {:?}", answer.result);
         assert_eq!(value(&answer, Metric::IfOperStatus, "lo"), Some(1.0), "{credential}");

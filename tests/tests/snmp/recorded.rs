@@ -1,10 +1,11 @@
-//! Recordings of devices of several makers, played by snmpsim. They are short, written from the makers' MIBs.
+//! Recordings of devices of several makers, played by snmpsim. They are short, written by hand from the makers' published
+//! MIBs and documentation.
 
 use super::*;
 
 /// None where snmpsim is not installed. It plays `NAME.snmprec` to the community `NAME`, and not as root.
 fn simulate(directory: &Path) -> Option<(Running, String)> {
-    let recordings = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/snmp");
+    let recordings = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snmp/recordings");
     let played = directory.join("data");
     std::fs::create_dir(&played).unwrap();
     for file in std::fs::read_dir(recordings).unwrap().map(Result::unwrap) {
@@ -29,7 +30,7 @@ async fn each_makers_devices_tell_what_matters() {
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
     let Some((_running, target)) = simulate(directory.path()) else { return };
     let probe = probe();
-    let told: [(&str, Metric, &str, f64); 14] = [
+    let told: [(&str, Metric, &str, f64); 24] = [
         ("cisco", Metric::IfInOctets, "Gi0/1", 88_123_456_789_012.0),
         ("cisco", Metric::HrProcessorLoad, "cpu 1", 17.0),
         ("cisco", Metric::SensorCelsius, "temperature 1006", 41.0),
@@ -44,12 +45,22 @@ async fn each_makers_devices_tell_what_matters() {
         ("apc", Metric::UpsRemaining, "", 1260.0),
         ("apc", Metric::UpsChargePercent, "", 87.0),
         ("draytek", Metric::IfInOctets, "WAN1", 4_000_000_000.0),
+        ("hpe", Metric::HrProcessorLoad, "cpu", 23.0),
+        ("hpe", Metric::LldpNeighbour, "A1 > access-02 24", 1.0),
+        ("hpe", Metric::LldpNeighbour, "A1 > 00:1b:3f:aa:01:00 00:1b:3f:aa:01:02", 1.0),
+        ("hpe", Metric::BridgeStations, "1", 2.0),
+        ("hpe", Metric::BridgeStations, "A1", 1.0),
+        ("hpe", Metric::BridgeStationPort, "00:0b:86:00:00:2a", 25.0),
+        ("aruba", Metric::IfInOctets, "1/1/1", 5_000_000_000_000.0),
+        ("aruba", Metric::IfOperStatus, "1/1/2", 2.0),
+        ("aruba", Metric::LldpNeighbour, "1/1/1 > core 1/0/9", 1.0),
+        ("aruba", Metric::BridgeStations, "1/1/1", 1.0),
     ];
     for (maker, metric, part, expected) in told {
         let credential = format!(r#"{{"id":"{maker}","version":"2c","community":"{maker}"}}"#);
         let credential: Credential = serde_json::from_str(&credential).unwrap();
-        probe.learn([(maker.to_owned(), credential)].into());
-        let answer = answer(&probe, &target, &[("credential", maker)]).await;
+        probe.learn([(maker.to_owned(), credential)].into(), |_| true);
+        let answer = answer(&probe, &target, &[("credential", maker), ("stations", "true")]).await;
         assert!(answer.result.is_ok(), "{maker}: {:?}", answer.result);
         assert_eq!(value(&answer, metric, part), Some(expected), "{maker}: {:?}", answer.samples);
     }
