@@ -77,7 +77,7 @@ impl Shown {
 }
 
 /// How one uplink fares.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Fares {
     brought: u64,
     failed: u64,
@@ -85,6 +85,8 @@ struct Fares {
     /// Whether its socket could be bound as the plan says.
     bound: Option<bool>,
     round_trip: Option<Duration>,
+    /// What its measurement told last.
+    quality: Vec<Sample>,
 }
 
 /// What became of delivered plans.
@@ -207,6 +209,13 @@ impl Board {
         if let Some(fares) = self.facts().uplinks.get_mut(uplink) {
             fares.heard = Some(heard);
             fares.round_trip = fares.round_trip.filter(|_| heard);
+        }
+    }
+
+    /// How good an uplink was, last time it was measured.
+    pub fn quality(&self, uplink: &str, samples: &[Sample]) {
+        if let Some(fares) = self.facts().uplinks.get_mut(uplink) {
+            fares.quality = samples.to_vec();
         }
     }
 

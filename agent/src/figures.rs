@@ -57,7 +57,8 @@ pub fn found(fates: &[Fate]) -> Found {
         (Metric::RttP99, rank(&sorted, 99)),
     ];
     samples.extend(seconds.map(|(metric, ns)| sample(metric, ns as f64 / 1e9)));
-    samples.extend(jitter_ns(fates).map(|ns| sample(Metric::RttJitter, ns / 1e9)));
+    let trips: Vec<Option<i64>> = fates.iter().map(|fate| fate.back().map(|ns| ns as i64)).collect();
+    samples.extend(jitter_ns(&trips).map(|ns| sample(Metric::RttJitter, ns / 1e9)));
     Found { result: Ok(Duration::from_nanos(median)), samples }
 }
 
@@ -83,21 +84,22 @@ fn failure(fates: &[Fate]) -> Failure {
         .unwrap_or(Failure::Local)
 }
 
-/// The value at this percentile of `sorted`, by nearest rank: always one that was measured.
-fn rank(sorted: &[u64], percent: usize) -> u64 {
+/// The value at this percentile of `sorted`, which is not empty, by nearest rank: always one that was measured.
+pub fn rank<T: Copy>(sorted: &[T], percent: usize) -> T {
     let nth = (sorted.len() * percent).div_ceil(100).max(1);
     sorted[nth - 1]
 }
 
-/// Mean of the differences between packets sent one after the other (RFC 3393 §2, selection: consecutive packets; a
-/// pair with a lost packet is undefined and left out). `None` without such a pair.
-fn jitter_ns(fates: &[Fate]) -> Option<f64> {
+/// Mean of the differences between the delays of packets sent one after the other, `None` for a lost one (RFC 3393 §2,
+/// selection: consecutive packets; a pair with a lost packet is undefined and left out). `None` without such a pair.
+pub fn jitter_ns(delays: &[Option<i64>]) -> Option<f64> {
     let differences: Vec<f64> =
-        fates.windows(2).filter_map(|pair| Some(pair[0].back()?.abs_diff(pair[1].back()?) as f64)).collect();
+        delays.windows(2).filter_map(|pair| Some(pair[0]?.abs_diff(pair[1]?) as f64)).collect();
     (!differences.is_empty()).then(|| differences.iter().sum::<f64>() / differences.len() as f64)
 }
 
-fn sample(metric: Metric, value: f64) -> Sample {
+/// A sample of the whole target.
+pub fn sample(metric: Metric, value: f64) -> Sample {
     Sample { metric, part: String::new(), value }
 }
 

@@ -9,6 +9,7 @@
 //! | [`timestamps`] | readings of both clocks for STAMP packets                                            |
 //! | [`figures`]    | what the packets of one run say together: loss, round trips, jitter                  |
 //! | [`icmp`]       | echoes for thousands of targets: kernel stamps, no task per run                      |
+//! | [`stamp`]      | trains to reflectors: loss, delay and variation of each way, how a call would sound  |
 //! | [`probe`]      | one probe a file: how each kind of check is asked                                    |
 //! | [`portal`]     | a look at a page for defacement: fingerprints, signs, the page that is known          |
 //! | [`snmp`]       | devices asked by SNMP: profiles, tables, limits                                      |
@@ -20,6 +21,7 @@
 //! | [`uplink`]     | batches out, acknowledgements back: live first, backlog after                        |
 //! | [`gather`]     | when a batch is due                                                                  |
 //! | [`keeper`]     | from a finished run to the spool                                                     |
+//! | [`quality`]    | each minute: the longest packet an uplink carries, and its bottleneck                |
 //! | [`liveness`]   | the up and down STAMP sessions of an uplink                                          |
 //! | [`listen`]     | what arrives unasked: syslog, traps, neighbours, DHCP servers; each a typed event    |
 //! | [`plan`]       | the agent's file, judged whole; what a new one changes                               |
@@ -34,6 +36,7 @@ pub mod dial;
 pub mod timestamps;
 pub mod figures;
 pub mod icmp;
+pub mod stamp;
 pub mod probe;
 pub mod portal;
 pub mod snmp;
@@ -45,6 +48,7 @@ pub mod expose;
 pub mod uplink;
 pub mod gather;
 pub mod keeper;
+pub mod quality;
 pub mod liveness;
 pub mod listen;
 pub mod plan;

@@ -5,27 +5,36 @@
 //!   session n + 1  down   the collector sends ──▶ we answer                  ─▶ it is heard
 //! ```
 //!
-//! What both did is told each ten seconds, as a [`LineDigest`]. Both kinds of authentic packet count as the collector being heard. Silence of [`SILENT_TURNS`], and its
+//! What both did is told each ten seconds, as a [`LineDigest`]. On an uplink that nobody pays by volume, measuring
+//! packets of the up session tell [its quality](crate::quality).
+//!
+//! Both kinds of authentic packet count as the collector being heard. Silence of [`SILENT_TURNS`], and its
 //! end, are events: evidence of what the agent saw during an outage, told once a batch gets through. Network
 //! errors end nothing: packets go on being sent, and the socket is bound anew when it does not work.
 
 mod digester;
+mod measure;
 
 use crate::dial::Origin;
 use crate::expose::Board;
+use crate::quality::Quality;
 use crate::timestamps::Timestamps;
 use crate::uplink::{Uplink, meter::Meter};
 use digester::Digester;
 use haidang_daemon::clock::Clock;
+use haidang_daemon::datagrams::{self, Inbox};
 use haidang_daemon::stop::Stop;
 use haidang_probe::digest::LineDigest;
 use haidang_probe::event::{Event, EventKind};
 use haidang_probe::liveness::{Key, MAX_PACKET, Reflected, Reflector, Sender, TTL_UNKNOWN, down_session};
 use haidang_probe::moment::Moment;
+use haidang_probe::outcome::Outcome;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::MissedTickBehavior;
@@ -36,6 +45,9 @@ pub const SILENT_TURNS: u32 = 3;
 /// Errors of the socket in a row after which it is bound anew: its source address may have gone and come
 /// back.
 const ERRORS: u32 = 5;
+
+/// Packets received by one call: a train that comes at once.
+const BATCH: usize = 16;
 
 /// Pause after a failed receive or bind.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -50,6 +62,11 @@ pub struct Liveness {
     pub events: mpsc::Sender<Event>,
     /// Takes the digests.
     pub digests: mpsc::Sender<LineDigest>,
+    /// Takes what was measured.
+    pub outcomes: mpsc::Sender<Outcome>,
+    /// Between two measurements of quality. The first is at a random moment within it, so that a province's agents do
+    /// not all send their trains at once.
+    pub measure_every: Duration,
     /// Where round trips are shown.
     pub board: Board,
     /// Counts the octets of a metered uplink.
@@ -79,6 +96,17 @@ struct Sessions {
     down: Reflector,
     ears: Ears,
     digester: Digester,
+    /// Not of a metered uplink.
+    quality: Option<Quality>,
+    /// When the measurement under way began.
+    measured: Option<Moment>,
+}
+
+/// A datagram that came.
+struct Arrival {
+    packet: Vec<u8>,
+    from: SocketAddr,
+    stamp_ns: Option<u64>,
 }
 
 impl Sessions {
@@ -100,6 +128,8 @@ impl Sessions {
             up: Sender::new(ssid, key, u64::from_be_bytes(start)),
             down,
             ears: Ears::new(now_ns, now, every * SILENT_TURNS),
+            quality: (!liveness.uplink.plan.metered).then(|| measure::begin(&liveness, start)),
+            measured: None,
             liveness,
         })
     }
@@ -110,7 +140,7 @@ impl Sessions {
         let plan = &self.liveness.uplink.plan;
         let (origin, to) = (Origin::of(plan), plan.stamp_address());
         loop {
-            match origin.udp(to) {
+            match open(&origin, to) {
                 Ok(socket) => {
                     told = false;
                     self.liveness.board.bound(&self.name, true);
@@ -135,16 +165,22 @@ impl Sessions {
     async fn converse(&mut self, socket: &UdpSocket) -> io::Error {
         let mut tick = tokio::time::interval(self.liveness.uplink.plan.every.0);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut packet = [0; MAX_PACKET + 1];
+        let mut inbox = Inbox::default();
         let mut errors = 0;
         loop {
+            let measure_ns = self.quality.as_ref().map_or(u64::MAX, Quality::due_ns);
+            let measure = Duration::from_nanos(measure_ns.saturating_sub(self.liveness.clock.steady_ns()));
             let done = tokio::select! {
                 _ = tick.tick() => {
                     self.turn();
                     self.ask(socket).await
                 }
-                received = socket.recv_from(&mut packet) => match received {
-                    Ok((length, from)) => self.received(socket, &packet[..length], from).await,
+                () = tokio::time::sleep(measure) => {
+                    self.measure(socket).await;
+                    continue;
+                }
+                ready = socket.readable() => match ready.and_then(|()| arrivals(socket, &mut inbox)) {
+                    Ok(arrivals) => self.received_all(socket, &arrivals).await,
                     Err(error) => Err(error),
                 },
             };
@@ -175,11 +211,27 @@ impl Sessions {
         self.liveness.meter.packet(&self.liveness.uplink.plan, octets, self.liveness.clock.utc_ms());
     }
 
-    async fn received(&mut self, socket: &UdpSocket, packet: &[u8], from: SocketAddr) -> io::Result<()> {
-        let now = self.timestamps.now();
+    async fn received_all(&mut self, socket: &UdpSocket, arrivals: &[Arrival]) -> io::Result<()> {
+        let mut all = Ok(());
+        for arrival in arrivals {
+            all = all.and(self.received(socket, arrival).await);
+        }
+        all
+    }
+
+    async fn received(&mut self, socket: &UdpSocket, arrival: &Arrival) -> io::Result<()> {
+        let Arrival { packet, from, stamp_ns } = arrival;
+        let (packet, from) = (packet.as_slice(), *from);
+        let now = self.timestamps.arrived(*stamp_ns);
         self.metered(packet.len());
         if !self.down.serves(packet) {
             match self.up.receive(packet, &now) {
+                Ok(reply) if reply.measured => {
+                    if let Some(quality) = &mut self.quality {
+                        quality.answered(&reply, now.mono_ns);
+                    }
+                    self.heard();
+                }
                 Ok(reply) => {
                     tracing::trace!(
                         line = self.name,
@@ -203,7 +255,9 @@ impl Sessions {
                 self.send(socket, &reply, from).await
             }
             // It may be a recording: it is answered, and proves nothing.
-            Ok(Reflected::Challenged { reply, .. }) => self.send(socket, &reply, from).await,
+            Ok(Reflected::Challenged { reply, .. } | Reflected::Measured { reply }) => {
+                self.send(socket, &reply, from).await
+            }
             Err(dropped) => {
                 tracing::debug!(line = self.name, %from, %dropped, "liveness packet dropped");
                 Ok(())
@@ -240,10 +294,39 @@ impl Sessions {
     }
 
     fn event(&self, kind: EventKind, at: Moment) {
-        let event = Event::new(at, kind, &*self.name);
+        self.send_event(Event::new(at, kind, &*self.name));
+    }
+
+    fn send_event(&self, event: Event) {
+        let kind = event.kind;
         if self.liveness.events.try_send(event).is_err() {
             tracing::warn!(line = self.name, event = kind.name(), "event lost: too many at once");
         }
+    }
+}
+
+fn open(origin: &Origin, to: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = origin.udp(to)?;
+    datagrams::stamped(socket.as_fd())?;
+    datagrams::unbroken(socket.as_fd(), to.is_ipv4())?;
+    Ok(socket)
+}
+
+/// All that has come, up to a batch.
+fn arrivals(socket: &UdpSocket, inbox: &mut Inbox<BATCH, { MAX_PACKET + 1 }>) -> io::Result<Vec<Arrival>> {
+    let mut arrivals = Vec::new();
+    let received = socket.try_io(Interest::READABLE, || {
+        inbox.receive(socket.as_fd(), false, |message| {
+            arrivals.extend(message.from.map(|from| Arrival {
+                packet: message.packet.to_vec(),
+                from,
+                stamp_ns: message.stamp_ns,
+            }));
+        })
+    });
+    match received {
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+        _ => Ok(arrivals),
     }
 }
 

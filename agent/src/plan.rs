@@ -73,13 +73,14 @@ impl Asked {
         })
     }
 
-    /// How its turns go. A burst lasts until its last packet has had its time.
+    /// How its turns go. A burst or train lasts until its last packet has had its time.
     pub fn pace(&self) -> Pace {
         let (burst, holds) = match &self.question {
             Some(Question::Icmp(echo)) => {
                 let given = matches!(echo.place, Place::Address(_));
                 (echo.length(), if given { Holds::Echo } else { Holds::Task })
             }
+            Some(Question::Stamp(train)) => (train.length(), Holds::Task),
             _ => (Duration::ZERO, Holds::Task),
         };
         Pace { every: self.every, length: burst + self.timeout, holds }

@@ -40,6 +40,11 @@ impl Timestamps {
         Now { mono_ns: steady_ns, utc_ns, bound_ns: relation.bound_ns }
     }
 
+    /// When a packet arrived that the kernel stamped so, if it did.
+    pub fn arrived(&self, stamp_ns: Option<u64>) -> Now {
+        self.now().ago(self.clock.age_ns(stamp_ns))
+    }
+
     fn relation(&self, steady_ns: u64) -> Relation {
         let mut kept = self.relation.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(relation) = kept.filter(|kept| steady_ns - kept.read_ns < KEPT.as_nanos() as u64) {

@@ -16,6 +16,7 @@ use crate::registry::Roster;
 use crate::watch::Watch;
 use ends::{Ends, Peer, Taken};
 use haidang_daemon::clock::Clock;
+use haidang_daemon::datagrams::{self, Inbox};
 use haidang_daemon::metrics::Metrics;
 use haidang_probe::liveness::{Dropped, MAX_PACKET, Now};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -23,6 +24,8 @@ use prometheus_client::metrics::{counter::Counter, family::Family};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
@@ -31,6 +34,8 @@ use time::Time;
 
 /// Orders that may wait for the thread; one more train is dropped and counted, and the fold asks again.
 const ORDERS: usize = 4096;
+/// Datagrams received by one call.
+const BATCH: usize = 16;
 /// Longest the thread sleeps, so that it hears orders; also the fineness of its ticks.
 const NAP: Duration = Duration::from_millis(5);
 /// Between two looks for proofs that were refused, UTC ms.
@@ -77,6 +82,7 @@ pub struct Counts {
     down_sent: Counter,
     down: Counter,
     challenges: Counter,
+    measured: Counter,
     dropped: Family<Reason, Counter>,
     unsent: Counter,
     waited: Counter,
@@ -96,6 +102,7 @@ impl Counts {
             ("stamp_down_sent", "Down packets sent", &counts.down_sent),
             ("stamp_down_heard", "Authentic answers to down packets", &counts.down),
             ("stamp_challenges", "Authentic up packets answered with a challenge", &counts.challenges),
+            ("stamp_measured", "Measuring packets answered", &counts.measured),
             ("stamp_unsent", "Packets the system did not take", &counts.unsent),
             ("stamp_train_waited", "Train packets that waited for their limit", &counts.waited),
             (
@@ -140,6 +147,9 @@ pub fn bind(
 fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(address)?;
     socket.set_nonblocking(true)?;
+    datagrams::stamped(socket.as_fd())?;
+    // An answer is as long as its request: broken up on its way back it would hide how long a packet may be.
+    datagrams::unbroken(socket.as_fd(), address.is_ipv4())?;
     Ok(socket)
 }
 
@@ -177,7 +187,7 @@ impl Bound {
         let last_tick = fold.read(Watch::now);
         let refused = refused(&fold);
         let sockets = Sockets {
-            sockets: self.sockets,
+            sockets: self.sockets.into(),
             fold,
             counts: self.counts,
             ends: Ends::new(&cookie_secret, last_tick),
@@ -202,7 +212,7 @@ impl Running {
 
 /// The thread's own.
 struct Sockets {
-    sockets: Vec<UdpSocket>,
+    sockets: Arc<[UdpSocket]>,
     fold: Fold,
     counts: Counts,
     ends: Ends,
@@ -221,7 +231,8 @@ fn refused(fold: &Fold) -> u64 {
 
 impl Sockets {
     fn run(mut self, orders: &Receiver<Order>) {
-        let mut datagram = [0; MAX_PACKET + 1];
+        let mut inbox = Inbox::<BATCH, { MAX_PACKET + 1 }>::default();
+        let sockets = self.sockets.clone();
         loop {
             let now = self.time.now();
             if !self.obey(orders, &now) {
@@ -232,8 +243,13 @@ impl Sockets {
             let nap =
                 self.ends.next_due().map_or(NAP, |due| Duration::from_nanos(due.saturating_sub(now.mono_ns)));
             for socket in self.heard(nap.min(NAP)) {
-                if let Ok((length, from)) = self.sockets[socket].recv_from(&mut datagram) {
-                    self.take(datagram.get(..length).unwrap_or_default(), Peer { socket, address: from });
+                let received = inbox.receive(sockets[socket].as_fd(), false, |message| {
+                    if let Some(address) = message.from {
+                        self.take(message.packet, Peer { socket, address }, message.stamp_ns);
+                    }
+                });
+                if let Err(error) = received {
+                    tracing::trace!(%error, "stamp receive failed");
                 }
             }
         }
@@ -314,15 +330,19 @@ impl Sockets {
         lost
     }
 
-    fn take(&mut self, datagram: &[u8], from: Peer) {
-        let now = self.time.now();
-        let answer = match self.ends.receive(datagram, from, &now) {
+    fn take(&mut self, datagram: &[u8], from: Peer, stamp_ns: Option<u64>) {
+        let (arrived, now) = self.time.arrived(stamp_ns);
+        let answer = match self.ends.receive(datagram, from, &arrived, &now) {
             Ok(Taken::Down) => {
                 self.counts.down.inc();
                 return;
             }
             Ok(Taken::Up(answer)) => {
                 self.counts.up.inc();
+                answer
+            }
+            Ok(Taken::Measure(answer)) => {
+                self.counts.measured.inc();
                 answer
             }
             Ok(Taken::Challenge(answer)) => {

@@ -40,6 +40,9 @@ pub use sync::Kept;
 /// Readings tried for one [`Clock::map`]; the tightest bracket is kept.
 const MAP_READINGS: usize = 5;
 
+/// Longest a stamped packet waits to be read; an older stamp is of a clock that was stepped.
+const STAMP_KEPT_NS: u64 = 1_000_000_000;
+
 /// A source of time, cheap to clone. All clones of a manual clock move together.
 #[derive(Clone, Debug)]
 pub struct Clock(Arc<Source>);
@@ -124,6 +127,12 @@ impl Clock {
                 (i128::from(now.steady_ns) + i128::from(now.wall_offset_ns)) as u64
             }
         }
+    }
+
+    /// How long ago the kernel stamped a packet, nanoseconds; 0 where it did not, or its clock was stepped since.
+    pub fn age_ns(&self, stamp_ns: Option<u64>) -> u64 {
+        let age = stamp_ns.and_then(|stamp_ns| self.stamp_ns().checked_sub(stamp_ns));
+        age.filter(|age| *age < STAMP_KEPT_NS).unwrap_or(0)
     }
 
     /// Identity of the present boot.

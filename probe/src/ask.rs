@@ -7,7 +7,7 @@
 //! tcp        PLACE:PORT
 //! http       URL                 name, any_issuer
 //! dns        SERVER[:PORT][/NAME[?type=TYPE]]
-//! stamp      PLACE:PORT
+//! stamp      PLACE:PORT          packets, gap, size, dscp
 //! interface  NAME or *
 //! uptime     nothing
 //! machine    nothing
@@ -21,10 +21,11 @@
 pub mod place;
 pub mod url;
 
-use crate::check::{Check, ProbeKind, With};
+use crate::check::{Check, ProbeKind, Span, With};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
+use std::time::Duration;
 
 macro_rules! questions {
     ($($kind:ident $file:ident;)*) => {
@@ -125,6 +126,22 @@ impl<'a> Words<'a> {
             let (least, most) = (within.start(), within.end());
             Wrong::setting(key, format!("`{}` is not a number from {least} to {most}", short(text)))
         })
+    }
+
+    /// A length of time within its limits, or the `default`.
+    pub fn span(
+        &self,
+        key: &str,
+        within: RangeInclusive<Duration>,
+        default: Duration,
+    ) -> Result<Duration, Wrong> {
+        let Some(text) = self.text(key) else { return Ok(default) };
+        let Span(span) = text.parse().map_err(|message: String| Wrong::setting(key, message))?;
+        if within.contains(&span) {
+            return Ok(span);
+        }
+        let (least, most) = (Span(*within.start()), Span(*within.end()));
+        Err(Wrong::setting(key, format!("`{}` is not a {key} from {least} to {most}", short(text))))
     }
 
     /// Yes or no; no when not said.

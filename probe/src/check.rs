@@ -16,6 +16,11 @@ impl CheckId {
         let digest = Sha256::digest(name.as_bytes());
         CheckId(u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]))
     }
+
+    /// The check under which a line's own series stand: what liveness and the uplink on it measure.
+    pub fn of_line(line: &str) -> CheckId {
+        CheckId::of_name(&format!("liveness/{line}"))
+    }
 }
 
 impl fmt::Display for CheckId {

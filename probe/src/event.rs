@@ -128,6 +128,8 @@ event_kinds! {
     17 PlanRefused "plan-refused" "the agent refused a plan the collector delivered, and runs the one before";
     18 UplinkUnbound "uplink-unbound" "an uplink could not be bound to its interface or source, and is not used";
     20 BootReason "boot-reason" "why the machine booted, where the system tells for certain: `reason` says";
+    26 PathShrank "path-shrank" "packets of full size do not get through an uplink: `count` octets do; `reason` is `told` by routers, or `black-hole`";
+    27 PathWhole "path-whole" "packets of full size get through an uplink again";
     36 PortalChanged "portal-changed" "a portal's text or title is no longer the known one, or is again; `reason` says which; the part is the check";
     37 PortalSuspect "portal-suspect" "a portal's page shows signs of defacement: `count` gambling phrases; the part is the check";
     38 PortalClear "portal-clear" "a portal's page shows no signs of defacement any more; the part is the check";

@@ -47,6 +47,12 @@
 //! - **Left open**: someone on the path can hold packets back and deliver them later, each once. Inside a
 //!   start that has no limit but the window; as life of a new start it has the cookie's three minutes.
 //!
+//! # Measuring packets
+//!
+//! Role 4, answered by role 5: of the same session and start, padded to any length, with numbers and a window of their
+//! own. They measure the way ([`Sender::measure`]) and are no sign of life, so that one too long for the way is no loss
+//! either. Only an admitted start is answered, [`MEASURES`] times a minute.
+//!
 //! An answer is never longer than its request, and nothing but an authentic request is answered.
 //!
 //! The unauthenticated form, for `stamp` checks and the rehearsal's reflectors, is [`PlainSender`] and
@@ -69,12 +75,13 @@ mod tlv;
 mod window;
 
 pub use dropped::Dropped;
+pub use life::PACKET;
 pub use mac::Key;
 pub use ntp::{ErrorEstimate, Now, Ntp};
 pub use outstanding::Reply;
 pub use packet::{Answer, Mode, Request, ssid_of};
 pub use plain::{PlainSender, reflect_plain};
-pub use reflector::{Heard, Reflected, Reflector};
+pub use reflector::{Heard, MEASURES, Reflected, Reflector};
 pub use sender::Sender;
 pub use window::Window;
 

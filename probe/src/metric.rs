@@ -140,4 +140,17 @@ metrics! {
     202 UpsLoad "ups_load_ratio" Gauge "load on the UPS, 0 to 1";
     203 UpsInput "ups_input_volts" Gauge "voltage of the mains";
     204 UpsStatus "ups_status" Gauge "1 while the UPS says so of itself, else 0; the part is what: online on-battery low-battery replace-battery overload bypass off";
+    220 LossThere "probe_loss_there_ratio" Gauge "share of packets lost on the way there; nothing where the reflector does not number its answers";
+    221 LossBack "probe_loss_back_ratio" Gauge "share of packets lost on the way back; nothing where the reflector does not number its answers";
+    222 JitterThere "probe_jitter_there_seconds" Gauge "mean difference between the ways there of packets sent one after the other (IPDV of RFC 3393)";
+    223 JitterBack "probe_jitter_back_seconds" Gauge "mean difference between the ways back of packets sent one after the other (IPDV of RFC 3393)";
+    224 DelayThere "probe_delay_there_seconds" Gauge "median one-way delay there; nothing where both clocks together may be wrong by more than half the round trip";
+    225 DelayBack "probe_delay_back_seconds" Gauge "median one-way delay back; nothing where both clocks together may be wrong by more than half the round trip";
+    226 DelayBound "probe_delay_bound_seconds" Gauge "most the one-way delays may be wrong by, as both clocks say of themselves";
+    227 VoiceMos "probe_voice_mos" Gauge "voice MOS: score of a call over this way, 1 to 4.5 (E-model of ITU-T G.107 with its default values; G.711 with loss concealment, a jitter buffer of twice the jitter)";
+    228 PathMtu "path_mtu_bytes" Gauge "longest packet, IP header included, that goes to the centre and back whole; 1500 is the most looked for";
+    229 BottleneckUp "bottleneck_up_bits_per_second" Gauge "rate of the narrowest link to the centre, by how far it pulled a train of packets apart";
+    230 BottleneckDown "bottleneck_down_bits_per_second" Gauge "rate of the narrowest link from the centre, where it is narrower than the way up";
+    231 BottleneckDownLeast "bottleneck_down_least_bits_per_second" Gauge "rate the way from the centre carries at least, where the way up is as narrow or narrower";
+    232 TrainLoss "train_loss_ratio" Gauge "share of the train's packets lost there and back";
 }

@@ -246,6 +246,7 @@ mod tests {
                     uplink.receive(&reply, &now);
                     true
                 }
+                Reflected::Measured { .. } => panic!("a simulated agent measures no quality"),
                 Reflected::Challenged { reply, .. } => {
                     uplink.receive(&reply, &now);
                     false

@@ -10,6 +10,15 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use std::fmt;
 
+/// What is told of an uplink's quality.
+const QUALITY: [Metric; 5] = [
+    Metric::PathMtu,
+    Metric::BottleneckUp,
+    Metric::BottleneckDown,
+    Metric::BottleneckDownLeast,
+    Metric::TrainLoss,
+];
+
 type Labels<'a> = Vec<(&'static str, &'a str)>;
 
 impl Board {
@@ -98,6 +107,12 @@ impl Page<'_, '_> {
             "1 while the collector's liveness packets arrive",
             heard,
         )?;
+        for metric in QUALITY {
+            let told = of(facts, |fares| {
+                fares.quality.iter().find(|sample| sample.metric == metric).map(|sample| sample.value)
+            });
+            self.metric(metric, told)?;
+        }
         self.metric(Metric::LivenessRtt, of(facts, |fares| fares.round_trip.map(|rtt| rtt.as_secs_f64())))
     }
 

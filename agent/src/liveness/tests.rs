@@ -1,6 +1,7 @@
 use super::*;
 use crate::place::Finder;
 use haidang_probe::check::Span;
+use haidang_probe::metric::Metric;
 use haidang_probe::moment::BootId;
 use haidang_probe::plan;
 use std::net::IpAddr;
@@ -37,11 +38,16 @@ struct Site {
     ssid: u16,
     key: Key,
     events: mpsc::Receiver<Event>,
+    outcomes: mpsc::Receiver<Outcome>,
     board: Board,
     stopper: haidang_daemon::stop::Stopper,
 }
 
 fn start(collector: SocketAddr, source: Option<IpAddr>) -> Site {
+    start_one(collector, source, Duration::from_secs(60), false)
+}
+
+fn start_one(collector: SocketAddr, source: Option<IpAddr>, measure_every: Duration, metered: bool) -> Site {
     let clock = Clock::machine().unwrap();
     let plan = plan::Uplink {
         line: "any".into(),
@@ -52,25 +58,30 @@ fn start(collector: SocketAddr, source: Option<IpAddr>) -> Site {
         source,
         interface: None,
         every: Span(plan::EVERY),
-        metered: false,
+        metered,
         budget_mb: None,
     };
     let uplink = Arc::new(Uplink::new(&plan, Some("token"), &Finder::default(), None).unwrap());
     let (sender, events) = mpsc::channel(8);
     let (digests, _) = mpsc::channel(1);
+    let (measured, outcomes) = mpsc::channel(8);
+    let names = [crate::uplink::name(&plan)];
     let (board, key) = (Board::default(), Key::new(&[7; 32]));
+    board.plan([], &names);
     let (stopper, stop) = haidang_daemon::stop::pair();
     let liveness = Liveness {
         clock,
         uplink,
         events: sender,
         digests,
+        outcomes: measured,
+        measure_every,
         board: board.clone(),
         meter: Meter::default(),
         wake: Arc::default(),
     };
     tokio::spawn(run(liveness, (key.clone(), None), stop));
-    Site { ssid: plan.ssid, key, events, board, stopper }
+    Site { ssid: plan.ssid, key, events, outcomes, board, stopper }
 }
 
 #[tokio::test]
@@ -96,7 +107,7 @@ async fn both_sessions_live_on_one_socket() {
                 up_heard = true;
                 reply
             }
-            Reflected::Challenged { reply, .. } => reply,
+            other => other.into_reply(),
         };
         collector.send_to(&reply, from).await.unwrap();
         let (_, request) = down.next(&now);
@@ -126,4 +137,48 @@ async fn garbage_and_other_keys_are_not_the_collector() {
     up.allow(site.ssid, site.key.clone());
     assert!(up.receive(&packet[..length], TTL_UNKNOWN, &now, &now).is_ok());
     assert!(site.events.try_recv().is_err());
+}
+
+/// Reflects what comes until `enough` says so of a packet's length.
+async fn reflect(collector: &UdpSocket, (ssid, key): (u16, Key), enough: impl Fn(usize) -> bool) {
+    let timestamps = Timestamps::of(&Clock::machine().unwrap());
+    let mut up = Reflector::new(&[9; 32]);
+    up.allow(ssid, key);
+    let mut packet = [0; MAX_PACKET];
+    loop {
+        let (length, from) = collector.recv_from(&mut packet).await.unwrap();
+        let now = timestamps.now();
+        let reply = up.receive(&packet[..length], TTL_UNKNOWN, &now, &now).unwrap().into_reply();
+        collector.send_to(&reply, from).await.unwrap();
+        if enough(length) {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn quality_is_measured_and_is_an_outcome_of_the_line() {
+    let collector = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut site = start_one(collector.local_addr().unwrap(), None, Duration::from_secs(1), false);
+    let outcome = tokio::select! {
+        () = reflect(&collector, (site.ssid, site.key.clone()), |_| false) => None,
+        outcome = site.outcomes.recv() => outcome,
+    };
+    let outcome = outcome.unwrap();
+    assert_eq!((outcome.check, outcome.result.is_ok()), (CheckId::of_line("any"), true));
+    let value =
+        |metric| outcome.samples.iter().find(|sample| sample.metric == metric).map(|sample| sample.value);
+    assert_eq!((value(Metric::PathMtu), value(Metric::TrainLoss)), (Some(1500.0), Some(0.0)));
+    let metrics = haidang_daemon::metrics::Metrics::new();
+    site.board.register(&metrics);
+    assert!(metrics.text().unwrap().contains("path_mtu_bytes{uplink=\"any/40\"} 1500"));
+}
+
+#[tokio::test]
+async fn a_metered_uplink_measures_no_quality() {
+    let collector = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let site = start_one(collector.local_addr().unwrap(), None, Duration::from_millis(1), true);
+    let long =
+        reflect(&collector, (site.ssid, site.key.clone()), |length| length > haidang_probe::liveness::PACKET);
+    assert!(tokio::time::timeout(Duration::from_millis(2_500), long).await.is_err());
 }

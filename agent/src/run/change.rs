@@ -6,6 +6,7 @@ use crate::dial::Trust;
 use crate::listen;
 use crate::liveness::{self, Liveness};
 use crate::plan::{self, Changes, Loaded, kept};
+use crate::quality;
 use crate::uplink::{self, Uplink};
 use bytes::Bytes;
 use haidang_daemon::reload::steadily;
@@ -239,6 +240,8 @@ impl Agent {
             uplink,
             events: self.events.clone(),
             digests: self.digests.clone(),
+            outcomes: self.outcomes.clone(),
+            measure_every: quality::EVERY,
             board: self.shared.board.clone(),
             meter: self.shared.meter.clone(),
             wake: self.shared.wake.clone(),

@@ -85,6 +85,8 @@ pub enum Taken {
     Down,
     /// Not counted, but authentic: send the challenge back.
     Challenge(Vec<u8>),
+    /// It measures the way, and is no sign of life: send the answer back.
+    Measure(Vec<u8>),
 }
 
 impl Ends {
@@ -130,16 +132,23 @@ impl Ends {
         }
     }
 
-    /// Takes a datagram that arrived at `now`, and says what to send back to where it came from.
-    pub fn receive(&mut self, datagram: &[u8], from: Peer, now: &Now) -> Result<Taken, Dropped> {
+    /// Takes a datagram that `arrived` and is answered `now`, and says what to send back to where it came from.
+    pub fn receive(
+        &mut self,
+        datagram: &[u8],
+        from: Peer,
+        arrived: &Now,
+        now: &Now,
+    ) -> Result<Taken, Dropped> {
         if datagram.len() > MAX_PACKET {
             return Err(Dropped::Oversized);
         }
         if !self.reflector.serves(datagram) {
-            return self.answered(datagram, now);
+            return self.answered(datagram, arrived, now);
         }
-        match self.reflector.receive(datagram, TTL_UNKNOWN, now, now)? {
+        match self.reflector.receive(datagram, TTL_UNKNOWN, arrived, now)? {
             Reflected::Challenged { reply, .. } => Ok(Taken::Challenge(reply)),
+            Reflected::Measured { reply } => Ok(Taken::Measure(reply)),
             Reflected::Heard { reply, heard } => {
                 let up = UpHeard { ssid: heard.ssid, seq: heard.seq as u8, before_ms: 0 };
                 self.seen.up.push((utc_ms(now), up));
@@ -259,11 +268,11 @@ impl Ends {
     }
 
     /// Perhaps an answer to a down packet.
-    fn answered(&mut self, datagram: &[u8], now: &Now) -> Result<Taken, Dropped> {
+    fn answered(&mut self, datagram: &[u8], arrived: &Now, now: &Now) -> Result<Taken, Dropped> {
         let session = ssid_of(datagram, Mode::Authenticated).ok_or(Dropped::Garbage)?;
         let ssid = session.checked_sub(1).ok_or(Dropped::UnknownSession)?;
         let end = self.uplinks.get_mut(&ssid).ok_or(Dropped::UnknownSession)?;
-        let reply = end.down.receive(datagram, now)?;
+        let reply = end.down.receive(datagram, arrived)?;
         // A challenge answers a request just sent: it is life, though the agent counted nothing.
         end.peer_count = reply.peer_count.unwrap_or(end.peer_count);
         if end.train.take().is_some() {

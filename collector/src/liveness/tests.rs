@@ -3,7 +3,7 @@ use crate::fold::{self, Hooks, Journal, Start};
 use crate::registry::Uplink;
 use crate::topology::Topology;
 use haidang_journal::memory::Memory;
-use haidang_probe::liveness::{Key, Sender};
+use haidang_probe::liveness::{Key, PACKET, Sender};
 use haidang_probe::plan::EVERY;
 
 const KEY: [u8; 32] = [7; 32];
@@ -64,11 +64,20 @@ async fn the_socket_answers_the_authentic_counts_the_rest_and_keeps_the_fold_in_
     up.receive(&challenge, &time.now()).unwrap();
     let answer = answered(&agent, &mut || up.next(&time.now()).1);
     assert!(up.receive(&answer, &time.now()).is_ok());
+    let measure = up.measure(&time.now(), MAX_PACKET).1;
+    agent.send(&measure).unwrap();
+    let mut answer = [0; MAX_PACKET + 1];
+    let length = std::iter::from_fn(|| agent.recv(&mut answer).ok()).find(|length| *length > PACKET);
+    assert_eq!(length, Some(MAX_PACKET), "as long as it was sent");
+    assert!(up.receive(&answer[..MAX_PACKET], &time.now()).unwrap().measured);
 
     until(|| fold.read(Watch::now) > began + 300).await;
     let text = metrics.text().unwrap();
-    for counted in ["stamp_dropped_total{reason=\"bad-hmac\"} 1", "stamp_dropped_total{reason=\"garbage\"} 1"]
-    {
+    for counted in [
+        "stamp_dropped_total{reason=\"bad-hmac\"} 1",
+        "stamp_dropped_total{reason=\"garbage\"} 1",
+        "stamp_measured_total 1",
+    ] {
         assert!(text.contains(counted), "{counted} in\n{text}");
     }
     assert!(!text.contains("stamp_up_heard_total 0"), "{text}");

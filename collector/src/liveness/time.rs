@@ -35,6 +35,12 @@ impl Time {
         Now { mono_ns, utc_ns: mono_ns as i64 + self.offset_ns, bound_ns: self.bound_ns }
     }
 
+    /// When a packet arrived that the kernel stamped so, and now.
+    pub(super) fn arrived(&mut self, stamp_ns: Option<u64>) -> (Now, Now) {
+        let now = self.now();
+        (now.ago(self.clock.age_ns(stamp_ns)), now)
+    }
+
     fn look(&mut self, mono_ns: u64) {
         let map = self.clock.map();
         let step_ms = (map.offset_ns - self.offset_ns) / 1_000_000;

@@ -37,7 +37,7 @@ pub(super) fn hooks(store: &Arc<Store>, history: &Arc<History>, liveness: &Liven
 fn take(store: &Store, position: u64, samples: &[LineSample], now: i64) {
     let of = |sample: &LineSample| match sample.line.as_str() {
         "" => CheckId::of_name(SITE),
-        line => CheckId::of_name(&format!("liveness/{line}")),
+        line => CheckId::of_line(line),
     };
     let values: Vec<[(Metric, &str, f64); 1]> =
         samples.iter().map(|sample| [(sample.metric, "", sample.value)]).collect();

@@ -5,7 +5,6 @@
 
 use super::place::{Place, is_port};
 use super::{Words, Wrong, short};
-use crate::check::Span;
 use std::time::Duration;
 
 /// The settings it takes.
@@ -14,8 +13,10 @@ pub const SETTINGS: &[&str] = &["packets", "gap", "size"];
 /// Most packets of one run.
 pub const MAX_PACKETS: u16 = 100;
 
-/// Shortest and longest gap between two packets of a run. The agent sends in slots of 5 ms.
-const GAPS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+/// Shortest gap between two packets of a run. The agent sends in slots of 5 ms.
+const LEAST_GAP: Duration = Duration::from_millis(5);
+/// Longest gap.
+const MOST_GAP: Duration = Duration::from_secs(1);
 
 /// Where no gap is given.
 const GAP: Duration = Duration::from_millis(20);
@@ -54,7 +55,7 @@ impl Question {
         Ok(Question {
             place: words.target.parse()?,
             packets: words.number("packets", 1..=MAX_PACKETS, 1)?,
-            gap: words.text("gap").map_or(Ok(GAP), gap)?,
+            gap: words.span("gap", LEAST_GAP..=MOST_GAP, GAP)?,
             size: words.number("size", LEAST_SIZE..=MAX_SIZE, SIZE)?,
         })
     }
@@ -63,14 +64,4 @@ impl Question {
     pub fn length(&self) -> Duration {
         self.gap * u32::from(self.packets - 1)
     }
-}
-
-fn gap(text: &str) -> Result<Duration, Wrong> {
-    let Span(gap) = text.parse().map_err(|message: String| Wrong::setting("gap", message))?;
-    let (least, most) = GAPS;
-    if (least..=most).contains(&gap) {
-        return Ok(gap);
-    }
-    let (least, most) = (Span(least), Span(most));
-    Err(Wrong::setting("gap", format!("`{}` is not a gap from {least} to {most}", short(text))))
 }

@@ -1,8 +1,8 @@
 //! Rules of the conversation between a [`Sender`] and a [`Reflector`].
 
 use super::{
-    Dropped, ErrorEstimate, Heard, Key, MAX_PACKET, Mode, Now, Ntp, Reflected, Reflector, Reply, Request,
-    Sender, TTL_UNKNOWN,
+    Dropped, ErrorEstimate, Heard, Key, MAX_PACKET, MEASURES, Mode, Now, Ntp, Reflected, Reflector, Reply,
+    Request, Sender, TTL_UNKNOWN,
     life::{self, Life, PACKET, Role},
     packet, tlv,
 };
@@ -44,9 +44,7 @@ fn challenged(reflected: &Result<Reflected, Dropped>) -> bool {
 }
 
 fn reply_of(reflected: Reflected) -> Vec<u8> {
-    match reflected {
-        Reflected::Heard { reply, .. } | Reflected::Challenged { reply, .. } => reply,
-    }
+    reflected.into_reply()
 }
 
 /// One whole exchange at `second`, 20 ms long: the request sent and what each side made of it.
@@ -87,7 +85,7 @@ fn a_start_is_heard_after_one_round_trip() {
     let (mut sender, mut reflector) = (sender(77), reflector(1));
     let (request, first, reply) = exchange(&mut sender, &mut reflector, 0);
     assert_eq!((request.len(), first), (PACKET, None));
-    assert_eq!(reply, Reply { seq: 0, rtt_ns: SECOND / 50, peer_count: None, ttl: 61 });
+    assert_eq!((reply.seq, reply.rtt_ns, reply.peer_count, reply.ttl), (0, SECOND / 50, None, 61));
     let (_, second, reply) = exchange(&mut sender, &mut reflector, 1);
     assert_eq!(
         second,
@@ -310,6 +308,54 @@ fn an_authentic_packet_without_life_is_dropped() {
     assert_eq!(reflect(&mut reflector(1), &packet, 0), Err(Dropped::NoLife));
     packet.truncate(base);
     assert_eq!(reflect(&mut reflector(1), &packet, 0), Err(Dropped::BadHmac));
+}
+
+#[test]
+fn measuring_packets_are_answered_and_count_as_nothing() {
+    let (mut sender, mut reflector) = acquainted();
+    let (_, _, before) = exchange(&mut sender, &mut reflector, 2);
+    for (nth, size) in [(0, 0), (1, 600), (2, MAX_PACKET)] {
+        let (seq, request) = sender.measure(&at(3 * SECOND), size);
+        assert_eq!((seq, request.len()), (nth, size.max(PACKET)));
+        let reflected = reflect(&mut reflector, &request, 3);
+        assert!(matches!(reflected, Ok(Reflected::Measured { .. })));
+        let reply = reply_of(reflected.unwrap());
+        assert_eq!(reply.len(), request.len(), "no longer, no shorter");
+        let reply = sender.receive(&reply, &at(3 * SECOND + SECOND / 50)).unwrap();
+        assert_eq!((reply.measured, reply.seq, reply.peer_count), (true, nth, Some(nth + 1)));
+        assert_eq!(reflect(&mut reflector, &request, 3), Err(Dropped::Replayed));
+    }
+    let (_, heard, after) = exchange(&mut sender, &mut reflector, 4);
+    assert_eq!(heard.unwrap().count, 3);
+    assert_eq!((after.seq, after.measured), (before.seq + 1, false));
+}
+
+#[test]
+fn a_start_that_is_not_admitted_measures_nothing() {
+    let (mut sender, mut reflector) = (sender(77), reflector(1));
+    let (_, request) = sender.measure(&at(0), 600);
+    assert_eq!(reflect(&mut reflector, &request, 0), Err(Dropped::Unmeasured));
+    exchange(&mut sender, &mut reflector, 0);
+    exchange(&mut sender, &mut reflector, 1);
+    assert!(reflect(&mut reflector, &request, 1).is_ok());
+    let mut restarted = self::sender(78);
+    exchange(&mut restarted, &mut reflector, 2);
+    exchange(&mut restarted, &mut reflector, 3);
+    let (_, recorded) = sender.measure(&at(3 * SECOND), 600);
+    assert_eq!(reflect(&mut reflector, &recorded, 4), Err(Dropped::Unmeasured));
+}
+
+#[test]
+fn a_session_measures_so_often_in_a_minute_and_no_more() {
+    let (mut sender, mut reflector) = acquainted();
+    for _ in 0..MEASURES {
+        let (_, request) = sender.measure(&at(2 * SECOND), 0);
+        assert!(reflect(&mut reflector, &request, 2).is_ok());
+    }
+    let (_, request) = sender.measure(&at(2 * SECOND), 0);
+    assert_eq!(reflect(&mut reflector, &request, 2), Err(Dropped::Unmeasured));
+    assert!(exchange(&mut sender, &mut reflector, 3).1.is_some(), "life goes on");
+    assert!(reflect(&mut reflector, &request, 60).is_ok());
 }
 
 proptest! {

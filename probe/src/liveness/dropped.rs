@@ -25,11 +25,13 @@ pub enum Dropped {
     /// A start that was not admitted, with a cookie that is not fresh. It is answered with a challenge
     /// ([`Reflected::Challenged`](super::Reflected::Challenged)) and counts as nothing.
     StaleCookie,
+    /// A measuring packet of a start that is not admitted, or beyond what one session may measure in a minute.
+    Unmeasured,
 }
 
 impl Dropped {
     /// All reasons, for counters that start at zero.
-    pub const ALL: [Dropped; 10] = [
+    pub const ALL: [Dropped; 11] = [
         Dropped::Garbage,
         Dropped::Oversized,
         Dropped::UnknownSession,
@@ -40,6 +42,7 @@ impl Dropped {
         Dropped::Late,
         Dropped::Unasked,
         Dropped::StaleCookie,
+        Dropped::Unmeasured,
     ];
 
     /// Stable short name, for counters.
@@ -55,6 +58,7 @@ impl Dropped {
             Dropped::Late => "late",
             Dropped::Unasked => "unasked",
             Dropped::StaleCookie => "stale-cookie",
+            Dropped::Unmeasured => "unmeasured",
         }
     }
 }

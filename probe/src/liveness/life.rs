@@ -16,8 +16,8 @@ const VERSION: u8 = 1;
 const LENGTH: usize = 20;
 /// Where the octets after the base begin.
 const TAIL: usize = Mode::Authenticated.base_len();
-/// Octets of a packet without Extra Padding.
-pub(super) const PACKET: usize = TAIL + HEADER + LENGTH + HEADER + mac::TAG;
+/// Octets of an authenticated packet of ours without Extra Padding.
+pub const PACKET: usize = TAIL + HEADER + LENGTH + HEADER + mac::TAG;
 
 /// What a packet is, under its HMAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,10 @@ pub(super) enum Role {
     Heard = 2,
     /// The request did not count; come again with this cookie.
     Challenge = 3,
+    /// A request that measures the way and proves nothing.
+    Measure = 4,
+    /// The answer to it.
+    Measured = 5,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +60,8 @@ impl Life {
             1 => Role::Request,
             2 => Role::Heard,
             3 => Role::Challenge,
+            4 => Role::Measure,
+            5 => Role::Measured,
             _ => return Err(Dropped::NoLife),
         };
         let start = u64::from_be_bytes(field(value, 4));

@@ -28,6 +28,15 @@ impl Ntp {
         Ntp(seconds << 32 | fraction)
     }
 
+    /// What these octets mean where they hold PTP's truncated format (RFC 8877 §4.3): seconds and nanoseconds since
+    /// 1970. TAI is not turned into UTC, so against an NTP timestamp it is some 37 s ahead.
+    #[must_use]
+    pub fn read_as_ptp(self) -> Ntp {
+        let seconds = (self.0 >> 32).wrapping_add(UNIX_EPOCH as u64) & u64::from(u32::MAX);
+        let fraction = ((self.0 & u64::from(u32::MAX)) << 32) / NS as u64;
+        Ntp(seconds << 32 | fraction.min(u64::from(u32::MAX)))
+    }
+
     /// Nanoseconds from `earlier` to this, right within ± 68 years.
     pub fn ns_since(self, earlier: Ntp) -> i64 {
         let units = self.0.wrapping_sub(earlier.0) as i64;
@@ -36,7 +45,7 @@ impl Ntp {
 }
 
 /// How wrong a timestamp may be: `S Z scale(6) multiplier(8)`, multiplier × 2^(scale − 32) seconds. S says
-/// that the clock is synchronised; Z is 0, for NTP timestamps.
+/// that the clock is synchronised; Z is 0 for NTP timestamps, 1 for PTP's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ErrorEstimate(pub u16);
 
@@ -55,9 +64,15 @@ impl ErrorEstimate {
         ErrorEstimate(1 << 15 | scale << 8 | units as u16)
     }
 
-    /// The bound it stands for, nanoseconds; `u64::MAX` when the clock is not synchronised.
+    /// Whether the timestamps beside it are PTP's.
+    pub fn is_ptp(self) -> bool {
+        self.0 & 1 << 14 != 0
+    }
+
+    /// The bound it stands for, nanoseconds; `u64::MAX` when the clock is not synchronised, and for a multiplier of 0,
+    /// which says nothing (RFC 4656 §4.1.2).
     pub fn bound_ns(self) -> u64 {
-        if self.0 >> 15 == 0 {
+        if self.0 >> 15 == 0 || self.0 & 255 == 0 {
             return u64::MAX;
         }
         let (scale, multiplier) = (u32::from(self.0 >> 8 & 63), u128::from(self.0 & 255));
@@ -67,6 +82,12 @@ impl ErrorEstimate {
 }
 
 impl Now {
+    /// The reading of so many nanoseconds ago.
+    #[must_use]
+    pub fn ago(self, ns: u64) -> Now {
+        Now { mono_ns: self.mono_ns.saturating_sub(ns), utc_ns: self.utc_ns - ns as i64, ..self }
+    }
+
     /// The UTC reading as a packet carries it.
     pub fn ntp(&self) -> Ntp {
         Ntp::from_utc_ns(self.utc_ns)
@@ -102,6 +123,19 @@ mod tests {
         assert_eq!(ErrorEstimate::from_bound_ns(u64::MAX).0 >> 15, 0);
         assert_eq!(ErrorEstimate::from_bound_ns(u64::MAX).bound_ns(), u64::MAX);
         assert_eq!(ErrorEstimate::from_bound_ns(0).0, 0x8001);
+        assert_eq!(
+            ErrorEstimate(0x8000).bound_ns(),
+            u64::MAX,
+            "synchronised, and wrong by nothing: nobody is"
+        );
+    }
+
+    #[test]
+    fn a_ptp_reading_is_the_same_instant_save_for_leap_seconds() {
+        let ptp = Ntp(1_795_000_000 << 32 | 250_000_000);
+        let ntp = Ntp::from_utc_ns(1_795_000_000 * NS + 250_000_000);
+        assert!(ptp.read_as_ptp().ns_since(ntp).abs() <= 1);
+        assert!(!ErrorEstimate(0x8001).is_ptp() && ErrorEstimate(0xc001).is_ptp());
     }
 
     proptest! {

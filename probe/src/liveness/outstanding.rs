@@ -19,6 +19,18 @@ pub struct Reply {
     pub peer_count: Option<u32>,
     /// Time-to-live the request arrived with; 255 when not known.
     pub ttl: u8,
+    /// Number the answer itself carries: the reflector's own count from 0, or the request's again.
+    pub peer_seq: u32,
+    /// When the request arrived, by the reflector's clock.
+    pub arrived: Ntp,
+    /// The way there by two clocks, nanoseconds: too long by what the reflector's is ahead of ours.
+    pub there_ns: i64,
+    /// The way back by two clocks, nanoseconds: too short by as much.
+    pub back_ns: i64,
+    /// How wrong the reflector's clock may be against UTC, nanoseconds; `u64::MAX` where it does not say.
+    pub peer_bound_ns: u64,
+    /// It answers a measuring packet ([`Sender::measure`](super::Sender::measure)).
+    pub measured: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,13 +77,23 @@ impl Outstanding {
             return Err(Dropped::Replayed);
         }
         let elapsed = now.mono_ns.saturating_sub(asked.mono_ns);
+        let ptp = answer.error.is_ptp();
+        let read = |stamp: Ntp| if ptp { stamp.read_as_ptp() } else { stamp };
+        let (arrived, left) = (read(answer.received), read(answer.sent));
         // The reflector's clock may step while it holds a packet: an impossible stay is not subtracted.
-        let held = u64::try_from(answer.sent.ns_since(answer.received)).ok().filter(|&held| held <= elapsed);
+        let held = u64::try_from(left.ns_since(arrived)).ok().filter(|&held| held <= elapsed);
         Ok(Reply {
             seq: answer.request.seq,
             rtt_ns: elapsed - held.unwrap_or(0),
             peer_count: None,
             ttl: answer.ttl,
+            peer_seq: answer.seq,
+            arrived,
+            there_ns: arrived.ns_since(asked.sent),
+            back_ns: now.ntp().ns_since(left),
+            // PTP's seconds are TAI's: what it says of UTC is not known.
+            peer_bound_ns: if ptp { u64::MAX } else { answer.error.bound_ns() },
+            measured: false,
         })
     }
 }

@@ -21,9 +21,17 @@ impl PlainSender {
 
     /// The next request: its number and its 44 octets, to be sent at `now`.
     pub fn next(&mut self, now: &Now) -> (u32, Vec<u8>) {
+        self.next_of(now, Mode::Plain.base_len())
+    }
+
+    /// The same, made `size` octets long by Extra Padding (RFC 8972 §4.1): 44, or from 48 to
+    /// [`MAX_PACKET`](super::MAX_PACKET).
+    pub fn next_of(&mut self, now: &Now, size: usize) -> (u32, Vec<u8>) {
         let seq = self.outstanding.ask(now);
         let request = Request { seq, sent: now.ntp(), error: now.error(), ssid: self.ssid };
-        (seq, request.write(Mode::Plain))
+        let mut packet = request.write(Mode::Plain);
+        tlv::pad(&mut packet, size);
+        (seq, packet)
     }
 
     /// Takes a datagram that arrived at `now`. A reflector older than RFC 8972 leaves the session id zero.
@@ -115,6 +123,29 @@ mod tests {
         push(&mut request, 5, &[1]);
         let reply = reflect_plain(&request, 60, &at(0), &at(0)).unwrap();
         assert_eq!(reply[44..], [0, 1, 0, 3, 9, 9, 9, 0x80, 5, 0, 1, 1]);
+    }
+
+    #[test]
+    fn a_longer_request_is_padded_by_a_tlv() {
+        for (size, length) in [(0, 44), (47, 44), (48, 48), (100, 100), (9_000, MAX_PACKET)] {
+            let (_, request) = PlainSender::new(0).next_of(&at(0), size);
+            assert_eq!(request.len(), length);
+            let reply = reflect_plain(&request, 60, &at(0), &at(0)).unwrap();
+            assert!(length == 44 || reply[44..46] == [0, EXTRA_PADDING], "the reflector knew it");
+        }
+    }
+
+    #[test]
+    fn each_way_is_measured_by_two_clocks() {
+        let mut sender = PlainSender::new(0);
+        let (_, request) = sender.next(&at(0));
+        // The reflector's clock is 1 s ahead: 4 ms there, 2 ms held, 3 ms back.
+        let (arrived, left) = (at(1_004_000_000), at(1_006_000_000));
+        let reply = reflect_plain(&request, 60, &arrived, &left).unwrap();
+        let measured = sender.receive(&reply, &at(9_000_000)).unwrap();
+        assert!((measured.there_ns - 1_004_000_000).abs() <= 1, "{} ns", measured.there_ns);
+        assert!((measured.back_ns + 997_000_000).abs() <= 1, "{} ns", measured.back_ns);
+        assert_eq!((measured.peer_seq, measured.peer_bound_ns), (0, u64::MAX));
     }
 
     proptest! {

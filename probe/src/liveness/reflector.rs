@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 /// How long a cookie is the current one.
 const COOKIE_NS: u64 = 60_000_000_000;
+/// Measuring packets of one session that are answered within a minute: a search for the path's MTU and a train, twice.
+pub const MEASURES: u32 = 128;
 /// Cookies that are fresh: the current one and those before it.
 const FRESH_COOKIES: u64 = 3;
 
@@ -37,6 +39,24 @@ struct Admitted {
     start: u64,
     window: Window,
     count: u32,
+    measured: Measured,
+}
+
+/// Measuring packets of a start: numbered and counted for themselves.
+#[derive(Clone, Copy, Debug, Default)]
+struct Measured {
+    window: Option<Window>,
+    count: u32,
+    /// Which minute it is, and how many came in it.
+    minute: (u64, u32),
+}
+
+/// What an authentic request is answered with.
+#[derive(Clone, Copy, Debug)]
+enum Answered {
+    Heard { admitted: Admitted, new_start: bool },
+    Challenged,
+    Measured { count: u32 },
 }
 
 /// What became of an authentic request. Either way the reply goes back to where the request came from.
@@ -56,6 +76,22 @@ pub enum Reflected {
         /// The session.
         ssid: u16,
     },
+    /// It measured the way, and counts as nothing.
+    Measured {
+        /// The answer to send.
+        reply: Vec<u8>,
+    },
+}
+
+impl Reflected {
+    /// The answer to send.
+    pub fn into_reply(self) -> Vec<u8> {
+        match self {
+            Reflected::Heard { reply, .. }
+            | Reflected::Challenged { reply, .. }
+            | Reflected::Measured { reply } => reply,
+        }
+    }
 }
 
 /// A sign of life.
@@ -112,34 +148,41 @@ impl Reflector {
         let request = Request::read(datagram, Mode::Authenticated)?;
         let session = self.sessions.get_mut(&request.ssid).ok_or(Dropped::UnknownSession)?;
         let (opened, key, previous) = session.open(datagram)?;
-        if opened.life.role != Role::Request {
-            return Err(Dropped::WrongRole);
-        }
         let minute = now.mono_ns / COOKIE_NS;
         let cookie_key = &self.cookie_key;
-        let counted = session.count(request.seq, opened.life, &mut self.generations, |generation, ago| {
-            minute.checked_sub(ago).map(|minute| cookie(cookie_key, request.ssid, generation, minute))
-        })?;
+        let cookie_of = |generation, minute| cookie(cookie_key, request.ssid, generation, minute);
+        let answered = match opened.life.role {
+            Role::Measure => session.measure(request.seq, opened.life.start, minute)?,
+            Role::Request => {
+                session.count(request.seq, opened.life, &mut self.generations, |generation, ago| {
+                    Some(cookie_of(generation, minute.checked_sub(ago)?))
+                })?
+            }
+            _ => return Err(Dropped::WrongRole),
+        };
+        let (role, count) = match answered {
+            Answered::Heard { admitted, .. } => (Role::Heard, admitted.count),
+            Answered::Challenged => (Role::Challenge, 1),
+            Answered::Measured { count } => (Role::Measured, count),
+        };
         let answer = Answer {
-            seq: counted.map_or(0, |(admitted, _)| admitted.count.wrapping_sub(1)),
+            seq: count.wrapping_sub(1),
             sent: now.ntp(),
             error: now.error(),
             received: arrived.ntp(),
             request,
             ttl,
         };
-        let life = Life {
-            role: if counted.is_some() { Role::Heard } else { Role::Challenge },
-            start: opened.life.start,
-            cookie: cookie(cookie_key, request.ssid, session.generation, minute),
-        };
+        let life = Life { role, start: opened.life.start, cookie: cookie_of(session.generation, minute) };
         let reply = life::seal_answer(answer.write(Mode::Authenticated), answer.seq, life, &opened, &key);
-        let Some((admitted, new_start)) = counted else {
-            return Ok(Reflected::Challenged { reply, ssid: request.ssid });
-        };
-        let Admitted { start, count, .. } = admitted;
-        let heard = Heard { ssid: request.ssid, seq: request.seq, start, new_start, count, previous };
-        Ok(Reflected::Heard { reply, heard })
+        Ok(match answered {
+            Answered::Challenged => Reflected::Challenged { reply, ssid: request.ssid },
+            Answered::Measured { .. } => Reflected::Measured { reply },
+            Answered::Heard { admitted: Admitted { start, count, .. }, new_start } => Reflected::Heard {
+                reply,
+                heard: Heard { ssid: request.ssid, seq: request.seq, start, new_start, count, previous },
+            },
+        })
     }
 
     /// Whether a datagram is for one of these sessions; the other role's owner takes the rest.
@@ -159,28 +202,48 @@ impl Session {
         }
     }
 
-    /// Counts request `seq`: the start it belongs to and whether it is new; `None` asks for a challenge.
+    /// Counts measuring packet `seq` of `start`. Only an admitted start measures: a recording is not answered.
+    fn measure(&mut self, seq: u32, start: u64, minute: u64) -> Result<Answered, Dropped> {
+        let admitted = self.admitted.as_mut().filter(|admitted| admitted.start == start);
+        let measured = &mut admitted.ok_or(Dropped::Unmeasured)?.measured;
+        if measured.minute.0 != minute {
+            measured.minute = (minute, 0);
+        }
+        if measured.minute.1 >= MEASURES {
+            return Err(Dropped::Unmeasured);
+        }
+        match &mut measured.window {
+            Some(window) => window.count(seq)?,
+            None => measured.window = Some(Window::open(seq)),
+        }
+        measured.minute.1 += 1;
+        measured.count = measured.count.wrapping_add(1);
+        Ok(Answered::Measured { count: measured.count })
+    }
+
+    /// Counts request `seq`, or asks for a challenge.
     fn count(
         &mut self,
         seq: u32,
         life: Life,
         generations: &mut u64,
         cookie: impl Fn(u64, u64) -> Option<u64>,
-    ) -> Result<Option<(Admitted, bool)>, Dropped> {
+    ) -> Result<Answered, Dropped> {
         if let Some(admitted) = self.admitted.as_mut().filter(|admitted| admitted.start == life.start) {
             admitted.window.count(seq)?;
             admitted.count = admitted.count.wrapping_add(1);
-            return Ok(Some((*admitted, false)));
+            return Ok(Answered::Heard { admitted: *admitted, new_start: false });
         }
         let fresh = (0..FRESH_COOKIES).any(|ago| cookie(self.generation, ago) == Some(life.cookie));
         if !fresh {
-            return Ok(None);
+            return Ok(Answered::Challenged);
         }
         *generations += 1;
         self.generation = *generations;
-        let admitted = Admitted { start: life.start, window: Window::open(seq), count: 1 };
+        let (window, measured) = (Window::open(seq), Measured::default());
+        let admitted = Admitted { start: life.start, window, count: 1, measured };
         self.admitted = Some(admitted);
-        Ok(Some((admitted, true)))
+        Ok(Answered::Heard { admitted, new_start: true })
     }
 }
 

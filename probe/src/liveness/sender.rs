@@ -4,6 +4,7 @@ use super::{
     Answer, Dropped, Key, Mode, Now, Reply, Request,
     life::{self, Life, Role},
     outstanding::Outstanding,
+    tlv,
 };
 
 /// The sending side of one authenticated session.
@@ -16,12 +17,15 @@ pub struct Sender {
     /// The latest request whose answer brought a cookie.
     cookie_seq: Option<u32>,
     outstanding: Outstanding,
+    /// Measuring packets have numbers of their own: one that is too long for the way is no loss of life's.
+    measures: Outstanding,
 }
 
 impl Sender {
     /// A sender that has just started; `start` is drawn at random by the caller, anew each time.
     pub fn new(ssid: u16, key: Key, start: u64) -> Sender {
-        Sender { ssid, key, start, cookie: 0, cookie_seq: None, outstanding: Outstanding::default() }
+        let (outstanding, measures) = (Outstanding::default(), Outstanding::default());
+        Sender { ssid, key, start, cookie: 0, cookie_seq: None, outstanding, measures }
     }
 
     /// The session.
@@ -47,6 +51,18 @@ impl Sender {
         (seq, life::seal_request(request.write(Mode::Authenticated), seq, life, &self.key))
     }
 
+    /// The next measuring packet, `size` octets long by Extra Padding where it is not longer anyway, to be sent at `now`:
+    /// its number and its octets. It is answered while the start is admitted, and counts as nothing.
+    pub fn measure(&mut self, now: &Now, size: usize) -> (u32, Vec<u8>) {
+        let seq = self.measures.ask(now);
+        let request = Request { seq, sent: now.ntp(), error: now.error(), ssid: self.ssid };
+        let life = Life { role: Role::Measure, start: self.start, cookie: 0 };
+        let mut packet = life::seal_request(request.write(Mode::Authenticated), seq, life, &self.key);
+        // Extra Padding stands after the HMAC TLV, and outside it (RFC 8972 §4.8).
+        tlv::pad(&mut packet, size);
+        (seq, packet)
+    }
+
     /// Takes a datagram that arrived at `now`.
     pub fn receive(&mut self, datagram: &[u8], now: &Now) -> Result<Reply, Dropped> {
         let answer = Answer::read(datagram, Mode::Authenticated)?;
@@ -54,11 +70,15 @@ impl Sender {
             return Err(Dropped::UnknownSession);
         }
         let life = life::open(datagram, &self.key)?.life;
-        if life.role == Role::Request {
+        if matches!(life.role, Role::Request | Role::Measure) {
             return Err(Dropped::WrongRole);
         }
         if life.start != self.start {
             return Err(Dropped::Unasked);
+        }
+        if life.role == Role::Measured {
+            let reply = self.measures.answer(&answer, now)?;
+            return Ok(Reply { peer_count: Some(answer.seq.wrapping_add(1)), measured: true, ..reply });
         }
         let reply = self.outstanding.answer(&answer, now)?;
         if self.cookie_seq.is_none_or(|latest| reply.seq > latest) {

@@ -9,7 +9,7 @@
 //! HMAC is dropped, not reflected, which is stricter than the RFC and answers no forger.
 
 use super::{
-    Dropped, Key,
+    Dropped, Key, MAX_PACKET,
     mac::TAG,
     packet::{field, put},
 };
@@ -69,6 +69,14 @@ pub(super) fn push(packet: &mut Vec<u8>, kind: u8, value: &[u8]) {
     packet.extend([UNRECOGNISED, kind]);
     packet.extend((value.len() as u16).to_be_bytes());
     packet.extend(value);
+}
+
+/// Makes the packet `size` octets long by Extra Padding of zeros, where that many and the TLV's head are missing.
+pub(super) fn pad(packet: &mut Vec<u8>, size: usize) {
+    let missing = size.min(MAX_PACKET).saturating_sub(packet.len());
+    if let Some(padding) = missing.checked_sub(HEADER) {
+        push(packet, EXTRA_PADDING, &vec![0; padding]);
+    }
 }
 
 /// Turns a copy of a request's TLVs into those of its answer: U cleared where `understood`, set elsewhere, M set

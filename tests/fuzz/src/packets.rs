@@ -2,8 +2,7 @@
 //! nothing behind them would ever be reached.
 
 use haidang_probe::liveness::{
-    Dropped, Key, MAX_PACKET, Mode, Now, PlainSender, Reflected, Reflector, Sender, TTL_UNKNOWN,
-    reflect_plain,
+    Dropped, Key, MAX_PACKET, Mode, Now, PlainSender, Reflector, Sender, TTL_UNKNOWN, reflect_plain,
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -50,16 +49,21 @@ fn signed(octets: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// A reflector hears it, and never answers with more than it was sent.
+/// A reflector hears it, also one that has admitted its start, and never answers with more than it was sent.
 pub fn request(octets: &[u8]) {
     let mut reflector = Reflector::new(&[1; 32]);
     reflector.allow(SSID, Key::new(&KEY));
+    let mut sender = Sender::new(SSID, Key::new(&KEY), START);
+    for _ in 0..2 {
+        let (_, asked) = sender.next(&at(0));
+        let reflected = reflector.receive(&asked, TTL_UNKNOWN, &at(0), &at(0)).expect("a request is heard");
+        sender.receive(&reflected.into_reply(), &at(1)).expect("an answer counts");
+    }
     for datagram in [octets.to_vec(), signed(octets)] {
         let Ok(reflected) = reflector.receive(&datagram, TTL_UNKNOWN, &at(1_000), &at(2_000)) else {
             continue;
         };
-        let (Reflected::Heard { reply, .. } | Reflected::Challenged { reply, .. }) = reflected;
-        assert!(reply.len() <= datagram.len(), "an answer longer than its request");
+        assert!(reflected.into_reply().len() <= datagram.len(), "an answer longer than its request");
     }
 }
 
@@ -67,6 +71,7 @@ pub fn request(octets: &[u8]) {
 pub fn answer(octets: &[u8]) {
     let mut sender = Sender::new(SSID, Key::new(&KEY), START);
     let _ = sender.next(&at(0));
+    let _ = sender.measure(&at(0), 600);
     for datagram in [octets.to_vec(), signed(octets)] {
         if sender.receive(&datagram, &at(5_000_000)).is_ok() {
             let again = sender.receive(&datagram, &at(5_000_001));

@@ -35,7 +35,7 @@ impl Wire {
     fn say(&mut self) -> Result<Taken, Dropped> {
         let now = self.now();
         let (_, packet) = self.up.next(&now);
-        let taken = self.ends.receive(&packet, self.from, &now);
+        let taken = self.ends.receive(&packet, self.from, &now, &now);
         if let Ok(Taken::Up(answer) | Taken::Challenge(answer)) = &taken {
             self.up.receive(answer, &now).unwrap();
             assert!(answer.len() <= packet.len(), "no amplification");
@@ -61,10 +61,9 @@ impl Wire {
             for (packet, _) in self.sends() {
                 count += 1;
                 let now = self.now();
-                let (Reflected::Heard { reply, .. } | Reflected::Challenged { reply, .. }) =
-                    self.down.receive(&packet, TTL, &now, &now).unwrap();
+                let reply = self.down.receive(&packet, TTL, &now, &now).unwrap().into_reply();
                 if answers {
-                    self.ends.receive(&reply, self.from, &now).unwrap();
+                    self.ends.receive(&reply, self.from, &now, &now).unwrap();
                 }
             }
         }
@@ -198,15 +197,15 @@ fn replayed_spoofed_and_garbled_datagrams_count_as_nothing() {
     wire.ends.tick(wire.ms as i64 + 100);
     let now = wire.now();
     let (_, packet) = wire.up.next(&now);
-    wire.ends.receive(&packet, wire.from, &now).unwrap();
+    wire.ends.receive(&packet, wire.from, &now, &now).unwrap();
     let thief = peer("192.0.2.9:1");
-    assert_eq!(wire.ends.receive(&packet, thief, &now), Err(Dropped::Replayed));
+    assert_eq!(wire.ends.receive(&packet, thief, &now, &now), Err(Dropped::Replayed));
     let forged = Sender::new(2, Key::new(&[8; 32]), 1).next(&now).1;
-    assert_eq!(wire.ends.receive(&forged, thief, &now), Err(Dropped::BadHmac));
+    assert_eq!(wire.ends.receive(&forged, thief, &now, &now), Err(Dropped::BadHmac));
     let stranger = Sender::new(40, Key::new(&KEY), 1).next(&now).1;
-    assert_eq!(wire.ends.receive(&stranger, thief, &now), Err(Dropped::UnknownSession));
-    assert_eq!(wire.ends.receive(&[0; 20], thief, &now), Err(Dropped::Garbage));
-    assert_eq!(wire.ends.receive(&[0; MAX_PACKET + 1], thief, &now), Err(Dropped::Oversized));
+    assert_eq!(wire.ends.receive(&stranger, thief, &now, &now), Err(Dropped::UnknownSession));
+    assert_eq!(wire.ends.receive(&[0; 20], thief, &now, &now), Err(Dropped::Garbage));
+    assert_eq!(wire.ends.receive(&[0; MAX_PACKET + 1], thief, &now, &now), Err(Dropped::Oversized));
     let tick = wire.ends.tick(wire.ms as i64 + 200).unwrap_or_else(|| panic!("a tick ended"));
     assert_eq!(tick.up.len(), 1);
     wire.ms += 500;
@@ -220,7 +219,7 @@ fn a_recording_of_an_earlier_run_is_challenged_and_moves_nothing() {
     wire.ends = Ends::new(&[3; 32], 0);
     wire.ends.serve(&roster(KEY), || 12);
     let thief = peer("192.0.2.9:1");
-    assert!(matches!(wire.ends.receive(&recorded, thief, &wire.now()), Ok(Taken::Challenge(_))));
+    assert!(matches!(wire.ends.receive(&recorded, thief, &wire.now(), &wire.now()), Ok(Taken::Challenge(_))));
     assert_eq!(wire.ends.next_due(), None);
     assert!(wire.ends.proofs().is_empty());
 }

@@ -1,0 +1,241 @@
+//! The sockets of all STAMP checks: one for each family and class of service, so that a thousand checks cost one file
+//! descriptor and one task that sorts answers by sender and number.
+//!
+//! An answer counts when it comes from the address asked and echoes the timestamp sent. It is stamped by the kernel.
+
+use super::train::{self, Numbers};
+use crate::dial;
+use crate::figures::{Fate, Found, found};
+use crate::timestamps::Timestamps;
+use haidang_daemon::clock::Clock;
+use haidang_daemon::datagrams::{self, Inbox};
+use haidang_probe::ask::stamp::Question;
+use haidang_probe::liveness::{MAX_PACKET, PlainSender, Reply};
+use haidang_probe::outcome::Failure;
+use socket2::SockRef;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+
+/// Reflectors remembered by a door. Beyond it those nobody waits for are forgotten; their numbers start again.
+const SESSIONS: usize = 1024;
+
+/// Answers received by one call.
+const BATCH: usize = 16;
+
+/// Pause after a failed receive, so that a lasting error does not spin.
+const RECEIVE_PAUSE: Duration = Duration::from_millis(100);
+
+/// All doors; none is open before it is needed.
+pub struct Doors {
+    timestamps: Timestamps,
+    open: Mutex<BTreeMap<Kind, Arc<Door>>>,
+}
+
+/// What makes a door another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    v4: bool,
+    dscp: u8,
+}
+
+impl Doors {
+    /// Doors that read `clock`.
+    pub fn new(clock: &Clock) -> Doors {
+        Doors { timestamps: Timestamps::of(clock), open: Mutex::default() }
+    }
+
+    /// Sends the train of `question` to `reflector`; each packet's answer may take `within`. One packet: its round trip,
+    /// no samples.
+    pub async fn run(&self, reflector: SocketAddr, question: &Question, within: Duration) -> Found {
+        let kind = Kind { v4: reflector.is_ipv4(), dscp: question.dscp };
+        match self.door(kind) {
+            Ok(door) => door.run(reflector, question, within).await,
+            Err(error) => found(&[Fate::Ours(dial::failure(&error))]),
+        }
+    }
+
+    fn door(&self, kind: Kind) -> io::Result<Arc<Door>> {
+        let mut open = lock(&self.open);
+        if let Some(door) = open.get(&kind) {
+            return Ok(door.clone());
+        }
+        let door = Arc::new(Door::open(kind, self.timestamps.clone())?);
+        let (receiver, socket) = (Arc::downgrade(&door), door.socket.clone());
+        tokio::spawn(async move {
+            let mut inbox = Inbox::<BATCH, MAX_PACKET>::default();
+            loop {
+                let ready = socket.readable().await;
+                // Ends when the doors are gone.
+                let Some(door) = receiver.upgrade() else { return };
+                if let Err(error) = ready.and_then(|()| door.receive(&mut inbox)) {
+                    tracing::debug!(%error, "stamp receive failed");
+                    tokio::time::sleep(RECEIVE_PAUSE).await;
+                }
+            }
+        });
+        open.insert(kind, door.clone());
+        Ok(door)
+    }
+
+    /// Runs that wait on each reflector asked.
+    #[cfg(test)]
+    pub fn waiting(&self) -> Vec<(SocketAddr, usize)> {
+        let open = lock(&self.open);
+        let sessions = open.values().flat_map(|door| {
+            let sessions = lock(&door.sessions);
+            sessions.iter().map(|(to, session)| (*to, session.waiting.len())).collect::<Vec<_>>()
+        });
+        sessions.collect()
+    }
+}
+
+/// A socket and who waits on it.
+struct Door {
+    socket: Arc<UdpSocket>,
+    timestamps: Timestamps,
+    sessions: Mutex<BTreeMap<SocketAddr, Session>>,
+}
+
+struct Session {
+    sender: PlainSender,
+    numbers: Numbers,
+    waiting: BTreeMap<u32, mpsc::Sender<Reply>>,
+}
+
+impl Door {
+    fn open(kind: Kind, timestamps: Timestamps) -> io::Result<Door> {
+        let any: SocketAddr =
+            if kind.v4 { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+        let socket = std::net::UdpSocket::bind(any)?;
+        socket.set_nonblocking(true)?;
+        datagrams::stamped(socket.as_fd())?;
+        let octet = u32::from(kind.dscp) << 2;
+        match kind.v4 {
+            _ if octet == 0 => {}
+            true => SockRef::from(&socket).set_tos_v4(octet)?,
+            false => SockRef::from(&socket).set_tclass_v6(octet)?,
+        }
+        let socket = Arc::new(UdpSocket::from_std(socket)?);
+        Ok(Door { socket, timestamps, sessions: Mutex::default() })
+    }
+
+    async fn run(self: &Arc<Door>, to: SocketAddr, question: &Question, within: Duration) -> Found {
+        let packets = usize::from(question.packets);
+        let (answers, mut answered) = mpsc::channel(packets);
+        let mut run = Run { door: self.clone(), to, seqs: Vec::with_capacity(packets) };
+        let mut failures = BTreeMap::new();
+        let started = tokio::time::Instant::now();
+        for nth in 0..packets {
+            tokio::time::sleep_until(started + question.gap * nth as u32).await;
+            let (seq, packet) = self.ask(to, usize::from(question.size), &answers);
+            run.seqs.push(seq);
+            if let Err(error) = self.socket.send_to(&packet, to).await {
+                failures.insert(seq, dial::failure(&error));
+            }
+        }
+        drop(answers);
+        let deadline = tokio::time::Instant::now() + within;
+        let mut replies = BTreeMap::new();
+        while replies.len() + failures.len() < packets {
+            match tokio::time::timeout_at(deadline, answered.recv()).await {
+                Ok(Some(reply)) => replies.insert(reply.seq, reply),
+                Ok(None) | Err(_) => break,
+            };
+        }
+        let fates: Vec<Fate> = run.seqs.iter().map(|seq| fate(replies.get(seq), failures.get(seq))).collect();
+        let mut found = found(&fates);
+        if packets > 1 {
+            let bound_ns = self.timestamps.now().bound_ns;
+            let train: Vec<Option<Reply>> = run.seqs.iter().map(|seq| replies.get(seq).copied()).collect();
+            found.samples.extend(train::figures(&train, self.turn(to), bound_ns));
+        }
+        found
+    }
+
+    /// The next request to `to`; its answer goes to `answers`.
+    fn ask(&self, to: SocketAddr, size: usize, answers: &mpsc::Sender<Reply>) -> (u32, Vec<u8>) {
+        let mut sessions = lock(&self.sessions);
+        if sessions.len() >= SESSIONS && !sessions.contains_key(&to) {
+            sessions.retain(|_, session| !session.waiting.is_empty());
+        }
+        let now = self.timestamps.now();
+        let session = sessions.entry(to).or_insert_with(|| {
+            let mut sender = PlainSender::new(0);
+            // Its first number is never sent: see `train`.
+            let _ = sender.next(&now);
+            Session { sender, numbers: Numbers::default(), waiting: BTreeMap::new() }
+        });
+        let (seq, packet) = session.sender.next_of(&now, size);
+        session.waiting.insert(seq, answers.clone());
+        (seq, packet)
+    }
+
+    fn turn(&self, to: SocketAddr) -> Option<train::Span> {
+        lock(&self.sessions).get_mut(&to)?.numbers.turn()
+    }
+
+    fn receive(&self, inbox: &mut Inbox<BATCH, MAX_PACKET>) -> io::Result<()> {
+        let received = self.socket.try_io(Interest::READABLE, || {
+            inbox.receive(self.socket.as_fd(), false, |message| {
+                if let Some(from) = message.from {
+                    self.received(message.packet, from, message.stamp_ns);
+                }
+            })
+        });
+        match received {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn received(&self, packet: &[u8], from: SocketAddr, stamp_ns: Option<u64>) {
+        let now = self.timestamps.arrived(stamp_ns);
+        let mut sessions = lock(&self.sessions);
+        let Some(session) = sessions.get_mut(&from) else { return };
+        match session.sender.receive(packet, &now) {
+            Ok(reply) => {
+                session.numbers.heard(&reply);
+                if let Some(waiter) = session.waiting.remove(&reply.seq) {
+                    // Nobody waits any more when the run was cut off just now.
+                    let _ = waiter.try_send(reply);
+                }
+            }
+            Err(dropped) => tracing::trace!(%from, %dropped, "stamp answer dropped"),
+        }
+    }
+}
+
+fn fate(reply: Option<&Reply>, failure: Option<&Failure>) -> Fate {
+    match (reply, failure) {
+        (Some(reply), _) => Fate::Back(reply.rtt_ns),
+        (None, Some(failure)) if !failure.tells_of_target() => Fate::Ours(*failure),
+        (None, Some(failure)) => Fate::Lost(*failure),
+        (None, None) => Fate::Lost(Failure::Timeout),
+    }
+}
+
+/// A run under way; dropping it stops waiting.
+struct Run {
+    door: Arc<Door>,
+    to: SocketAddr,
+    seqs: Vec<u32>,
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if let Some(session) = lock(&self.door.sessions).get_mut(&self.to) {
+            self.seqs.iter().for_each(|seq| drop(session.waiting.remove(seq)));
+        }
+    }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
