@@ -65,6 +65,8 @@ mod conversation;
 mod dropped;
 mod life;
 mod mac;
+#[cfg(test)]
+mod measuring;
 mod ntp;
 mod outstanding;
 mod packet;

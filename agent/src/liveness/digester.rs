@@ -182,7 +182,7 @@ mod tests {
     }
 
     fn reply(seq: u32) -> Reply {
-        Reply { seq, rtt_ns: 12_000_000, peer_count: None, ttl: 61 }
+        Reply { seq, rtt_ns: 12_000_000, peer_count: None, ttl: 61, ..Reply::default() }
     }
 
     fn heard(seq: u32) -> Heard {

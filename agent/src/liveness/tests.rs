@@ -1,6 +1,6 @@
 use super::*;
 use crate::place::Finder;
-use haidang_probe::check::Span;
+use haidang_probe::check::{CheckId, Span};
 use haidang_probe::metric::Metric;
 use haidang_probe::moment::BootId;
 use haidang_probe::plan;

@@ -1,8 +1,8 @@
 //! Rules of the conversation between a [`Sender`] and a [`Reflector`].
 
 use super::{
-    Dropped, ErrorEstimate, Heard, Key, MAX_PACKET, MEASURES, Mode, Now, Ntp, Reflected, Reflector, Reply,
-    Request, Sender, TTL_UNKNOWN,
+    Dropped, ErrorEstimate, Heard, Key, MAX_PACKET, Mode, Now, Ntp, Reflected, Reflector, Reply, Request,
+    Sender, TTL_UNKNOWN,
     life::{self, Life, PACKET, Role},
     packet, tlv,
 };
@@ -11,23 +11,23 @@ use proptest::{prelude::*, sample::Index};
 
 const UP: u16 = 10;
 const KEY: [u8; 32] = [5; 32];
-const SECOND: u64 = 1_000_000_000;
+pub(super) const SECOND: u64 = 1_000_000_000;
 
-fn at(mono_ns: u64) -> Now {
+pub(super) fn at(mono_ns: u64) -> Now {
     Now { mono_ns, utc_ns: 1_795_000_000 * SECOND as i64 + mono_ns as i64, bound_ns: 1_000_000 }
 }
 
-fn sender(start: u64) -> Sender {
+pub(super) fn sender(start: u64) -> Sender {
     Sender::new(UP, Key::new(&KEY), start)
 }
 
-fn reflector(secret: u8) -> Reflector {
+pub(super) fn reflector(secret: u8) -> Reflector {
     let mut reflector = Reflector::new(&[secret; 32]);
     reflector.allow(UP, Key::new(&KEY));
     reflector
 }
 
-fn reflect(reflector: &mut Reflector, request: &[u8], second: u64) -> Result<Reflected, Dropped> {
+pub(super) fn reflect(reflector: &mut Reflector, request: &[u8], second: u64) -> Result<Reflected, Dropped> {
     let now = at(second * SECOND + SECOND / 100);
     reflector.receive(request, 61, &now, &now)
 }
@@ -43,12 +43,16 @@ fn challenged(reflected: &Result<Reflected, Dropped>) -> bool {
     matches!(reflected, Ok(Reflected::Challenged { ssid: UP, .. }))
 }
 
-fn reply_of(reflected: Reflected) -> Vec<u8> {
+pub(super) fn reply_of(reflected: Reflected) -> Vec<u8> {
     reflected.into_reply()
 }
 
 /// One whole exchange at `second`, 20 ms long: the request sent and what each side made of it.
-fn exchange(sender: &mut Sender, reflector: &mut Reflector, second: u64) -> (Vec<u8>, Option<Heard>, Reply) {
+pub(super) fn exchange(
+    sender: &mut Sender,
+    reflector: &mut Reflector,
+    second: u64,
+) -> (Vec<u8>, Option<Heard>, Reply) {
     let (_, request) = sender.next(&at(second * SECOND));
     let reflected = reflect(reflector, &request, second);
     let heard = heard(&reflected);
@@ -57,7 +61,7 @@ fn exchange(sender: &mut Sender, reflector: &mut Reflector, second: u64) -> (Vec
 }
 
 /// A sender and a reflector that have heard each other, at second 1.
-fn acquainted() -> (Sender, Reflector) {
+pub(super) fn acquainted() -> (Sender, Reflector) {
     let (mut sender, mut reflector) = (sender(77), reflector(1));
     exchange(&mut sender, &mut reflector, 0);
     exchange(&mut sender, &mut reflector, 1);
@@ -308,54 +312,6 @@ fn an_authentic_packet_without_life_is_dropped() {
     assert_eq!(reflect(&mut reflector(1), &packet, 0), Err(Dropped::NoLife));
     packet.truncate(base);
     assert_eq!(reflect(&mut reflector(1), &packet, 0), Err(Dropped::BadHmac));
-}
-
-#[test]
-fn measuring_packets_are_answered_and_count_as_nothing() {
-    let (mut sender, mut reflector) = acquainted();
-    let (_, _, before) = exchange(&mut sender, &mut reflector, 2);
-    for (nth, size) in [(0, 0), (1, 600), (2, MAX_PACKET)] {
-        let (seq, request) = sender.measure(&at(3 * SECOND), size);
-        assert_eq!((seq, request.len()), (nth, size.max(PACKET)));
-        let reflected = reflect(&mut reflector, &request, 3);
-        assert!(matches!(reflected, Ok(Reflected::Measured { .. })));
-        let reply = reply_of(reflected.unwrap());
-        assert_eq!(reply.len(), request.len(), "no longer, no shorter");
-        let reply = sender.receive(&reply, &at(3 * SECOND + SECOND / 50)).unwrap();
-        assert_eq!((reply.measured, reply.seq, reply.peer_count), (true, nth, Some(nth + 1)));
-        assert_eq!(reflect(&mut reflector, &request, 3), Err(Dropped::Replayed));
-    }
-    let (_, heard, after) = exchange(&mut sender, &mut reflector, 4);
-    assert_eq!(heard.unwrap().count, 3);
-    assert_eq!((after.seq, after.measured), (before.seq + 1, false));
-}
-
-#[test]
-fn a_start_that_is_not_admitted_measures_nothing() {
-    let (mut sender, mut reflector) = (sender(77), reflector(1));
-    let (_, request) = sender.measure(&at(0), 600);
-    assert_eq!(reflect(&mut reflector, &request, 0), Err(Dropped::Unmeasured));
-    exchange(&mut sender, &mut reflector, 0);
-    exchange(&mut sender, &mut reflector, 1);
-    assert!(reflect(&mut reflector, &request, 1).is_ok());
-    let mut restarted = self::sender(78);
-    exchange(&mut restarted, &mut reflector, 2);
-    exchange(&mut restarted, &mut reflector, 3);
-    let (_, recorded) = sender.measure(&at(3 * SECOND), 600);
-    assert_eq!(reflect(&mut reflector, &recorded, 4), Err(Dropped::Unmeasured));
-}
-
-#[test]
-fn a_session_measures_so_often_in_a_minute_and_no_more() {
-    let (mut sender, mut reflector) = acquainted();
-    for _ in 0..MEASURES {
-        let (_, request) = sender.measure(&at(2 * SECOND), 0);
-        assert!(reflect(&mut reflector, &request, 2).is_ok());
-    }
-    let (_, request) = sender.measure(&at(2 * SECOND), 0);
-    assert_eq!(reflect(&mut reflector, &request, 2), Err(Dropped::Unmeasured));
-    assert!(exchange(&mut sender, &mut reflector, 3).1.is_some(), "life goes on");
-    assert!(reflect(&mut reflector, &request, 60).is_ok());
 }
 
 proptest! {

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 const OUTSTANDING: usize = 128;
 
 /// An answer to a request of ours, the first one to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
     /// Number of the request answered.
     pub seq: u32,
