@@ -11,7 +11,7 @@ CONSOLE_SOURCES := $(shell find $(WEB)/src $(WEB)/public -type f 2>/dev/null) $(
 
 LAB ?= ../shared/lab/lab
 # libfaketime puts other clocks under programs, strace kills them at a step.
-TEST_PACKAGES := faketime iproute2 rsyslog snmp snmpd snmpsim strace
+TEST_PACKAGES := faketime iproute2 nftables rsyslog snmp snmpd snmpsim strace
 # `disk` where a file system can be mounted (CAP_SYS_ADMIN, bit 21): there a test that skips it fails.
 MOUNTS = $(shell (( 0x$$(awk '/^CapEff/ { print $$2 }' /proc/self/status) >> 21 & 1 )) && echo disk)
 LAB_PACKAGES := faketime iproute2 iputils-ping nftables openssl python3 snmpd

@@ -7,7 +7,7 @@
 //! tcp        PLACE:PORT
 //! http       URL                 name, any_issuer
 //! dns        SERVER[:PORT][/NAME[?type=TYPE]]
-//! stamp      PLACE:PORT          packets, gap, size, dscp
+//! stamp      PLACE:PORT          packets, gap, size, dscp, source_port
 //! interface  NAME or *
 //! uptime     nothing
 //! machine    nothing

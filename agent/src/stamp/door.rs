@@ -1,4 +1,4 @@
-//! The sockets of all STAMP checks: one for each family and class of service, so that a thousand checks cost one file
+//! The sockets of all STAMP checks: one for each family, class of service and source port, so that a thousand checks cost one file
 //! descriptor and one task that sorts answers by sender and number.
 //!
 //! An answer counts when it comes from the address asked and echoes the timestamp sent. It is stamped by the kernel.
@@ -43,6 +43,7 @@ pub struct Doors {
 struct Kind {
     v4: bool,
     dscp: u8,
+    port: u16,
 }
 
 impl Doors {
@@ -54,7 +55,7 @@ impl Doors {
     /// Sends the train of `question` to `reflector`; each packet's answer may take `within`. One packet: its round trip,
     /// no samples.
     pub async fn run(&self, reflector: SocketAddr, question: &Question, within: Duration) -> Found {
-        let kind = Kind { v4: reflector.is_ipv4(), dscp: question.dscp };
+        let kind = Kind { v4: reflector.is_ipv4(), dscp: question.dscp, port: question.source_port };
         match self.door(kind) {
             Ok(door) => door.run(reflector, question, within).await,
             Err(error) => found(&[Fate::Ours(dial::failure(&error))]),
@@ -111,8 +112,11 @@ struct Session {
 
 impl Door {
     fn open(kind: Kind, timestamps: Timestamps) -> io::Result<Door> {
-        let any: SocketAddr =
-            if kind.v4 { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+        let any: SocketAddr = if kind.v4 {
+            (Ipv4Addr::UNSPECIFIED, kind.port).into()
+        } else {
+            (Ipv6Addr::UNSPECIFIED, kind.port).into()
+        };
         let socket = std::net::UdpSocket::bind(any)?;
         socket.set_nonblocking(true)?;
         datagrams::stamped(socket.as_fd())?;

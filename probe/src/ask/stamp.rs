@@ -2,7 +2,7 @@
 //!
 //! `with: {packets: 20, gap: 20ms}`: a train, for loss, delay and its variation, both ways and each; one packet where
 //! nothing is said. `size`: octets of UDP payload, by the Extra Padding TLV of RFC 8972. `dscp`: the class of service
-//! they are marked with.
+//! they are marked with. `source_port`: the UDP port they leave from, for reflectors that answer a known one alone.
 
 use super::place::Endpoint;
 use super::{Words, Wrong, short};
@@ -10,7 +10,7 @@ use crate::liveness::{MAX_PACKET, Mode};
 use std::time::Duration;
 
 /// The settings it takes.
-pub const SETTINGS: &[&str] = &["packets", "gap", "size", "dscp"];
+pub const SETTINGS: &[&str] = &["packets", "gap", "size", "dscp", "source_port"];
 
 /// Most packets of one run.
 pub const MAX_PACKETS: u16 = 100;
@@ -27,6 +27,9 @@ const PADDED: u16 = BARE + 4;
 /// Largest class of service (RFC 2474).
 const MAX_DSCP: u8 = 63;
 
+/// Ports below are for servers, and for root.
+const LEAST_SOURCE_PORT: u16 = 1_024;
+
 /// Which reflector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
@@ -40,6 +43,8 @@ pub struct Question {
     pub size: u16,
     /// Class of service, 0 to 63.
     pub dscp: u8,
+    /// UDP port it is asked from, where the reflector answers one alone; the system chooses where it is 0.
+    pub source_port: u16,
 }
 
 impl Question {
@@ -61,6 +66,7 @@ impl Question {
             gap: words.span("gap", LEAST_GAP..=MOST_GAP, GAP)?,
             size,
             dscp: words.number("dscp", 0..=MAX_DSCP, 0)?,
+            source_port: words.number("source_port", LEAST_SOURCE_PORT..=u16::MAX, 0)?,
         })
     }
 
@@ -91,7 +97,7 @@ mod tests {
     #[test]
     fn what_cannot_be_sent_is_refused_at_its_setting() {
         for (key, value) in
-            [("packets", "0"), ("packets", "101"), ("gap", "0ms"), ("gap", "2s"), ("size", "43"), ("size", "46"), ("size", "1473"), ("dscp", "64")]
+            [("packets", "0"), ("packets", "101"), ("gap", "0ms"), ("gap", "2s"), ("size", "43"), ("size", "46"), ("size", "1473"), ("dscp", "64"), ("source_port", "862")]
         {
             assert_eq!(asked(&[(key, value)]).unwrap_err().setting.as_deref(), Some(key), "{key}: {value}");
         }

@@ -72,10 +72,10 @@ impl ErrorEstimate {
     /// The bound it stands for, nanoseconds; `u64::MAX` when the clock is not synchronised, and for a multiplier of 0,
     /// which says nothing (RFC 4656 §4.1.2).
     pub fn bound_ns(self) -> u64 {
-        if self.0 >> 15 == 0 || self.0 & 255 == 0 {
+        let (scale, multiplier) = (u32::from(self.0 >> 8 & 63), u128::from(self.0 & 255));
+        if self.0 >> 15 == 0 || multiplier == 0 {
             return u64::MAX;
         }
-        let (scale, multiplier) = (u32::from(self.0 >> 8 & 63), u128::from(self.0 & 255));
         // 8 bits of multiplier, 63 of scale and 30 of nanoseconds stay within 128.
         u64::try_from((multiplier * NS as u128) << scale >> 32).unwrap_or(u64::MAX)
     }
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_ptp_reading_is_the_same_instant_save_for_leap_seconds() {
-        let ptp = Ntp(1_795_000_000 << 32 | 250_000_000);
+        let ptp = Ntp((1_795_000_000 << 32) + 250_000_000);
         let ntp = Ntp::from_utc_ns(1_795_000_000 * NS + 250_000_000);
         assert!(ptp.read_as_ptp().ns_since(ntp).abs() <= 1);
         assert!(!ErrorEstimate(0x8001).is_ptp() && ErrorEstimate(0xc001).is_ptp());
