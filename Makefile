@@ -11,7 +11,7 @@ CONSOLE_SOURCES := $(shell find $(WEB)/src $(WEB)/public -type f 2>/dev/null) $(
 
 LAB ?= ../shared/lab/lab
 # libfaketime puts other clocks under programs, strace kills them at a step.
-TEST_PACKAGES := faketime iproute2 nftables rsyslog snmp snmpd snmpsim strace
+TEST_PACKAGES := faketime iproute2 nftables prometheus rsyslog snmp snmpd snmpsim strace
 # `disk` where a file system can be mounted (CAP_SYS_ADMIN, bit 21): there a test that skips it fails.
 MOUNTS = $(shell (( 0x$$(awk '/^CapEff/ { print $$2 }' /proc/self/status) >> 21 & 1 )) && echo disk)
 LAB_PACKAGES := faketime iproute2 iputils-ping nftables openssl python3 snmpd
@@ -94,7 +94,7 @@ test-rust: $(WEB)/dist/index.html ## Test the Rust code
 	rustfmt --edition 2024 --check agent/src/probe/*.rs agent/src/listen/*.rs # behind a macro, where cargo fmt does not look
 	cargo build --locked $(PROGRAMS)
 	@$(call installed,$(TEST_PACKAGES))
-	HAIDANG_PROVE="clock listeners $(MOUNTS)" cargo test --workspace --locked
+	HAIDANG_PROVE="clock listeners prometheus $(MOUNTS)" cargo test --workspace --locked
 
 test-browser: $(WEB)/dist/index.html ## Look at the console in a real browser
 	cargo build --locked $(PROGRAMS)
@@ -124,12 +124,12 @@ lab-play: build
 	trap '$(TARGET)/debug/haidang-lab down' EXIT; \
 	$(TARGET)/debug/haidang-lab play "$(S)" .run/lab
 
-BENCHES := footprint outages gap quiet store icmp listen snmp
+BENCHES := footprint outages gap quiet store icmp listen snmp web
 # The peers that benches run beside ours.
-BENCH_PACKAGES := fping prometheus prometheus-snmp-exporter snmpd snmptrapd
+BENCH_PACKAGES := fping prometheus prometheus-blackbox-exporter prometheus-snmp-exporter snmpd snmptrapd
 bench: $(WEB)/dist/index.html ## Measure on real processes, about 90 minutes: docs/benchmarks.md
 	cargo build --release --locked $(PROGRAMS)
 	@$(call installed,$(BENCH_PACKAGES))
 	for bench in $(BENCHES); do \
-		profile=dev; if [[ $$bench =~ ^(store|listen|snmp)$$ ]]; then profile=release; fi; \
+		profile=dev; if [[ $$bench =~ ^(store|listen|snmp|web)$$ ]]; then profile=release; fi; \
 		BIN=$(abspath $(TARGET))/release cargo bench --locked --profile $$profile -p haidang-tests --bench $$bench; done

@@ -144,8 +144,13 @@ fn routes(parts: Parts, events: Arc<events::Relay>) -> Router {
         .with_state(shared)
 }
 
-async fn health(State(console): State<Shared>, method: Method, uri: Uri) -> Response {
-    console.parts.health.answer(&method, uri.path()).into_response()
+async fn health(
+    State(console): State<Shared>,
+    method: Method,
+    uri: Uri,
+    headers: axum::http::HeaderMap,
+) -> Response {
+    console.parts.health.answer(&method, uri.path(), &headers).into_response()
 }
 
 #[cfg(test)]

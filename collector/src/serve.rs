@@ -197,11 +197,10 @@ fn ports(
 ) -> JoinSet<()> {
     let mut ports = JoinSet::new();
     let service = TowerToHyperService::new(router);
-    let (limits, counts) = (at_most(AGENT_CONNECTIONS), Counts::register(metrics, "agents"));
-    ports.spawn(serve::run(agents, limits, counts, service, stop.clone()));
+    let [agents_counts, counts] = Counts::of_each(metrics, ["agents", "console"]);
+    ports.spawn(serve::run(agents, at_most(AGENT_CONNECTIONS), agents_counts, service, stop.clone()));
     let service = TowerToHyperService::new(api::router(parts));
-    let (limits, counts) = (at_most(CONSOLE_CONNECTIONS), Counts::register(metrics, "console"));
-    ports.spawn(serve::run(console, limits, counts, service, stop.clone()));
+    ports.spawn(serve::run(console, at_most(CONSOLE_CONNECTIONS), counts, service, stop.clone()));
     ports
 }
 

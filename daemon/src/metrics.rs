@@ -14,6 +14,8 @@
 //! assert!(metrics.text().is_ok_and(|text| text.contains("batches_sent_total 1")));
 //! ```
 
+pub mod classic;
+
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::counter::ConstCounter;

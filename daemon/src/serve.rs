@@ -40,6 +40,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use places::Places;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use rustls::pki_types::CertificateDer;
 use std::error::Error;
@@ -112,16 +113,28 @@ pub struct Counts {
 impl Counts {
     /// Counts that show in `metrics` as `http_connections_…{server="SERVER"}`.
     pub fn register(metrics: &Metrics, server: &'static str) -> Counts {
-        let counts = Counts::default();
-        metrics.register(|registry| {
-            let registry = registry.sub_registry_with_label(("server".into(), server.into()));
-            registry.register("http_connections_open", "Connections being served", counts.open.clone());
-            let help = "Connections closed at once because the limit was reached";
-            registry.register("http_connections_refused", help, counts.refused.clone());
-            let help = "Connections ended by a time-out, a bad handshake or a malformed request";
-            registry.register("http_connections_failed", help, counts.failed.clone());
-        });
+        let [counts] = Counts::of_each(metrics, [server]);
         counts
+    }
+
+    /// Counts of each of a program's servers. Once for all of them: a page of metrics names each family once.
+    pub fn of_each<const N: usize>(metrics: &Metrics, servers: [&'static str; N]) -> [Counts; N] {
+        let (open, refused, failed) = (Family::default(), Family::default(), Family::default());
+        metrics.register(|registry| {
+            registry.register("http_connections_open", "Connections being served", open.clone());
+            let help = "Connections closed at once because the limit was reached";
+            registry.register("http_connections_refused", help, refused.clone());
+            let help = "Connections ended by a time-out, a bad handshake or a malformed request";
+            registry.register("http_connections_failed", help, failed.clone());
+        });
+        servers.map(|server| {
+            let labels = [("server", server)];
+            Counts {
+                open: Gauge::clone(&open.get_or_create(&labels)),
+                refused: Counter::clone(&refused.get_or_create(&labels)),
+                failed: Counter::clone(&failed.get_or_create(&labels)),
+            }
+        })
     }
 }
 

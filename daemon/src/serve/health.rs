@@ -1,10 +1,11 @@
 //! `GET /healthz`, `/readyz`, `/metrics`: what a supervisor and a Prometheus ask.
 
+use crate::metrics::classic::{self, classic};
 use crate::metrics::{self, Metrics};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
 use hyper::service::Service;
 use hyper::{Method, Request, Response, StatusCode};
 use std::convert::Infallible;
@@ -34,8 +35,9 @@ impl Health {
         Health { note: Arc::new(note), ..self }
     }
 
-    /// The answer to one request; 404 for any other path, 405 for anything but GET and HEAD.
-    pub fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+    /// The answer to one request; 404 for any other path, 405 for anything but GET and HEAD. Metrics are OpenMetrics
+    /// for whoever accepts that.
+    pub fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<Full<Bytes>> {
         let (status, kind, body) = match path {
             "/healthz" => (StatusCode::OK, TEXT, "ok\n".into()),
             "/readyz" => match (self.ready)() {
@@ -46,7 +48,8 @@ impl Health {
                 Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{reason}\n")),
             },
             "/metrics" => match self.metrics.text() {
-                Ok(text) => (StatusCode::OK, metrics::CONTENT_TYPE, text),
+                Ok(text) if accepts_open(headers) => (StatusCode::OK, metrics::CONTENT_TYPE, text),
+                Ok(text) => (StatusCode::OK, classic::CONTENT_TYPE, classic(&text)),
                 Err(fmt::Error) => {
                     (StatusCode::INTERNAL_SERVER_ERROR, TEXT, "a metric cannot write itself\n".into())
                 }
@@ -64,11 +67,18 @@ impl Health {
     }
 }
 
+fn accepts_open(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|accepted| accepted.to_str().ok());
+    let mut kinds = accepted.flat_map(|accepted| accepted.split(','));
+    kinds.any(|kind| kind.trim().starts_with("application/openmetrics-text"))
+}
+
 fn response(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
     response
 }
 
@@ -84,7 +94,7 @@ impl Service<Request<Incoming>> for Health {
     type Future = Ready<Result<Self::Response, Infallible>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        ready(Ok(self.answer(request.method(), request.uri().path())))
+        ready(Ok(self.answer(request.method(), request.uri().path(), request.headers())))
     }
 }
 
@@ -93,6 +103,24 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicBool, Ordering};
 
+    fn ask(health: &Health, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        health.answer(method, path, &HeaderMap::new())
+    }
+
+    #[test]
+    fn metrics_are_open_metrics_for_whoever_accepts_that() {
+        let health = Health::new(Metrics::new(), || Ok(()));
+        for (accept, kind) in [
+            ("*/*", classic::CONTENT_TYPE),
+            ("text/plain;version=0.0.4;q=0.5,*/*;q=0.1", classic::CONTENT_TYPE),
+            ("application/openmetrics-text;version=1.0.0,text/plain;q=0.5", metrics::CONTENT_TYPE),
+        ] {
+            let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
+            let answer = health.answer(&Method::GET, "/metrics", &headers);
+            assert_eq!(answer.headers()[CONTENT_TYPE], kind, "{accept}");
+        }
+    }
+
     #[test]
     fn readiness_is_asked_each_time() {
         let spool_open = Arc::new(AtomicBool::new(false));
@@ -100,18 +128,18 @@ mod tests {
             let spool_open = spool_open.clone();
             move || if spool_open.load(Ordering::Relaxed) { Ok(()) } else { Err("spool not open".into()) }
         });
-        assert_eq!(health.answer(&Method::GET, "/readyz").status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(health.answer(&Method::GET, "/healthz").status(), StatusCode::OK);
+        assert_eq!(ask(&health, &Method::GET, "/readyz").status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(ask(&health, &Method::GET, "/healthz").status(), StatusCode::OK);
         spool_open.store(true, Ordering::Relaxed);
-        assert_eq!(health.answer(&Method::GET, "/readyz").status(), StatusCode::OK);
+        assert_eq!(ask(&health, &Method::GET, "/readyz").status(), StatusCode::OK);
     }
 
     #[test]
     fn only_reading_is_allowed() {
         let health = Health::new(Metrics::new(), || Ok(()));
-        let refused = health.answer(&Method::POST, "/metrics");
+        let refused = ask(&health, &Method::POST, "/metrics");
         assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(refused.headers()[ALLOW], "GET, HEAD");
-        assert_eq!(health.answer(&Method::POST, "/").status(), StatusCode::NOT_FOUND);
+        assert_eq!(ask(&health, &Method::POST, "/").status(), StatusCode::NOT_FOUND);
     }
 }

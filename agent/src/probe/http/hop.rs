@@ -38,7 +38,8 @@ impl Hop {
             return Ok(None);
         }
         let Some(location) = response.headers().get(header::LOCATION) else { return Ok(None) };
-        let location = location.to_str().map_err(|_| Failure::Protocol)?;
+        // Some say it in letters that should have been encoded.
+        let location = std::str::from_utf8(location.as_bytes()).map_err(|_| Failure::Protocol)?;
         let url = self.url.redirect(location).map_err(|_| Failure::Protocol)?;
         Ok(Some(Hop::at(question, url)))
     }

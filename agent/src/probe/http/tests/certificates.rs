@@ -1,6 +1,7 @@
 //! Certificates of every kind, made by OpenSSL, shown by real servers.
 
-use super::{phases, portal, probe, status, told};
+use super::redirects::{ask, serve, to};
+use super::{fetch, phases, portal, probe, status, told};
 use crate::dial::certificate::Verdict;
 use haidang_probe::metric::Metric;
 use haidang_probe::outcome::Failure;
@@ -168,4 +169,55 @@ async fn tls_that_nobody_speaks_any_more_is_told_apart() {
     server.wait().unwrap();
     assert_eq!(answer.result, Err(Failure::TlsUnspoken), "{answer:?}");
     verdict_is(&answer, Verdict::Unspoken);
+}
+
+/// A server that answers whatever comes with these octets and then holds the connection.
+async fn says(octets: &'static [u8]) -> (String, tokio::task::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = format!("https://{}/", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(octets).await;
+        std::future::pending::<()>().await;
+    });
+    (target, server)
+}
+
+#[tokio::test]
+async fn an_alert_that_our_tls_is_too_new_is_told_as_that() {
+    // Alert, fatal, protocol_version (RFC 8446 §6) and handshake_failure.
+    for alert in [&[21, 3, 1, 0, 2, 2, 70], &[21, 3, 1, 0, 2, 2, 40]] {
+        let (target, server) = says(alert).await;
+        let answer = fetch(&probe(crate::dial::roots()), &target, 5).await;
+        assert_eq!(answer.result, Err(Failure::TlsUnspoken));
+        verdict_is(&answer, Verdict::Unspoken);
+        server.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_without_an_end_ends_with_the_time() {
+    // Half a ServerHello.
+    for octets in [&b""[..], &[22, 3, 3, 0, 90, 2, 0, 0, 86, 3, 3]] {
+        let (target, server) = says(octets).await;
+        let answer = fetch(&probe(crate::dial::roots()), &target, 1).await;
+        assert_eq!((answer.result, status(&answer)), (Err(Failure::Timeout), None));
+        assert_eq!(phases(&answer), ["resolve", "connect"]);
+        server.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_to_tls_is_judged_as_the_check_says() {
+    let authority = Authority::new();
+    authority.sign_itself();
+    for (any_issuer, verdict) in [("true", Verdict::Good), ("false", Verdict::UnknownIssuer)] {
+        let (address, server) = authority.serve().await;
+        let plain = serve(move |_| to(&format!("https://{address}/"))).await;
+        let answer = ask(&plain, "/", &[("name", "portal.test"), ("any_issuer", any_issuer)]).await;
+        verdict_is(&answer, verdict);
+        assert_eq!(answer.result.is_ok(), verdict == Verdict::Good, "{answer:?}");
+        assert_eq!(server.await.unwrap(), verdict == Verdict::Good);
+    }
 }

@@ -62,7 +62,7 @@ pub fn page(body: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-fn to(location: &str) -> Vec<u8> {
+pub fn to(location: &str) -> Vec<u8> {
     format!("HTTP/1.1 302 Found\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n").into_bytes()
 }
 
@@ -106,6 +106,13 @@ async fn a_redirect_that_is_asked_for_is_the_answer() {
     assert_eq!((still.result.map(drop), status(&still)), (Ok(()), Some(302.0)));
     let other = ask(&server, "/1", &[("status", "404")]).await;
     assert_eq!((other.result, status(&other)), (Err(Failure::Status), Some(200.0)));
+}
+
+#[tokio::test]
+async fn a_place_in_letters_of_vietnamese_is_found() {
+    let server = serve(|path| if path == "/" { to("/trang-chủ") } else { page(path) }).await;
+    let answer = ask(&server, "/", &[("contains", "trang-ch")]).await;
+    assert!(answer.result.is_ok(), "{answer:?}");
 }
 
 #[tokio::test]
