@@ -135,9 +135,11 @@ impl Door {
         let (answers, mut answered) = mpsc::channel(packets);
         let mut run = Run { door: self.clone(), to, seqs: Vec::with_capacity(packets) };
         let mut failures = BTreeMap::new();
-        let started = tokio::time::Instant::now();
+        let started_ns = self.timestamps.now().mono_ns;
         for nth in 0..packets {
-            tokio::time::sleep_until(started + question.gap * nth as u32).await;
+            let due_ns = started_ns + (question.gap * nth as u32).as_nanos() as u64;
+            let early_ns = due_ns.saturating_sub(self.timestamps.now().mono_ns);
+            tokio::time::sleep(Duration::from_nanos(early_ns)).await;
             let (seq, packet) = self.ask(to, usize::from(question.size), &answers);
             run.seqs.push(seq);
             if let Err(error) = self.socket.send_to(&packet, to).await {
@@ -145,14 +147,16 @@ impl Door {
             }
         }
         drop(answers);
-        let deadline = tokio::time::Instant::now() + within;
         let mut replies = BTreeMap::new();
-        while replies.len() + failures.len() < packets {
-            match tokio::time::timeout_at(deadline, answered.recv()).await {
-                Ok(Some(reply)) => replies.insert(reply.seq, reply),
-                Ok(None) | Err(_) => break,
-            };
-        }
+        let all = async {
+            while replies.len() + failures.len() < packets
+                && let Some(reply) = answered.recv().await
+            {
+                replies.insert(reply.seq, reply);
+            }
+        };
+        // What came in time counts, whether it is all or not.
+        let _ = tokio::time::timeout(within, all).await;
         let fates: Vec<Fate> = run.seqs.iter().map(|seq| fate(replies.get(seq), failures.get(seq))).collect();
         let mut found = found(&fates);
         if packets > 1 {
