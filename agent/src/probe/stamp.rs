@@ -35,8 +35,8 @@ impl Probe {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use haidang_daemon::clock::Clock;
     use crate::timestamps::Timestamps;
+    use haidang_daemon::clock::Clock;
     use haidang_probe::liveness::{MAX_PACKET, TTL_UNKNOWN, reflect_plain};
     use haidang_probe::metric::Metric;
     use std::net::SocketAddr;
