@@ -30,19 +30,23 @@
 //! assert_eq!(told, "sites/a.yml:1:10: unknown commune `28248`; did you mean `28249`?");
 //! ```
 //!
-//! Limits: [`MAX_FILE_BYTES`], one document a file, 32 levels deep, 20 000 events repeated through aliases.
+//! Limits: [`MAX_FILE_BYTES`], one document a file, 32 levels deep, 20 000 values repeated by aliases.
 //! Beyond them a file is refused, not cut. Booleans are `true` and `false` only: `no` is a word.
 //! Messages never repeat a value whose key, or a key above it, sounds like a secret.
 
+mod asked;
 mod files;
+mod node;
+mod scalar;
+mod spanned;
 mod spot;
 mod words;
+mod wrong;
 
 pub use files::files;
 pub(crate) use files::{directories, is_yaml};
 use serde::de::DeserializeOwned;
-pub use serde_saphyr::{Location, Spanned};
-use serde_saphyr::{Options, alias_limits, budget, options};
+pub use spanned::{Location, Spanned};
 use std::fmt;
 use std::path::{Path, PathBuf};
 pub use words::{suggest, unknown};
@@ -53,7 +57,7 @@ pub const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 const MAX_DEPTH: usize = 32;
 /// Places that [`places`] names; the rest is counted.
 const MAX_PLACES: usize = 5;
-/// Most parser events that aliases may repeat in one file: the end of an alias bomb.
+/// Most values that aliases may repeat in one file: the end of an alias bomb.
 const MAX_ALIASED_EVENTS: usize = 20_000;
 
 /// Something wrong in a file, at its place. Sorts by file, line and column.
@@ -187,21 +191,11 @@ pub fn parse<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, Fault> {
     if text.len() as u64 > MAX_FILE_BYTES {
         return Err(Fault::whole(file, format!("is larger than {} MiB", MAX_FILE_BYTES >> 20)));
     }
-    serde_saphyr::from_str_with_options(text, strict()).map_err(|error| {
-        let (line, column, message) = words::explain(&error, text);
-        Fault { file: file.into(), line: line.max(1), column: column.max(1), message }
+    let read = node::read(text).and_then(|root| T::deserialize(&root).map_err(|wrong| root.blamed(wrong)));
+    read.map_err(|wrong| {
+        let (place, message) = words::explain(&wrong, text);
+        Fault::at(file, place, message)
     })
-}
-
-fn strict() -> Options {
-    options! {
-        budget: budget! { max_documents: 1, max_depth: MAX_DEPTH, flow_nesting_limit: MAX_DEPTH },
-        alias_limits: alias_limits! { max_total_replayed_events: MAX_ALIASED_EVENTS },
-        strict_booleans: true,
-        reject_unsupported_tags: true,
-        emit_comments: false,
-        with_snippet: false,
-    }
 }
 
 #[cfg(test)]

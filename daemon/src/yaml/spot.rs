@@ -3,8 +3,8 @@
 //! The parser's error knows a place but not its key; a second pass over the events finds it. Only faulty text
 //! is read twice, and aliases are not followed, so the pass is bounded by the text.
 
-use serde_saphyr::Location;
-use serde_saphyr::granit_parser::{Event, Parser};
+use super::Location;
+use granit_parser::{Event, Parser};
 
 /// A key with one of these in it, or above it, holds something that must not be repeated.
 const SECRETS: [&str; 7] = ["secret", "password", "passphrase", "token", "community", "credential", "psk"];
@@ -20,11 +20,9 @@ pub(super) struct Spot {
     /// Whether the node is itself a key.
     pub(super) is_key: bool,
     /// Whether the node begins at the very place that was asked for.
-    pub(super) exact: bool,
-    /// Line of the node, from 1.
-    pub(super) line: u64,
-    /// Column of the node, from 1.
-    pub(super) column: u64,
+    exact: bool,
+    /// Keys that lead to the alias that repeats it, when one does.
+    used: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,8 +41,14 @@ enum Frame {
 }
 
 impl Spot {
-    pub(super) fn find(text: &str, place: Location) -> Spot {
-        let wanted = place.span().offset() as usize;
+    /// What stands at `place`; `used` is the alias that repeats it, when one does.
+    pub(super) fn find(text: &str, place: Location, used: Option<Location>) -> Spot {
+        let used = used.map(|used| Spot::at(text, used).keys).unwrap_or_default();
+        Spot { used, ..Spot::at(text, place) }
+    }
+
+    fn at(text: &str, place: Location) -> Spot {
+        let wanted = place.index as usize;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let (mut spot, mut frames) = (Spot::default(), Vec::new());
         for (event, span) in Parser::new_from_str(text).map_while(Result::ok) {
@@ -67,8 +71,7 @@ impl Spot {
                 is_key,
                 keys: frames.iter().filter_map(Frame::key).collect(),
                 exact: span.start.index() == wanted,
-                line: span.start.line() as u64,
-                column: span.start.col() as u64 + 1,
+                used: Vec::new(),
                 node,
             };
             // A block mapping begins where its first key does, and is meant; an unindented list may begin where
@@ -86,7 +89,7 @@ impl Spot {
     }
 
     pub(super) fn is_secret(&self) -> bool {
-        self.keys.iter().any(|key| {
+        self.keys.iter().chain(&self.used).any(|key| {
             let key = key.to_lowercase();
             SECRETS.iter().any(|secret| key.contains(secret))
         })

@@ -103,7 +103,10 @@ fn a_wrong_value_is_shown_with_its_key_and_what_was_expected() {
             "name: x\nlines:\n- circuit: A\n  mbps: fast",
             "4:9: `mbps`: expected a whole number from 0 to 4294967295, found `fast`",
         ),
-        ("name: x\nlines:\n- {circuit: A, mbps: [1]}", "3:22: `mbps`: expected text, found a list"),
+        (
+            "name: x\nlines:\n- {circuit: A, mbps: [1]}",
+            "3:22: `mbps`: expected a whole number from 0 to 4294967295, found a list",
+        ),
         (
             "name: x\nlines:\n- {circuit: A, primary: yes}",
             "3:25: `primary`: expected true or false, found `yes`",
@@ -172,6 +175,48 @@ fn an_alias_bomb_is_refused() {
     );
     let deep = format!("name: {}{}", "[".repeat(1000), "]".repeat(1000));
     assert!(parse::<serde_json::Value>(Path::new("p.yml"), &deep).is_err());
+}
+
+#[test]
+fn what_is_no_tree_of_ours_is_refused() {
+    says(&[
+        ("name: !ours x", "1:13: unknown tag `!ours`; leave it out"),
+        ("name: &a [*a]", "1:11: the alias stands inside what it repeats"),
+        ("name: x\nlines:\n- &a {circuit: A}\n- {<<: [*a, 5]}", "4:13: only a mapping can be merged"),
+        ("[a]: x", "1:1: a key must be a single value"),
+        ("name: &a x\nlines: *a", "2:8: `name`: expected a list, found `x`; the alias repeats line 1"),
+    ]);
+    let chain: String = (1..20).fold("a0: &a0 [[[[x]]]]\n".into(), |text, level| {
+        text + &format!("a{level}: &a{level} [[[[*a{}]]]]\n", level - 1)
+    });
+    let deep = parse::<serde_json::Value>(Path::new("p.yml"), &chain).unwrap_err();
+    assert_eq!(deep.message, "refused: nested too deeply");
+}
+
+#[test]
+fn a_secret_that_an_alias_repeats_is_not_told_either() {
+    let fault = fault("name: &a hunter2\nsecrets: {a: *a}");
+    assert!(
+        !fault.contains("hunter2") && fault.starts_with("p.yml:2:14: `name`: expected a whole"),
+        "{fault}"
+    );
+}
+
+#[test]
+fn a_text_without_anything_ends_where_it_ends() {
+    let nothing = parse::<Spanned<Option<u8>>>(Path::new("p.yml"), "# nothing yet\n").unwrap();
+    assert_eq!((nothing.value, nothing.referenced.line(), nothing.referenced.column()), (None, 2, 1));
+    assert_eq!(fault("# nothing yet\n"), "p.yml:2:1: the file is empty or ends too early");
+}
+
+#[test]
+fn any_value_is_what_yaml_says_it_is() {
+    let text =
+        "{n: ~, e: , t: true, w: no, q: '7', i: -7, x: 0x10, f: 1.5, s: !!str 7, b: !!int '7', h: 1e3}";
+    let value = parse::<serde_json::Value>(Path::new("p.yml"), text).unwrap();
+    let wanted = r#"{"n": null, "e": null, "t": true, "w": "no", "q": "7", "i": -7, "x": 16, "f": 1.5, "s": "7",
+        "b": 7, "h": 1000.0}"#;
+    assert_eq!(value, serde_json::from_str::<serde_json::Value>(wanted).unwrap());
 }
 
 #[test]

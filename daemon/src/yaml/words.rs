@@ -1,8 +1,8 @@
 //! What to say about a fault: the parser's error in the words of someone who edits the file.
 
+use super::Location;
 use super::spot::Spot;
-use serde_saphyr::budget::BudgetBreach;
-use serde_saphyr::{Error, Location, MessageFormatter as _, UserMessageFormatter};
+use super::wrong::{KIND_LIST, KIND_MAPPING, KIND_SCALAR, KIND_TEXT, What, Wrong};
 use std::fmt::Write as _;
 
 /// Candidates listed in a message when none is near; more would hide the fault.
@@ -41,69 +41,36 @@ fn list(candidates: &[&str]) -> String {
     shown.join(", ")
 }
 
-/// What was found wrong, and where the person has to edit: line, column, sentence.
-pub(super) fn explain(error: &Error, text: &str) -> (u64, u64, String) {
-    match error {
-        Error::WithSnippet { error, .. } => explain(error, text),
-        Error::AliasError { error, locations, .. } => {
-            let (_, _, mut message) = explain(error, text);
-            let (used, defined) = (locations.reference_location, locations.defined_location.line());
-            _ = write!(message, "; the alias repeats line {defined}");
-            (used.line(), used.column(), message)
-        }
-        _ => {
-            let place = error.location().unwrap_or(Location::UNKNOWN);
-            let spot = Spot::find(text, place);
-            // A missing value is noticed only at what follows it; the value before is what has to change.
-            let early = matches!(error, Error::Unexpected { .. }) && !spot.exact && spot.line > 0;
-            let (line, column) =
-                if early { (spot.line, spot.column) } else { (place.line(), place.column()) };
-            (line, column, sentence(error, &spot))
-        }
+/// Where the person has to edit, and what was found wrong.
+pub(super) fn explain(wrong: &Wrong, text: &str) -> (Location, String) {
+    let (place, used) = (wrong.place(), wrong.used());
+    let message = sentence(wrong.what(), &Spot::find(text, place, used));
+    match used {
+        Some(used) => (used, format!("{message}; the alias repeats line {}", place.line())),
+        None => (place, message),
     }
 }
 
-fn sentence(error: &Error, spot: &Spot) -> String {
-    match error {
-        Error::SerdeUnknownField { field, expected, .. } => unknown("key", field, expected.iter().copied()),
-        Error::SerdeUnknownVariant { variant, expected, .. } => choice(spot, variant, expected),
-        Error::SerdeMissingField { field, .. } => format!("missing key `{field}`"),
-        Error::DuplicateMappingKey { key: Some(key), .. } => format!("duplicate key `{key}`"),
-        Error::InvalidScalar { ty, .. } => wrong(spot, ty),
-        Error::InvalidBooleanStrict { .. } => wrong(spot, "true or false"),
-        Error::Unexpected { expected, .. } => wrong(spot, expected),
-        Error::NullIntoString { .. } => wrong(spot, "text"),
-        Error::SerdeInvalidType { unexpected, expected, .. }
-        | Error::SerdeInvalidValue { unexpected, expected, .. } => mismatch(spot, expected, unexpected),
-        Error::SerdeInvalidLength { len, expected, .. } => {
-            spot.with_key(&format!("expected {expected}, found {len} elements"))
+fn sentence(what: &What, spot: &Spot) -> String {
+    match what {
+        What::UnknownKey(word, expected) => unknown("key", word, expected.iter().copied()),
+        What::UnknownChoice(word, expected) => choice(spot, word, expected),
+        What::Missing(key) => format!("missing key `{key}`"),
+        What::Twice(key) => format!("duplicate key `{key}`"),
+        What::Expected(kind) => expected(spot, kind),
+        What::Mismatch(unexpected, expected) => mismatch(spot, expected, unexpected),
+        What::Length(length, expected) => {
+            spot.with_key(&format!("expected {expected}, found {length} elements"))
         }
-        Error::Message { .. } if spot.is_secret() => spot.with_key("is not valid"),
-        Error::Message { msg, .. } if msg.starts_with("data did not match any variant of untagged enum") => {
+        What::Message(_) if spot.is_secret() => spot.with_key("is not valid"),
+        What::Message(message) if message.starts_with("data did not match any variant of untagged enum") => {
             spot.with_key("has none of the shapes that can stand here")
         }
-        Error::Message { msg, .. } => spot.with_key(msg),
-        other => structure(other),
-    }
-}
-
-/// Faults of the text as YAML, before any key means something.
-fn structure(error: &Error) -> String {
-    match error {
-        Error::Eof { .. } => "the file is empty or ends too early".into(),
-        Error::MultipleDocuments { .. } | Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
-            "a second document begins; one file holds one document".into()
+        What::Message(message) => spot.with_key(message),
+        What::Structure(message) if message.starts_with("tabs disallowed") => {
+            "a tab stands here; indent with spaces".into()
         }
-        Error::UnknownAnchor { .. } => "alias of an anchor that does not exist".into(),
-        Error::ExpectedMappingEndAfterEnumVariantValue { .. } => "only one choice can stand here".into(),
-        Error::AliasReplayLimitExceeded { max_total_replayed_events, .. } => {
-            format!("refused: aliases repeat more than {max_total_replayed_events} values")
-        }
-        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => "refused: nested too deeply".into(),
-        other => match UserMessageFormatter.format_message(other).into_owned() {
-            tab if tab.starts_with("tabs disallowed") => "a tab stands here; indent with spaces".into(),
-            message => message,
-        },
+        What::Structure(message) => message.clone(),
     }
 }
 
@@ -115,18 +82,18 @@ fn choice(spot: &Spot, word: &str, expected: &[&'static str]) -> String {
     if spot.is_key { message } else { spot.with_key(&message) }
 }
 
-fn wrong(spot: &Spot, expected: &str) -> String {
-    spot.with_key(&format!("expected {}{}", kind(expected), spot.found()))
+fn expected(spot: &Spot, wanted: &str) -> String {
+    spot.with_key(&format!("expected {}{}", kind(wanted), spot.found()))
 }
 
 /// Serde names what it found as `string "hunter2"`. The value is repeated only where its key is known for
 /// certain, which it is not inside what serde buffers; elsewhere only its kind is.
-fn mismatch(spot: &Spot, expected: &str, unexpected: &str) -> String {
+fn mismatch(spot: &Spot, wanted: &str, unexpected: &str) -> String {
     if spot.is_value() {
-        return wrong(spot, expected);
+        return expected(spot, wanted);
     }
     let found = unexpected.split(['"', '`', '\'']).next().unwrap_or_default().trim();
-    spot.with_key(&format!("expected {}, found {found}", kind(expected)))
+    spot.with_key(&format!("expected {}, found {found}", kind(wanted)))
 }
 
 /// A type in the words of someone who writes YAML, not Rust.
@@ -137,12 +104,12 @@ fn kind(expected: &str) -> &str {
         "u32" => "a whole number from 0 to 4294967295",
         "u64" | "u128" | "usize" => "a whole number of 0 or more",
         "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number",
-        "f32" | "f64" | "floating point" => "a number",
+        "f32" | "f64" => "a number",
         "boolean" | "a boolean" => "true or false",
-        "scalar" => "a single value",
-        "string scalar" | "a string" => "text",
-        "sequence start" | "a sequence" => "a list",
-        "mapping start" | "a map" => "a mapping (`key: value`)",
+        KIND_SCALAR => "a single value",
+        KIND_TEXT => "text",
+        KIND_LIST => "a list",
+        KIND_MAPPING => "a mapping (`key: value`)",
         other => other,
     }
 }
