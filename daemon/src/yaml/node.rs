@@ -99,7 +99,7 @@ fn place(span: &Span) -> Location {
 
 fn unreadable(error: &ScanError) -> Wrong {
     let message = match error.kind() {
-        ErrorKind::UnknownAnchor { .. } => "alias of an anchor that does not exist".into(),
+        ErrorKind::UnknownAnchor => "alias of an anchor that does not exist".into(),
         _ => error.info(),
     };
     let mark = error.marker();

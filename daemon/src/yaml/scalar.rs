@@ -40,7 +40,7 @@ pub(super) fn whole(text: &str) -> Option<i128> {
     match i128::from_str_radix(&digits.replace('_', ""), radix) {
         Ok(number) => Some(sign * number),
         // Larger than any type: no number of ours, nor the text of one.
-        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Some(i128::from(sign) * i128::MAX),
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Some(sign * i128::MAX),
         Err(_) => None,
     }
 }
