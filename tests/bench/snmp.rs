@@ -180,9 +180,10 @@ impl Bench<'_> {
         wait(PEER, 10, || beside::page(PEER_AT, "/metrics").map(Some))?;
         let stop = AtomicBool::new(false);
         scope(|threads| {
+            let (clock, stop) = (&self.clock, &stop);
             for at in &self.switches.at {
-                threads
-                    .spawn(|| scrape(&format!("/snmp?module=ports&target={at}"), every, &self.clock, &stop));
+                let path = format!("/snmp?module=ports&target={at}");
+                threads.spawn(move || scrape(&path, every, clock, stop));
             }
             let seen = self.window(peer.0.id());
             stop.store(true, Relaxed);
