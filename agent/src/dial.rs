@@ -24,6 +24,9 @@ use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+/// A port where a route is asked for and nothing is sent (RFC 863).
+const DISCARD: u16 = 9;
+
 /// What bytes can be exchanged over.
 pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
@@ -54,6 +57,30 @@ impl Origin {
 
     /// A UDP socket bound to it, for packets to `to`.
     pub fn udp(&self, to: SocketAddr) -> io::Result<UdpSocket> {
+        UdpSocket::from_std(self.bound(to)?.into())
+    }
+
+    /// The address packets to `to` leave from. The routes are asked, nothing is sent.
+    pub fn local(&self, to: IpAddr) -> io::Result<IpAddr> {
+        let to = SocketAddr::new(to, DISCARD);
+        let socket: std::net::UdpSocket = self.bound(to)?.into();
+        socket.connect(to)?;
+        Ok(socket.local_addr()?.ip())
+    }
+
+    /// Whether packets leave as those do that have no other way; none where there is no default route.
+    pub fn is_default(&self, v4: bool) -> Option<bool> {
+        // Addresses for documentation (RFC 5737, RFC 3849): nobody has a route of their own to them.
+        let nowhere: IpAddr = if v4 {
+            Ipv4Addr::new(192, 0, 2, 1).into()
+        } else {
+            Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()
+        };
+        let default = Origin::default().local(nowhere).ok()?;
+        Some(self.local(nowhere).is_ok_and(|own| own == default))
+    }
+
+    fn bound(&self, to: SocketAddr) -> io::Result<socket2::Socket> {
         let domain = Domain::for_address(to);
         let socket = socket2::Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
         if let Some(interface) = &self.interface {
@@ -63,7 +90,7 @@ impl Origin {
             if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         socket.bind(&SocketAddr::new(self.source.unwrap_or(any), 0).into())?;
         socket.set_nonblocking(true)?;
-        UdpSocket::from_std(socket.into())
+        Ok(socket)
     }
 }
 

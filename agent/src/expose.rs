@@ -39,6 +39,9 @@ struct Facts {
     plan: PlanFacts,
     /// Octets of metered lines this month.
     metered: BTreeMap<String, u64>,
+    /// Traces on doubt, and why others were left out.
+    traces: u64,
+    untraced: BTreeMap<&'static str, u64>,
 }
 
 /// One check and its last run.
@@ -87,6 +90,10 @@ struct Fares {
     round_trip: Option<Duration>,
     /// What its measurement told last.
     quality: Vec<Sample>,
+    /// The last hop to the collector that answered its last trace.
+    last_hop: Option<u8>,
+    /// Whether it leaves as the machine's default route does.
+    default: Option<bool>,
 }
 
 /// What became of delivered plans.
@@ -222,6 +229,23 @@ impl Board {
     /// The last round trip of an uplink's up session.
     pub fn round_trip(&self, uplink: &str, round_trip: Duration) {
         self.facts().uplinks.entry(uplink.into()).or_default().round_trip = Some(round_trip);
+    }
+
+    /// An uplink was traced: the last hop that answered, and whether it leaves as the default route does.
+    pub fn way(&self, uplink: &str, last_hop: u8, default: Option<bool>) {
+        if let Some(fares) = self.facts().uplinks.get_mut(uplink) {
+            (fares.last_hop, fares.default) = (Some(last_hop), default);
+        }
+    }
+
+    /// The way to a target or to the collector was traced on doubt.
+    pub fn traced(&self) {
+        self.facts().traces += 1;
+    }
+
+    /// A trace was left out.
+    pub fn trace_left_out(&self, reason: &'static str) {
+        *self.facts().untraced.entry(reason).or_default() += 1;
     }
 
     /// The last round trip of an uplink's up session, while it is heard.

@@ -16,7 +16,7 @@
 pub mod flights;
 pub mod packet;
 mod entrance;
-mod sockets;
+pub(crate) mod sockets;
 
 use crate::figures::Found;
 use entrance::Entrance;
@@ -34,7 +34,7 @@ use tokio::sync::{Notify, oneshot};
 pub const SLOT: Duration = Duration::from_millis(5);
 
 /// Longest the socket is not looked at while packets are under way.
-const LAZY: Duration = Duration::from_millis(40);
+pub const LAZY: Duration = Duration::from_millis(40);
 
 /// Most packets sent in one slot: what falls due at once after a pause is not one burst.
 const PER_SLOT: usize = 256;

@@ -10,6 +10,7 @@
 //! | [`figures`]    | what the packets of one run say together: loss, round trips, jitter                  |
 //! | [`icmp`]       | echoes for thousands of targets: kernel stamps, no task per run                      |
 //! | [`stamp`]      | trains to reflectors: loss, delay and variation of each way, how a call would sound  |
+//! | [`path`]       | the way to a target, hop by hop: on demand, on doubt, and whether it changed          |
 //! | [`probe`]      | one probe a file: how each kind of check is asked                                    |
 //! | [`portal`]     | a look at a page for defacement: fingerprints, signs, the page that is known          |
 //! | [`snmp`]       | devices asked by SNMP: profiles, tables, limits                                      |
@@ -37,6 +38,7 @@ pub mod timestamps;
 pub mod figures;
 pub mod icmp;
 pub mod stamp;
+pub mod path;
 pub mod probe;
 pub mod portal;
 pub mod snmp;

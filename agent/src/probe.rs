@@ -7,6 +7,7 @@
 //! A failed probe is a measurement: nothing here returns an error.
 
 use crate::icmp::Tally;
+use crate::path::{Traced, Tracer};
 use crate::place::Finder;
 use haidang_daemon::clock::Clock;
 use haidang_probe::ask::Question;
@@ -49,6 +50,7 @@ probes! {
     Machine machine;
     Nut nut;
     Snmp snmp;
+    Path path;
 }
 
 impl Probes {
@@ -71,6 +73,16 @@ impl Probes {
     /// Waits until runs that were started so have ended; all that have.
     pub async fn ended(&self) -> Vec<Outcome> {
         self.icmp.ended().await
+    }
+
+    /// What traces, for others too.
+    pub fn tracer(&self) -> Tracer {
+        self.path.tracer()
+    }
+
+    /// What the last run of a path's question found, once.
+    pub fn traced(&self, question: &Question) -> Option<Traced> {
+        if let Question::Path(question) = question { self.path.told(question) } else { None }
     }
 
     /// What the ICMP engine has counted.

@@ -10,6 +10,7 @@
 //! is sealed, the courier tries to bring it, the cursor is stored.
 
 mod change;
+mod ended;
 mod keep;
 mod trial;
 
@@ -20,6 +21,7 @@ use crate::gateway::{self, Links};
 use crate::identity::{Identity, IdentityError, renewal};
 use crate::keeper::{Keeper, Terms, WAITING};
 use crate::listen::Listeners;
+use crate::path::watch::{self as traces, Doubter};
 use crate::place::Finder;
 use crate::plan::{self, Asked, Changes, Loaded, kept};
 use crate::portal::known::Known;
@@ -46,7 +48,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use trial::Trial;
 
@@ -195,6 +197,7 @@ struct Agent {
     running: BTreeMap<tokio::task::Id, CheckId>,
     links: Links,
     portals: Known,
+    doubter: Doubter,
     outcomes: mpsc::Sender<Outcome>,
     events: mpsc::Sender<Event>,
     digests: mpsc::Sender<LineDigest>,
@@ -235,8 +238,10 @@ impl Agent {
             // Nothing else has been sent: the channel has room.
             let _ = events.try_send(event);
         }
+        let probes = Arc::new(Probes::new(&tools));
+        let doubter = Doubter::start(doubts(&shared, &tools, &probes, &events, &uplinks));
         let mut agent = Agent {
-            probes: Arc::new(Probes::new(&tools)),
+            probes,
             portals: Known::restore(&settings.directory),
             settings,
             reading,
@@ -252,6 +257,7 @@ impl Agent {
             under_way: JoinSet::new(),
             running: BTreeMap::new(),
             links: Links::default(),
+            doubter,
             outcomes,
             events,
             digests,
@@ -324,43 +330,10 @@ impl Agent {
         self.shared.board.metered(self.shared.meter.octets());
     }
 
-    async fn ended(&mut self, ended: Result<(tokio::task::Id, Outcome), JoinError>) {
-        let run = ended.as_ref().map_or_else(JoinError::id, |(run, _)| *run);
-        if let Some(check) = self.running.remove(&run) {
-            self.schedule.ended(check);
-        }
-        let mut outcome = match ended {
-            Ok((_, outcome)) => outcome,
-            Err(error) => return tracing::error!(%error, "a probe ended early"),
-        };
-        tracing::trace!(check = %outcome.check, result = ?outcome.result, "run ended");
-        let name = self.asked.get(&outcome.check).map_or("", |asked| &asked.name);
-        let seen = self.portals.see(&mut outcome, name);
-        self.shared.board.outcome(&outcome);
-        for event in seen.into_iter().chain(self.links.see(&outcome)) {
-            tracing::info!(part = event.part, event = event.kind.name(), "changed");
-            let _ = self.events.send(event).await;
-        }
-        let _ = self.outcomes.send(outcome).await;
-    }
-
-    /// Runs that had no task ended, many at once.
-    async fn echoed(&mut self, outcomes: Vec<Outcome>) {
-        for outcome in &outcomes {
-            tracing::trace!(check = %outcome.check, result = ?outcome.result, "run ended");
-            self.schedule.ended(outcome.check);
-        }
-        self.shared.board.outcomes(&outcomes);
-        for outcome in outcomes {
-            let _ = self.outcomes.send(outcome).await;
-        }
-    }
-
     async fn finish(mut self) {
         self.keep_counts().await;
-        let Agent { shared, under_way: mut runs, outcomes, events, sessions, listeners, background, .. } =
-            self;
-        drop((sessions, listeners));
+        let Agent { shared, under_way: mut runs, outcomes, events, background, .. } = self;
+        drop((self.sessions, self.listeners, self.doubter));
         runs.shutdown().await;
         let _ = events.send(gateway::stopped(shared.clock.moment())).await;
         drop((outcomes, events));
@@ -380,6 +353,25 @@ async fn off_the_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+/// What ways in doubt are traced with.
+fn doubts(
+    shared: &Shared,
+    tools: &Tools,
+    probes: &Probes,
+    events: &mpsc::Sender<Event>,
+    uplinks: &watch::Sender<Vec<Arc<Uplink>>>,
+) -> traces::Tools {
+    traces::Tools {
+        clock: shared.clock.clone(),
+        finder: tools.finder.clone(),
+        tracer: probes.tracer(),
+        events: events.clone(),
+        board: shared.board.clone(),
+        meter: shared.meter.clone(),
+        uplinks: uplinks.subscribe(),
+    }
 }
 
 fn terms(loaded: &Loaded) -> Terms {

@@ -7,7 +7,7 @@
 
 use std::io;
 use std::mem;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::ptr;
 
@@ -43,6 +43,8 @@ pub struct Message<'a> {
     pub drops: Option<u32>,
     /// In an error queue: type and code of the ICMP message that was its cause, if one was.
     pub error: Option<(u8, u8)>,
+    /// Who sent that message.
+    pub offender: Option<IpAddr>,
 }
 
 impl<const BATCH: usize, const LONGEST: usize> Default for Inbox<BATCH, LONGEST> {
@@ -100,6 +102,7 @@ impl<const BATCH: usize, const LONGEST: usize> Inbox<BATCH, LONGEST> {
                 stamp_ns: None,
                 drops: None,
                 error: None,
+                offender: None,
             };
             read_control(&head.msg_hdr, &mut message);
             each(message);
@@ -130,6 +133,7 @@ fn read_control(head: &libc::msghdr, message: &mut Message<'_>) {
                 let error: libc::sock_extended_err = unsafe { content(next) };
                 let by_icmp = [libc::SO_EE_ORIGIN_ICMP, libc::SO_EE_ORIGIN_ICMP6].contains(&error.ee_origin);
                 message.error = by_icmp.then_some((error.ee_type, error.ee_code));
+                message.offender = offender(next).filter(|_| by_icmp);
             }
             _ => {}
         }
@@ -145,6 +149,24 @@ fn read_control(head: &libc::msghdr, message: &mut Message<'_>) {
 unsafe fn content<T: Copy>(control: *const libc::cmsghdr) -> T {
     // SAFETY: the caller says so; it may lie unaligned.
     unsafe { libc::CMSG_DATA(control).cast::<T>().read_unaligned() }
+}
+
+/// Who caused the error that a control message tells of (`SO_EE_OFFENDER`): a name that follows it.
+fn offender(control: *const libc::cmsghdr) -> Option<IpAddr> {
+    // SAFETY: the caller has found a whole header here; its length is that of the header and what it holds.
+    let (start, length) = unsafe { (libc::CMSG_DATA(control), control.read_unaligned().cmsg_len) };
+    let whole: usize = length as _;
+    let head = (start as usize).saturating_sub(control as usize);
+    let length = whole.checked_sub(head + size_of::<libc::sock_extended_err>())?;
+    // SAFETY: all zeros is a `sockaddr_storage` of the family `AF_UNSPEC`.
+    let mut name: libc::sockaddr_storage = unsafe { mem::zeroed() };
+    let length = length.min(size_of_val(&name));
+    // SAFETY: so many octets of the message lie behind the error, and the name has room for them.
+    unsafe {
+        let from = start.add(size_of::<libc::sock_extended_err>());
+        ptr::copy_nonoverlapping(from, (&raw mut name).cast::<u8>(), length);
+    }
+    address(&name, length as libc::socklen_t).map(|from| from.ip())
 }
 
 fn address(name: &libc::sockaddr_storage, length: libc::socklen_t) -> Option<SocketAddr> {

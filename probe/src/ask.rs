@@ -13,6 +13,7 @@
 //! machine    nothing
 //! nut        PLACE[:PORT]/UPS
 //! snmp       PLACE[:PORT]        credential, profile, stations
+//! path       PLACE               hops
 //! ```
 //!
 //! A probe is one file here (what may be asked) and one of the same name in the agent (how it is asked). The file
@@ -22,6 +23,7 @@ pub mod place;
 pub mod url;
 
 use crate::check::{Check, ProbeKind, Span, With};
+use place::{Place, is_port};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -72,6 +74,24 @@ questions! {
     Machine machine;
     Nut nut;
     Snmp snmp;
+    Path path;
+}
+
+impl Question {
+    /// Who is asked over the network, if anybody is.
+    pub fn place(&self) -> Option<&Place> {
+        Some(match self {
+            Question::Icmp(asked) => &asked.place,
+            Question::Path(asked) => &asked.place,
+            Question::Tcp(asked) => &asked.endpoint.place,
+            Question::Http(asked) => &asked.url.endpoint.place,
+            Question::Stamp(asked) => &asked.reflector.place,
+            Question::Dns(asked) => &asked.server.place,
+            Question::Nut(asked) => &asked.endpoint.place,
+            Question::Snmp(asked) => &asked.device.place,
+            Question::Interface(_) | Question::Uptime(_) | Question::Machine(_) => return None,
+        })
+    }
 }
 
 /// What cannot be asked, and why.
@@ -111,6 +131,17 @@ pub struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
+    /// The target as a place of a probe that has no ports.
+    pub fn place_without_port(&self, probe: &str) -> Result<Place, Wrong> {
+        if let Some((before, port)) = self.target.rsplit_once(':')
+            && !before.contains(':')
+            && is_port(port)
+        {
+            return Err(Wrong::target(format!("{probe} has no ports; write `{}`", short(before))));
+        }
+        Ok(self.target.parse()?)
+    }
+
     /// A setting as it is written.
     pub fn text(&self, key: &str) -> Option<&'a str> {
         self.with.get(key)

@@ -64,6 +64,7 @@ probe_kinds! {
     Machine "machine" "load, memory, disks, heat, routes and clock of this machine";
     Nut "nut" "a UPS that Network UPS Tools watches: `place[:port]/ups`";
     Snmp "snmp" "what a device says of itself by SNMP: `host[:161]`";
+    Path "path" "the way to an address or name, hop by hop";
 }
 
 /// What is asked, of whom, how often.

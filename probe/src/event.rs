@@ -91,6 +91,11 @@ fields! {
     11 Count "count" Open "how many";
     12 Reason "reason" Open "why, by a stable name";
     13 Version "version" Open "version of the protocol spoken";
+    30 Hop "hop" Open "number of a hop of a path, counted from the agent; 0 is the agent's own machine";
+    31 Route "route" Restricted "addresses of the first hops of a path, `*` for one that does not answer";
+    32 Fingerprint "fingerprint" Restricted "of a path: first 8 octets of SHA-256 of its hops that answered, hex";
+    33 FingerprintBefore "fingerprint_before" Restricted "of the path that was taken before";
+    34 DefaultRoute "default_route" Open "`yes` where an uplink leaves as the machine's default route does, else `no`";
 }
 
 macro_rules! event_kinds {
@@ -130,6 +135,9 @@ event_kinds! {
     20 BootReason "boot-reason" "why the machine booted, where the system tells for certain: `reason` says";
     26 PathShrank "path-shrank" "packets of full size do not get through an uplink: `count` octets do; `reason` is `told` by routers, or `black-hole`";
     27 PathWhole "path-whole" "packets of full size get through an uplink again";
+    30 PathChanged "path-changed" "the way to a target or, by an uplink, to the collector is another than before; `hop` is the first that differs";
+    31 PathBroken "path-broken" "the way to a silent target or collector ends early; `hop` is the last that answers, `reason` how it ends";
+    32 PathReached "path-reached" "the way to a target or collector that is or was silent is whole, over `hop` hops";
     36 PortalChanged "portal-changed" "a portal's text or title is no longer the known one, or is again; `reason` says which; the part is the check";
     37 PortalSuspect "portal-suspect" "a portal's page shows signs of defacement: `count` gambling phrases; the part is the check";
     38 PortalClear "portal-clear" "a portal's page shows no signs of defacement any more; the part is the check";

@@ -153,4 +153,8 @@ metrics! {
     230 BottleneckDown "bottleneck_down_bits_per_second" Gauge "rate of the narrowest link from the centre, where it is narrower than the way up";
     231 BottleneckDownLeast "bottleneck_down_least_bits_per_second" Gauge "rate the way from the centre carries at least, where the way up is as narrow or narrower";
     232 TrainLoss "train_loss_ratio" Gauge "share of the train's packets lost there and back";
+    235 PathHops "path_hops" Gauge "hops to the target, where it answered";
+    236 PathLastHop "path_last_hop" Gauge "number of the last hop that answered, 0 when none did; of a broken path, where it broke";
+    237 PathHopRtt "path_hop_rtt_seconds" Gauge "round trip to a hop of the path; the part is its number";
+    238 PathChanges "path_changes" Counter "how often the path was another than before, since the agent started";
 }

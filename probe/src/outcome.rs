@@ -74,6 +74,8 @@ failures! {
     17 SnmpError "snmp-error" true "the device answered with an SNMP error status";
     18 SnmpOrder "snmp-order" true "the device's OIDs do not increase, so reading them would never end";
     19 SnmpLimit "snmp-limit" true "the device has more to tell than is read of one device";
+    20 Prohibited "prohibited" true "a router on the way says that it is forbidden to go there";
+    21 Circle "circle" true "packets go in a circle: the same router answers twice on the way";
     31 Other "other" true "it failed in a way this version has no name for";
     32 NotPermitted "not-permitted" false "this machine does not permit the probe (socket rights)";
     33 Unsupported "unsupported" false "this agent does not know the probe";

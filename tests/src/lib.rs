@@ -11,6 +11,7 @@ pub mod gateway;
 pub mod heard;
 pub mod killed;
 pub mod mutants;
+pub mod network;
 pub mod outage;
 pub mod process;
 pub mod proof;

@@ -6,71 +6,38 @@ use haidang_probe::credential::Credentials;
 use haidang_probe::event::{EventKind, Field};
 use haidang_probe::listening::Listening;
 use haidang_tests::heard::Heard;
-use haidang_tests::proof::unproved;
+use haidang_tests::network::{Elsewhere, in_a_network_of_its_own, sh};
 use std::net::{Ipv4Addr, UdpSocket};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Names this test run inside the namespace.
-const INSIDE: &str = "HAIDANG_INSIDE";
-
-/// Runs this test again with a network of its own, unless it is there already; false where that cannot be.
-fn in_a_network_of_its_own(test: &str) -> bool {
-    if std::env::var_os(INSIDE).is_some() {
-        return true;
-    }
-    let probe = Command::new("unshare").args(["-n", "ip", "link"]).stdout(Stdio::null()).status();
-    if !probe.is_ok_and(|status| status.success()) {
-        unproved("network", "a network of its own needs root and iproute2");
-        return false;
-    }
-    let this = std::env::current_exe().unwrap();
-    let mut again = Command::new("unshare");
-    again.arg("-n").arg(this).args(["--exact", test, "--nocapture"]).env(INSIDE, "1");
-    assert!(again.status().unwrap().success(), "{test} inside its namespace");
-    false
-}
-
 /// A machine at the other end of a cable.
-struct Peer(std::process::Child);
+struct Peer(Elsewhere);
 
 impl Peer {
     fn connect() -> Peer {
-        let peer = Peer(Command::new("unshare").args(["-n", "sleep", "600"]).spawn().unwrap());
-        let namespace = peer.0.id().to_string();
-        let own = std::fs::read_link("/proc/self/ns/net").unwrap();
-        while std::fs::read_link(format!("/proc/{namespace}/ns/net")).unwrap() == own {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        sh("ip link set lo up");
-        sh("ip link add v0 address 00:00:5e:00:53:01 type veth peer name v1 address 00:00:5e:00:53:02");
-        sh(&format!("ip link set v1 netns {namespace}"));
-        sh("ip addr add 10.77.0.1/24 dev v0 && ip link set v0 up");
-        peer.sh("ip addr add 10.77.0.2/24 dev v1 && ip addr add 10.77.0.66/24 dev v1 && ip link set v1 up");
-        sh("ip route add default via 10.77.0.2");
-        peer
+        let peer = Elsewhere::new().unwrap();
+        let own = [
+            "ip link set lo up",
+            "ip link add v0 address 00:00:5e:00:53:01 type veth peer name v1 address 00:00:5e:00:53:02",
+            &format!("ip link set v1 netns {}", peer.pid()),
+            "ip addr add 10.77.0.1/24 dev v0 && ip link set v0 up",
+        ];
+        own.into_iter().for_each(|command| sh(command).unwrap());
+        peer.sh("ip addr add 10.77.0.2/24 dev v1 && ip addr add 10.77.0.66/24 dev v1 && ip link set v1 up")
+            .unwrap();
+        sh("ip route add default via 10.77.0.2").unwrap();
+        Peer(peer)
     }
 
     /// Runs something at the peer.
     fn sh(&self, command: &str) {
-        sh(&format!("nsenter -t {} -n sh -c '{command}'", self.0.id()));
+        self.0.sh(command).unwrap();
     }
 
     /// Sends something to us, so that its address and hardware address are learnt.
     fn speaks(&self) {
-        sh(&format!("nsenter -t {} -n bash -c 'echo > /dev/udp/10.77.0.1/9'", self.0.id()));
+        self.sh("echo > /dev/udp/10.77.0.1/9");
     }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn sh(command: &str) {
-    assert!(Command::new("sh").args(["-c", command]).status().unwrap().success(), "{command}");
 }
 
 #[tokio::test]
@@ -122,11 +89,7 @@ async fn a_dhcp_server_that_is_not_the_gateway_is_told() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let this = std::env::current_exe().unwrap();
     for server in ["10.77.0.2", "10.77.0.66"] {
-        sh(&format!(
-            "nsenter -t {} -n env {OFFERS}={server} {} --exact {name} >/dev/null",
-            peer.0.id(),
-            this.display()
-        ));
+        peer.sh(&format!("{OFFERS}={server} {} --exact {name} >/dev/null", this.display()));
     }
     let event = site.next("a server that is not the gateway").await.unwrap();
     assert_eq!(event.kind, EventKind::DhcpStranger);

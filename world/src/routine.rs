@@ -96,12 +96,28 @@ impl Routine {
                 let answered = vec![sample(Metric::SysUpTime, "", up_ns as f64 / 1e9)];
                 (Ok(took(2_000.0, 6_000.0)), answered)
             }
+            ProbeKind::Path => Routine::path(met.reached, random),
             ProbeKind::Http | ProbeKind::Tcp | ProbeKind::Stamp | ProbeKind::Dns => {
                 (beyond(took(8_000.0, 20_000.0)), Vec::new())
             }
         };
         let sent = Moment { boot: self.boot, mono_ns: up_ns };
         Outcome { check: check.id(), sent, result, samples }
+    }
+
+    /// The gateway, the carrier's first router, its core, the centre; without a line all but the first are silent.
+    fn path(reached: bool, random: f64) -> (Result<Duration, Failure>, Vec<Sample>) {
+        let trips = [0.000_4, 0.004, 0.007, 0.009].map(|least| least * (1.0 + 0.5 * random));
+        let answering = if reached { trips.len() } else { 1 };
+        let mut samples =
+            vec![sample(Metric::PathLastHop, "", answering as f64), sample(Metric::PathChanges, "", 0.0)];
+        let hops = (1..).zip(&trips[..answering]);
+        samples.extend(hops.map(|(hop, trip): (u8, _)| sample(Metric::PathHopRtt, &hop.to_string(), *trip)));
+        if !reached {
+            return (Err(Failure::Timeout), samples);
+        }
+        samples.push(sample(Metric::PathHops, "", answering as f64));
+        (Ok(Duration::from_secs_f64(trips[answering - 1])), samples)
     }
 
     /// A small gateway at its ease, warmer by day.

@@ -113,6 +113,16 @@ impl Page<'_, '_> {
             });
             self.metric(metric, told)?;
         }
+        self.gauges(
+            "haidang_agent_uplink_last_hop",
+            "Number of the last hop to the collector that answered the last trace",
+            of(facts, |fares| fares.last_hop.map(f64::from)),
+        )?;
+        self.gauges(
+            "haidang_agent_uplink_default_route",
+            "1 where the uplink left as the machine's default route does when it was last traced, else 0",
+            of(facts, |fares| fares.default.map(|default| f64::from(u8::from(default)))),
+        )?;
         self.metric(Metric::LivenessRtt, of(facts, |fares| fares.round_trip.map(|rtt| rtt.as_secs_f64())))
     }
 
@@ -148,6 +158,10 @@ impl Page<'_, '_> {
             "ICMP packets that answer nothing under way: late, doubled, foreign or forged",
             one(facts.echoes.strays),
         )?;
+        let one = |value| std::iter::once((Labels::new(), value));
+        self.counters("haidang_agent_traces", "Ways traced on doubt", one(facts.traces))?;
+        let untraced = facts.untraced.iter().map(|(reason, count)| (vec![("reason", *reason)], *count));
+        self.counters("haidang_agent_traces_left_out", "Traces on doubt left out", untraced)?;
         let one = |value| std::iter::once((Labels::new(), value));
         self.gauges("haidang_agent_runs_in_flight", "Runs under way", one(facts.in_flight as f64))
     }

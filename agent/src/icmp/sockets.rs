@@ -82,36 +82,13 @@ impl Door {
     /// # Errors
     /// `PermissionDenied` when the machine permits neither kind.
     pub fn open(family: Family, identifier: u16, buffer: usize) -> io::Result<Door> {
-        let (domain, protocol) = match family {
-            Family::V4 => (Domain::IPV4, Protocol::ICMPV4),
-            Family::V6 => (Domain::IPV6, Protocol::ICMPV6),
+        let (socket, raw) = match datagram(family) {
+            Ok(socket) => (socket, false),
+            Err(_) => (self::raw(family)?, true),
         };
-        if let Ok(socket) = Socket::new(domain, Type::DGRAM, Some(protocol)) {
-            let (level, name) = match family {
-                Family::V4 => (libc::IPPROTO_IP, libc::IP_RECVERR),
-                Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
-            };
-            datagrams::set(socket.as_fd(), level, name, [1])?;
-            return Door::with(socket, family, None, buffer);
-        }
-        let socket = Socket::new(domain, Type::RAW, Some(protocol))?;
-        match family {
-            Family::V4 => datagrams::set(socket.as_fd(), SOL_RAW, ICMP_FILTER, [!types(&[0, 3, 11, 12])])?,
-            Family::V6 => {
-                let mut filter = [u32::MAX; 8];
-                filter[0] = !types(&[1, 3, 4]);
-                filter[129 / 32] &= !types(&[129 % 32]);
-                datagrams::set(socket.as_fd(), libc::IPPROTO_ICMPV6, ICMPV6_FILTER, filter)?;
-            }
-        }
-        Door::with(socket, family, Some(identifier), buffer)
-    }
-
-    fn with(socket: Socket, family: Family, identifier: Option<u16>, buffer: usize) -> io::Result<Door> {
-        socket.set_nonblocking(true)?;
         socket.set_recv_buffer_size(buffer)?;
-        datagrams::stamped(socket.as_fd())?;
         datagrams::set(socket.as_fd(), libc::SOL_SOCKET, libc::SO_RXQ_OVFL, [1])?;
+        let identifier = raw.then_some(identifier);
         Ok(Door { socket, family, identifier, packet: Vec::new(), drops: Drops::default() })
     }
 
@@ -201,6 +178,53 @@ impl Door {
     pub fn dropped(&self) -> u64 {
         self.drops.total
     }
+}
+
+/// An unprivileged socket, stamped by the kernel, with its error queue.
+///
+/// # Errors
+/// When the machine does not permit it.
+pub fn datagram(family: Family) -> io::Result<Socket> {
+    let (domain, protocol) = protocol(family);
+    let socket = stamped(Socket::new(domain, Type::DGRAM, Some(protocol))?)?;
+    let (level, name) = match family {
+        Family::V4 => (libc::IPPROTO_IP, libc::IP_RECVERR),
+        Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
+    };
+    datagrams::set(socket.as_fd(), level, name, [1])?;
+    Ok(socket)
+}
+
+/// A raw socket, stamped by the kernel, that is handed echo replies and errors alone.
+///
+/// # Errors
+/// When the machine does not permit it.
+pub fn raw(family: Family) -> io::Result<Socket> {
+    let (domain, protocol) = protocol(family);
+    let socket = stamped(Socket::new(domain, Type::RAW, Some(protocol))?)?;
+    match family {
+        Family::V4 => datagrams::set(socket.as_fd(), SOL_RAW, ICMP_FILTER, [!types(&[0, 3, 11, 12])])?,
+        Family::V6 => {
+            let mut filter = [u32::MAX; 8];
+            filter[0] = !types(&[1, 3, 4]);
+            filter[129 / 32] &= !types(&[129 % 32]);
+            datagrams::set(socket.as_fd(), libc::IPPROTO_ICMPV6, ICMPV6_FILTER, filter)?;
+        }
+    }
+    Ok(socket)
+}
+
+fn protocol(family: Family) -> (Domain, Protocol) {
+    match family {
+        Family::V4 => (Domain::IPV4, Protocol::ICMPV4),
+        Family::V6 => (Domain::IPV6, Protocol::ICMPV6),
+    }
+}
+
+fn stamped(socket: Socket) -> io::Result<Socket> {
+    socket.set_nonblocking(true)?;
+    datagrams::stamped(socket.as_fd())?;
+    Ok(socket)
 }
 
 /// What a message says to us. Errors in a datagram socket's queue come without IP header, quoted from the ICMP header

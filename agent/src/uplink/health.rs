@@ -82,6 +82,13 @@ impl Health {
     }
 }
 
+impl super::Uplink {
+    /// Whether the collector's liveness packets have stopped arriving on it.
+    pub fn silent(&self) -> bool {
+        self.health().silent
+    }
+}
+
 /// The uplinks for batches, best first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lanes {

@@ -3,8 +3,8 @@
 //! `with: {packets: 10, gap: 20ms}`: a burst, for loss, quantiles and jitter; one packet where nothing is said.
 //! `size`: octets of each packet after the ICMP header.
 
-use super::place::{Place, is_port};
-use super::{Words, Wrong, short};
+use super::place::Place;
+use super::{Words, Wrong};
 use std::time::Duration;
 
 /// The settings it takes.
@@ -46,14 +46,8 @@ pub struct Question {
 impl Question {
     /// Understands `words`.
     pub fn of(words: &Words<'_>) -> Result<Question, Wrong> {
-        if let Some((before, port)) = words.target.rsplit_once(':')
-            && !before.contains(':')
-            && is_port(port)
-        {
-            return Err(Wrong::target(format!("icmp has no ports; write `{}`", short(before))));
-        }
         Ok(Question {
-            place: words.target.parse()?,
+            place: words.place_without_port("icmp")?,
             packets: words.number("packets", 1..=MAX_PACKETS, 1)?,
             gap: words.span("gap", LEAST_GAP..=MOST_GAP, GAP)?,
             size: words.number("size", LEAST_SIZE..=MAX_SIZE, SIZE)?,

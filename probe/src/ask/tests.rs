@@ -26,6 +26,8 @@ fn each_probe_has_its_own_form_of_target() {
         (ProbeKind::Interface, "*"),
         (ProbeKind::Interface, ""),
         (ProbeKind::Uptime, ""),
+        (ProbeKind::Path, "10.0.0.1"),
+        (ProbeKind::Path, "@default-gateway"),
     ] {
         assert!(Question::of(&check(probe, target, &[])).is_ok(), "{} {target}", probe.name());
     }
@@ -55,6 +57,7 @@ fn another_probes_form_is_refused() {
         (ProbeKind::Interface, "an-interface-too-long"),
         (ProbeKind::Interface, "../x"),
         (ProbeKind::Uptime, "now"),
+        (ProbeKind::Path, "10.0.0.1:80"),
     ] {
         let wrong = Question::of(&check(probe, target, &[])).unwrap_err();
         assert_eq!(wrong.setting, None, "{} {target}: {}", probe.name(), wrong.message);
@@ -104,4 +107,32 @@ fn a_burst_is_held_to_its_limits() {
         let wrong = Question::of(&check(ProbeKind::Icmp, "10.0.0.1", &[(key, value)])).unwrap_err();
         assert_eq!(wrong.setting.as_deref(), Some(key), "{value}: {}", wrong.message);
     }
+}
+
+#[test]
+fn a_path_is_looked_at_as_far_as_is_said() {
+    let hops = |with: &[(&str, &str)]| match Question::of(&check(ProbeKind::Path, "10.0.0.1", with)) {
+        Ok(Question::Path(asked)) => Some(asked.hops),
+        _ => None,
+    };
+    assert_eq!((hops(&[]), hops(&[("hops", "32")])), (Some(16), Some(32)));
+    for wrong in ["0", "33", "-1", "far"] {
+        assert_eq!(hops(&[("hops", wrong)]), None, "{wrong}");
+    }
+}
+
+#[test]
+fn who_is_asked_over_a_network_is_known() {
+    let asks =
+        |probe, target| Question::of(&check(probe, target, &[])).unwrap().place().map(Place::to_string);
+    for (probe, target, place) in [
+        (ProbeKind::Icmp, "10.0.0.1", "10.0.0.1"),
+        (ProbeKind::Tcp, "portal.example:443", "portal.example"),
+        (ProbeKind::Http, "https://10.0.0.2/x", "10.0.0.2"),
+        (ProbeKind::Dns, "@resolver/portal.example", "@resolver"),
+        (ProbeKind::Stamp, "10.0.0.3:862", "10.0.0.3"),
+    ] {
+        assert_eq!(asks(probe, target).as_deref(), Some(place), "{}", probe.name());
+    }
+    assert_eq!(asks(ProbeKind::Uptime, ""), None);
 }

@@ -3,6 +3,7 @@
 use haidang_agent::icmp::packet::{Family, heard, inside_v4, no_way};
 use haidang_agent::listen::frame::{Frame, Frames, MAX_MESSAGE};
 use haidang_agent::listen::{dhcp, netlink, syslog as log};
+use haidang_agent::path::wire::{Flow, Step};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A syslog message.
@@ -57,5 +58,24 @@ pub fn icmp(octets: &[u8]) {
     }
     if let Some(inside) = inside_v4(octets) {
         let _ = heard(Family::V4, inside, Some(1));
+    }
+}
+
+/// What routers say of a trace's packets, and quote of them, by both kinds of socket. The first two octets are type and code
+/// of an error in a datagram socket's queue.
+pub fn path(octets: &[u8]) {
+    for target in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+        let cookie = u64::from_be_bytes([1; 8]);
+        let flow = Flow { target, identifier: 1, checksum: 0x1234, cookie, salt: 0 };
+        let queued = octets
+            .split_first_chunk()
+            .and_then(|([kind, code], quoted)| flow.read_error(*kind, *code, quoted));
+        for answer in [flow.read(octets, None), flow.read(octets, Some(1)), queued].into_iter().flatten() {
+            let Step { hop, again } = answer.step;
+            assert!((1..64).contains(&hop), "an answer to a packet that cannot have been sent");
+            let mut packet = Vec::new();
+            flow.write(Step { hop, again }, &mut packet);
+            assert_eq!(packet[2..4], [0x12, 0x34], "another flow");
+        }
     }
 }

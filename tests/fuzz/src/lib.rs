@@ -40,6 +40,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("neighbours", heard::neighbours),
     ("nut", agent::nut),
     ("orders", agent::orders),
+    ("path", heard::path),
     ("payload", wire::payload),
     ("pem", agent::pem),
     ("portal", agent::portal),
