@@ -364,7 +364,7 @@ async fn an_uplink_that_falls_silent_has_its_way_noted_and_its_return_too() {
     sh("ip route add default via 10.0.1.2").unwrap();
     let (mut noted, uplink) = (Noted::start(), uplink());
     let name = uplink.name();
-    noted.board.plan([], &[name.clone()]);
+    noted.board.plan([], std::slice::from_ref(&name));
     noted.uplinks.send_replace(vec![uplink.clone()]);
     chain.cut(true);
     uplink.heard(false);

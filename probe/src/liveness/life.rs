@@ -105,6 +105,9 @@ pub(super) struct Opened<'a> {
 pub(super) fn open<'a>(datagram: &'a [u8], key: &Key) -> Result<Opened<'a>, Dropped> {
     packet::verify(datagram, key)?;
     let tail = &datagram[TAIL..];
+    if tail.is_empty() {
+        return Err(Dropped::NoLife);
+    }
     let hmac = tlv::find_hmac(tail)?;
     tlv::verify(tail, hmac, u32::from_be_bytes(field(datagram, 0)), key)?;
     let mut found = tlv::walk(&tail[..hmac.at]).flatten().filter(|tlv| tlv.kind == LIFE);
