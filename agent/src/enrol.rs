@@ -15,7 +15,7 @@ use crate::uplink::post::Post;
 use bytes::Bytes;
 use haidang_probe::enrol::{Code, ENROLL, Enroll, Enrolled, NotACode};
 use haidang_probe::key;
-use haidang_probe::plan::{Delivery, Orders, Plan};
+use haidang_probe::plan::{Delivery, Orders, Plan, SPOOL_DIGESTS, SPOOL_RAW};
 use serde::de::IgnoredAny;
 use std::fs::DirBuilder;
 use std::io;
@@ -97,6 +97,8 @@ fn own(url: &str, stamp: SocketAddr, answer: &Enrolled) -> Result<Plan, EnrolErr
         flush: orders.flush,
         prompt: orders.prompt,
         spool_bytes: SPOOL_BYTES,
+        spool_raw: SPOOL_RAW,
+        spool_digests: SPOOL_DIGESTS,
         checks: Vec::new(),
         listeners: orders.listen,
         credentials: Vec::new(),

@@ -2,7 +2,8 @@
 //!
 //! The boot id of the last run is kept in `DATA/boot`: another one at the next start means that the machine
 //! booted in between, which tells a power cut or reboot from a cut line once the backlog arrives. Where the system
-//! tells for certain why it booted ([`boot`]), an event says it.
+//! tells for certain why it booted ([`boot`]), an event says it. `DATA/running` stands while it runs: an agent that finds it
+//! at its start was killed, or its machine was. Together they tell a power cut from a crash of the agent alone.
 
 use crate::machine::boot;
 use crate::spool::write_whole;
@@ -14,16 +15,24 @@ use haidang_probe::outcome::Outcome;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// The reason of a start after which nothing said that the agent was to stop.
+pub const KILLED: &str = "killed";
+
 /// `ifOperStatus` of an interface that works (IF-MIB).
 const UP: f64 = 1.0;
 
 /// The events of a start: the agent's, and the machine's boot if there was one since the last run, with why where
-/// the system below `root` tells. A first run knows of none.
+/// the system below `root` tells. A first run knows of none. An agent that was not told to stop says so.
 pub fn started(directory: &Path, root: &Path, now: Moment) -> Vec<Event> {
     let reasons = boot::reasons(root, directory);
     let path = directory.join("boot");
     let before = std::fs::read_to_string(&path).ok().and_then(|text| unhex(text.trim()));
-    let mut events = vec![Event::new(now, EventKind::AgentStarted, "")];
+    let running = directory.join("running");
+    let why = if running.exists() { KILLED } else { "" };
+    if let Err(error) = std::fs::write(&running, "") {
+        tracing::warn!(%error, path = %running.display(), "the next start cannot tell whether this run was killed");
+    }
+    let mut events = vec![Event::new(now, EventKind::AgentStarted, "").with(Field::Reason, why)];
     if before.as_deref() == Some(&now.boot.0[..]) {
         return events;
     }
@@ -39,8 +48,10 @@ pub fn started(directory: &Path, root: &Path, now: Moment) -> Vec<Event> {
     events
 }
 
-/// The event of an orderly stop.
-pub fn stopped(now: Moment) -> Event {
+/// The event of an orderly stop of the agent whose directory this is.
+pub fn stopped(directory: &Path, now: Moment) -> Event {
+    // Where that fails the next start takes this one for killed, which is the safer error.
+    let _ = std::fs::remove_file(directory.join("running"));
     Event::new(now, EventKind::AgentStopped, "")
 }
 
@@ -64,6 +75,9 @@ impl Links {
         changes.collect()
     }
 }
+
+#[cfg(test)]
+mod causes;
 
 #[cfg(test)]
 mod tests {
@@ -99,6 +113,16 @@ mod tests {
             "at the boot, not at the start"
         );
         assert_eq!(kinds(&started(directory.path(), root.path(), at(2))), [EventKind::AgentStarted]);
+    }
+
+    #[test]
+    fn a_start_after_a_kill_says_so_and_one_after_a_stop_does_not() {
+        let (directory, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let at = Moment { boot: BootId([1; 16]), mono_ns: 9 };
+        let start = || started(directory.path(), root.path(), at)[0].says(Field::Reason).map(str::to_owned);
+        assert_eq!((start(), start().as_deref()), (None, Some(KILLED)));
+        assert_eq!(stopped(directory.path(), at).kind, EventKind::AgentStopped);
+        assert_eq!(start(), None);
     }
 
     #[test]

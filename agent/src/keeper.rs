@@ -12,7 +12,8 @@
 //! counted.
 
 use crate::gather::{Flush, Gather};
-use crate::spool::{Sealed, Spool, SpoolError};
+use crate::plan::Loaded;
+use crate::spool::{Keep, Sealed, Spool, SpoolError};
 use crate::uplink::Shared;
 use haidang_probe::batch::Batch;
 use haidang_probe::check::CheckId;
@@ -44,6 +45,21 @@ pub struct Terms {
     pub checks: BTreeSet<CheckId>,
     /// What batches say of the plan.
     pub digest: PlanDigest,
+    /// How long what is kept while it cannot be brought.
+    pub keep: Keep,
+}
+
+impl Terms {
+    /// What a plan means.
+    pub fn of(loaded: &Loaded) -> Terms {
+        let plan = &loaded.plan;
+        Terms {
+            flush: loaded.flush(),
+            checks: loaded.checks.keys().copied().collect(),
+            digest: loaded.digest,
+            keep: Keep { raw: plan.spool_raw.0, digests: plan.spool_digests.0 },
+        }
+    }
 }
 
 /// Gathers records and seals batches.
@@ -140,11 +156,17 @@ impl Keeper {
         let digest = self.terms.borrow().digest;
         let Some(mut batch) = self.gather.take(clock.moment(), clock.map(), digest) else { return };
         batch.backlog = !self.shared.flowing.load(Ordering::Relaxed);
+        let (keep, now, map) = (self.terms.borrow().keep, clock.moment(), clock.map());
         let spool = self.shared.spool.clone();
         self.sealing = Some(tokio::spawn(async move {
             let mut spool = spool.lock_owned().await;
             let sealing = tokio::task::spawn_blocking(move || {
                 let result = spool.seal(&batch);
+                if result.is_ok()
+                    && let Err(error) = spool.reduce(now, map, keep)
+                {
+                    tracing::warn!(%error, "old batches are not reduced");
+                }
                 (result, batch)
             });
             // Ends otherwise only when the runtime does, or by a panic, which goes on.

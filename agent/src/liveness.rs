@@ -12,7 +12,7 @@
 //! end, are events: evidence of what the agent saw during an outage, told once a batch gets through. Network
 //! errors end nothing: packets go on being sent, and the socket is bound anew when it does not work.
 
-mod digester;
+pub(crate) mod digester;
 mod measure;
 
 use crate::dial::Origin;

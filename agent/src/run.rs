@@ -224,7 +224,7 @@ impl Agent {
         let (outcomes, outcomes_in) = mpsc::channel(WAITING);
         let (events, events_in) = mpsc::channel(WAITING);
         let (digests, digests_in) = mpsc::channel(WAITING);
-        let (terms, terms_in) = watch::channel(terms(&runs));
+        let (terms, terms_in) = watch::channel(Terms::of(&runs));
         let (uplinks, uplinks_in) = watch::channel(Vec::new());
         let (courier_stopper, courier_stop) = stop::pair();
         let background = Background {
@@ -332,10 +332,11 @@ impl Agent {
 
     async fn finish(mut self) {
         self.keep_counts().await;
+        let stopped = gateway::stopped(&self.settings.directory, self.shared.clock.moment());
         let Agent { shared, under_way: mut runs, outcomes, events, background, .. } = self;
         drop((self.sessions, self.listeners, self.doubter));
         runs.shutdown().await;
-        let _ = events.send(gateway::stopped(shared.clock.moment())).await;
+        let _ = events.send(stopped).await;
         drop((outcomes, events));
         let Background { keeper, courier, courier_stopper } = background;
         let _ = keeper.await;
@@ -355,6 +356,7 @@ async fn off_the_thread<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
+        let stopped = gateway::stopped(&self.settings.directory, self.shared.clock.moment());
 /// What ways in doubt are traced with.
 fn doubts(
     shared: &Shared,

@@ -10,6 +10,8 @@
 //!             /refused/   envelopes the collector will never take, at most REFUSED_KEPT
 //! ```
 //!
+//! A record older than the plan's `spool_raw` is reduced before it would have to go: [`Spool::reduce`].
+//!
 //! # What it promises
 //!
 //! - **A number is never used twice.** It is the journal's position, and an envelope leaves only after it is
@@ -21,19 +23,20 @@
 //! - **The cursor** (first number not acknowledged) is stored each [`PERSIST_SEALS`] batches and at the end.
 //!   After a crash a few batches are sent again; the collector knows them by number.
 
+mod error;
 mod identity;
+mod reduce;
 mod unacked;
 
+pub use error::SpoolError;
 pub(crate) use identity::write_whole;
+pub use reduce::Keep;
 pub use unacked::Unacked;
 
 use bytes::Bytes;
-use haidang_journal::{
-    Disk, Error as JournalError, Files, Item, Journal, Loss, OnFull, Position, Reader, Settings,
-};
-use haidang_probe::batch::{Ack, Batch, Envelope, Refusal, limit, sha256};
+use haidang_journal::{Disk, Files, Item, Journal, Loss, OnFull, Position, Reader, Settings};
+use haidang_probe::batch::{Ack, Batch, Envelope, limit, sha256};
 use std::collections::BTreeSet;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// Bytes of one segment of the journal: the unit in which the oldest go.
@@ -49,40 +52,6 @@ pub const REFUSED_KEPT: u64 = 32;
 pub const PERSIST_SEALS: u32 = 16;
 
 const CURSOR: &str = "acked";
-
-/// Why the spool cannot do its work.
-#[derive(Debug, thiserror::Error)]
-pub enum SpoolError {
-    /// The journal refuses.
-    #[error("spool {}: {source}", .directory.display())]
-    Journal {
-        /// The spool.
-        directory: PathBuf,
-        /// Its reason.
-        source: JournalError,
-    },
-    /// The spool's identity cannot be read or made.
-    #[error("spool identity {}: {source}", .path.display())]
-    Identity {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// Records vanished from the disk while the agent ran.
-    #[error("spool {}: holds {next} records of {seq} sealed; restart the agent", .directory.display())]
-    Shrunk {
-        /// The spool.
-        directory: PathBuf,
-        /// The journal's next number.
-        next: u64,
-        /// The number it should be.
-        seq: u64,
-    },
-    /// A batch over the format's limits; it was not numbered.
-    #[error("seal a batch: {0}")]
-    Batch(#[from] Refusal),
-}
 
 /// A numbered batch, durable and immutable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +75,10 @@ pub struct Tally {
     pub lost: u64,
     /// Batches the collector refused for good, since the process started.
     pub refused: u64,
+    /// Batches reduced to digests, since the process started.
+    pub reduced: u64,
+    /// Digests, of checks and lines, and events that were too old to be kept, since the process started.
+    pub expired: u64,
 }
 
 /// The one writer of a spool, on files or on any other disk.
@@ -126,6 +99,7 @@ pub struct Spool<D: Disk = Files> {
     since_persisted: u32,
     lost: u64,
     refused: u64,
+    reducing: reduce::Reducing,
 }
 
 impl Spool {
@@ -163,6 +137,7 @@ impl<D: Disk + Clone> Spool<D> {
             since_persisted: 0,
             lost: 0,
             refused: 0,
+            reducing: reduce::Reducing::default(),
         };
         spool.open_journal()?;
         spool.take_stock()?;
@@ -183,15 +158,8 @@ impl<D: Disk + Clone> Spool<D> {
     /// [`SpoolError::Batch`] try it again.
     pub fn seal(&mut self, batch: &Batch) -> Result<Sealed, SpoolError> {
         self.settle()?;
-        let envelope = Envelope::seal(&self.agent, self.id, self.next, self.prev_sha256, batch)?;
-        let sealed = Sealed { seq: self.next, bytes: envelope.encode().into() };
-        self.prev_sha256 = sha256(&sealed.bytes);
-        self.next += 1;
-        self.unsure = Some(sealed.clone());
-        if let Err(error) = self.settle() {
-            // It has its number and will be written: to the caller it is taken.
-            tracing::warn!(seq = sealed.seq, %error, "batch is kept in memory until the disk takes it");
-        }
+        let octets = self.encode(batch)?;
+        let sealed = self.number(octets);
         self.since_persisted += 1;
         if self.since_persisted >= PERSIST_SEALS
             && let Err(error) = self.persist()
@@ -199,6 +167,24 @@ impl<D: Disk + Clone> Spool<D> {
             tracing::warn!(%error, "cursor not stored; acknowledged batches may be sent again");
         }
         Ok(sealed)
+    }
+
+    /// The envelope that `batch` would be.
+    fn encode(&self, batch: &Batch) -> Result<Bytes, SpoolError> {
+        let envelope = Envelope::seal(&self.agent, self.id, self.next, self.prev_sha256, batch)?;
+        Ok(envelope.encode().into())
+    }
+
+    /// Gives an envelope its number and writes it; to the caller it is taken.
+    fn number(&mut self, bytes: Bytes) -> Sealed {
+        let sealed = Sealed { seq: self.next, bytes };
+        self.prev_sha256 = sha256(&sealed.bytes);
+        self.next += 1;
+        self.unsure = Some(sealed.clone());
+        if let Err(error) = self.write_unsure() {
+            tracing::warn!(seq = sealed.seq, %error, "batch is kept in memory until the disk takes it");
+        }
+        sealed
     }
 
     /// Whether `seq` is durable, and so may be sent.
@@ -264,7 +250,9 @@ impl<D: Disk + Clone> Spool<D> {
         journal
             .set_cursor(CURSOR, Position(keep).min(synced))
             .and_then(|()| journal.drop_before(Position(keep).min(last)))
-            .map_err(|source| SpoolError::Journal { directory, source })
+            .map_err(|source| SpoolError::Journal { directory, source })?;
+        self.reducing.stored();
+        Ok(())
     }
 
     /// How full the spool is and what it lost.
@@ -275,17 +263,27 @@ impl<D: Disk + Clone> Spool<D> {
             intervals: self.unacked.intervals(),
             lost: self.lost,
             refused: self.refused,
+            reduced: self.reducing.reduced,
+            expired: self.reducing.expired,
         }
     }
 
-    /// Writes what an earlier failure left unsure, unless it is on disk after all.
+    /// Makes good what an earlier failure left: nothing is numbered before that.
     fn settle(&mut self) -> Result<(), SpoolError> {
+        self.write_unsure()?;
+        // A start finds a reduction that its cursor does not know of only where it is the last record.
+        if self.reducing.is_unstored() { self.persist() } else { Ok(()) }
+    }
+
+    /// Writes what an earlier failure left unsure, unless it is on disk after all.
+    fn write_unsure(&mut self) -> Result<(), SpoolError> {
         let Some(sealed) = self.unsure.take() else { return Ok(()) };
         match self.write(&sealed) {
             Ok(()) => {
                 self.unacked.sealed(sealed.seq);
                 self.newest = Some(sealed);
                 self.count_dropped();
+                self.replaced();
                 Ok(())
             }
             Err(error) => {
@@ -375,7 +373,10 @@ impl<D: Disk + Clone> Spool<D> {
         self.unacked = Unacked::between(cursor, next);
         if let Some(last) = next.checked_sub(1) {
             match self.read(last)? {
-                Some(sealed) => self.prev_sha256 = sha256(&sealed.bytes),
+                Some(sealed) => {
+                    self.prev_sha256 = sha256(&sealed.bytes);
+                    self.recover(&sealed);
+                }
                 None => {
                     tracing::warn!(seq = last, "the last batch is damaged; the chain of hashes starts anew");
                 }

@@ -20,7 +20,7 @@ mod rate;
 use crate::dial::Trust;
 use crate::expose::Board;
 use crate::place::Finder;
-use crate::spool::{Sealed, Spool};
+use crate::spool::{Sealed, Spool, SpoolError};
 use bytes::Bytes;
 use haidang_daemon::clock::Clock;
 use haidang_daemon::stop::Stop;
@@ -143,6 +143,9 @@ pub struct Shared {
     pub wanted: watch::Sender<PlanDigest>,
 }
 
+/// Uplinks in the order they are tried.
+type Way = Vec<Arc<Uplink>>;
+
 /// Brings batches to the collector.
 pub struct Courier {
     shared: Shared,
@@ -239,14 +242,8 @@ impl Courier {
         }
     }
 
-    async fn fill(
-        &mut self,
-        live: Vec<Arc<Uplink>>,
-        backlog: Vec<Arc<Uplink>>,
-        now_ns: u64,
-    ) -> Result<(), crate::spool::SpoolError> {
-        let spool = self.shared.spool.clone();
-        let mut spool = spool.lock().await;
+    async fn fill(&mut self, live: Way, backlog: Way, now_ns: u64) -> Result<(), SpoolError> {
+        let mut spool = self.shared.spool.clone().lock_owned().await;
         let flowing = self.flowing();
         if self.live_from_ns > now_ns {
             self.wake_at(self.live_from_ns);
@@ -260,7 +257,7 @@ impl Courier {
             };
             if let Some(sealed) = candidate {
                 self.live = true;
-                self.send(sealed, true, order);
+                self.send(&mut spool, sealed, true, order);
             }
         }
         let lanes = self.rate.lanes() + usize::from(self.live);
@@ -272,7 +269,7 @@ impl Courier {
                 break;
             }
             self.rate.spend(sealed.bytes.len());
-            self.send(sealed, false, &backlog);
+            self.send(&mut spool, sealed, false, &backlog);
         }
         self.shared.board.spool(spool.tally());
         Ok(())
@@ -282,9 +279,10 @@ impl Courier {
         self.wake_ns = Some(self.wake_ns.map_or(at_ns, |before| before.min(at_ns)));
     }
 
-    fn send(&mut self, sealed: Sealed, live: bool, order: &[Arc<Uplink>]) {
+    fn send(&mut self, spool: &mut Spool, sealed: Sealed, live: bool, order: &Way) {
         self.under_way.insert(sealed.seq);
-        let (shared, order) = (self.shared.clone(), order.to_vec());
+        spool.lend(sealed.seq);
+        let (shared, order) = (self.shared.clone(), order.clone());
         self.attempts.spawn(async move {
             let began_ns = shared.clock.steady_ns();
             let verdict = bring(&sealed, &order, &shared).await;
@@ -298,6 +296,7 @@ impl Courier {
             // It panicked and took its number along; once the others have ended, none is under way.
             if self.attempts.is_empty() {
                 self.under_way.clear();
+                self.shared.spool.lock().await.all_returned();
                 self.live = false;
             }
             return;
@@ -310,6 +309,7 @@ impl Courier {
             _ => {}
         }
         let mut spool = self.shared.spool.lock().await;
+        spool.returned(sealed.seq);
         let answered = match verdict {
             Verdict::Kept(ack) => {
                 let ours = spool.acknowledged(&ack);

@@ -5,7 +5,7 @@ use crate::plans;
 use crate::registry::Secret;
 use crate::topology::{Id, Topology};
 use haidang_probe::credential::Credentials;
-use haidang_probe::plan::{Orders, Plan};
+use haidang_probe::plan::{Orders, Plan, SPOOL_DIGESTS, SPOOL_RAW};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Limit of an agent's spool, octets: weeks of outage for a gateway's checks.
@@ -49,6 +49,8 @@ pub fn plan(
         flush,
         prompt,
         spool_bytes: SPOOL_BYTES,
+        spool_raw: SPOOL_RAW,
+        spool_digests: SPOOL_DIGESTS,
         checks,
         listeners: listen,
         credentials,

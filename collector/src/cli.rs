@@ -3,11 +3,12 @@
 mod agent;
 mod import;
 
-use crate::{Agent, Command, Place, Replay, Serve, User, What};
+use crate::{Agent, Command, Evidence, Place, Replay, Serve, User, What};
 use anyhow::{Context, bail};
 use haidang_collector::access::{Access, Role};
 use haidang_collector::config;
 use haidang_collector::replay::replay;
+use haidang_collector::seen;
 use haidang_collector::serve;
 use haidang_daemon::clock::Clock;
 use haidang_daemon::room::make_private;
@@ -27,6 +28,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         What::Init { config, province } => import::init(&config, province.as_deref()),
         What::Import(wish) => import::import(&wish),
         What::Replay(wish) => again(&wish),
+        What::Evidence(wish) => evidence(&wish),
         What::Agent(Agent::Add(add)) => agent::add(&add),
         What::Agent(Agent::Approve(named)) => agent::approve(&named),
         What::Agent(Agent::Revoke(named)) => agent::revoke(&named),
@@ -65,6 +67,20 @@ fn again(wish: &Replay) -> anyhow::Result<()> {
     // What came before a difference is part of the answer.
     out.flush()?;
     writeln!(out, "{}", serde_json::to_string(&replayed?)?)?;
+    Ok(out.flush()?)
+}
+
+fn evidence(wish: &Evidence) -> anyhow::Result<()> {
+    let mut out = BufWriter::new(stdout().lock());
+    let mut written = Ok(());
+    seen::read(&wish.journal, wish.from, |seen| {
+        let wanted = wish.site.is_empty() || wish.site.contains(&seen.site);
+        if wanted && written.is_ok() {
+            written =
+                serde_json::to_string(&seen).map_err(Into::into).and_then(|line| writeln!(out, "{line}"));
+        }
+    })?;
+    written?;
     Ok(out.flush()?)
 }
 

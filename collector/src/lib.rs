@@ -16,6 +16,7 @@ pub mod watch;
 pub mod history;
 pub mod fold;
 pub mod replay;
+pub mod seen;
 pub mod store;
 pub mod registry;
 pub mod authority;

@@ -39,6 +39,8 @@ enum What {
     Import(Import),
     /// Fold a journal again and compare every checkpoint; exit 1 at the first that differs.
     Replay(Replay),
+    /// Print what agents saw, one JSON line each, in the order it came.
+    Evidence(Evidence),
     /// Add or revoke the agents of sites.
     #[command(subcommand)]
     Agent(Agent),
@@ -95,6 +97,18 @@ struct Replay {
     /// Print each verdict as well, one JSON line each, as it was given.
     #[arg(long)]
     verdicts: bool,
+}
+
+#[derive(Args)]
+struct Evidence {
+    /// The journal's directory (`evidence` in the collector's), or a copy. It is only read.
+    journal: PathBuf,
+    /// Only what the agents of these sites saw.
+    #[arg(long, value_name = "SITE")]
+    site: Vec<String>,
+    /// Begin with the record at this position.
+    #[arg(long, value_name = "POSITION", default_value_t = 0)]
+    from: u64,
 }
 
 #[derive(Subcommand)]

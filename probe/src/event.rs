@@ -129,6 +129,7 @@ event_kinds! {
     7 LivenessHeard "liveness-heard" "the collector's liveness packets arrive again on an uplink";
     8 LivenessSilent "liveness-silent" "the collector's liveness packets stopped on an uplink";
     9 ClockStepped "clock-stepped" "the wall clock was stepped against the monotonic clock";
+    10 SpoolReduced "spool-reduced" "records too old to be kept one by one were reduced to digests; `count` batches";
     16 PlanTaken "plan-taken" "the agent runs a plan the collector delivered";
     17 PlanRefused "plan-refused" "the agent refused a plan the collector delivered, and runs the one before";
     18 UplinkUnbound "uplink-unbound" "an uplink could not be bound to its interface or source, and is not used";

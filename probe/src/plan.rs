@@ -1,7 +1,7 @@
 //! What an agent is told: who it is, by which uplinks it reports, and what it asks.
 //!
 //! ```text
-//! agent file (Plan)      agent · secret · listen · spool_bytes        stays at the site
+//! agent file (Plan)      agent · secret · listen · spool_…            stays at the site
 //!                        uplinks: … stamp, collector                  how the collector is reached, first of all
 //! what travels (Orders)  flush · prompt · uplinks: line, ssid, pin …  changes with the record
 //!                        checks · listen · credentials they name · sealed: digest of the next line
@@ -26,6 +26,10 @@ use std::time::Duration;
 
 /// Most checks of one agent.
 pub const MAX_CHECKS: usize = 10_000;
+/// How long runs are kept one by one, unless the agent's file says otherwise.
+pub const SPOOL_RAW: Span = Span(Duration::from_secs(72 * 3_600));
+/// How long what they are reduced to is kept then.
+pub const SPOOL_DIGESTS: Span = Span(Duration::from_secs(7 * 86_400));
 /// Most uplinks of one agent.
 pub const MAX_UPLINKS: usize = 8;
 /// Octets of the longest orders that travel.
@@ -81,6 +85,12 @@ pub struct Plan {
     /// Spool limit in bytes; the oldest records go first, and are counted.
     #[serde(default = "default_spool_bytes")]
     pub spool_bytes: u64,
+    /// How long runs are kept one by one while they cannot be brought; then they are reduced to digests.
+    #[serde(default = "default_spool_raw")]
+    pub spool_raw: Span,
+    /// How long digests and events are kept.
+    #[serde(default = "default_spool_digests")]
+    pub spool_digests: Span,
     /// What it asks.
     #[serde(default)]
     pub checks: Vec<Check>,
@@ -250,6 +260,14 @@ fn default_spool_bytes() -> u64 {
     256 << 20
 }
 
+fn default_spool_raw() -> Span {
+    SPOOL_RAW
+}
+
+fn default_spool_digests() -> Span {
+    SPOOL_DIGESTS
+}
+
 fn default_every() -> Span {
     Span(EVERY)
 }
@@ -304,6 +322,8 @@ mod tests {
             flush: default_flush(),
             prompt: true,
             spool_bytes: 1,
+            spool_raw: default_spool_raw(),
+            spool_digests: default_spool_digests(),
             checks: Vec::new(),
             listeners: Listening { neighbours: true, ..Listening::default() },
             credentials: Vec::new(),

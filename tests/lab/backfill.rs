@@ -30,7 +30,7 @@ pub fn count(console: &Console, targets: &Targets, gap: &Gap, t0: f64) -> anyhow
     let to = (t0 + gap.gap[1]) as i64 / STEP * STEP;
     let commune =
         targets.communes.get(&gap.commune).with_context(|| format!("no commune {}", gap.commune))?;
-    let checks = record::check_names(&gap.commune, commune);
+    let checks = record::check_names(targets, &gap.commune, commune);
     let mut arrived = 0;
     for check in &checks {
         let text = |second: i64| jiff::Timestamp::from_second(second).map(|at| at.to_string());

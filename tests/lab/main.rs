@@ -11,6 +11,7 @@
 mod announce;
 mod backfill;
 mod centre;
+mod evidence;
 mod lab;
 mod naming;
 mod play;
@@ -18,6 +19,7 @@ mod record;
 mod scene;
 mod table;
 mod targets;
+mod witness;
 
 use anyhow::{Context, bail};
 use centre::Centre;

@@ -3,11 +3,14 @@
 //! ```text
 //! up ─▶ plan? ─▶ targets ─▶ configuration ─▶ programs, every line up ─▶ scenario ─▶ incidents.jsonl ─▶ score
 //!                                                  API, maintenance.json ◀─┘ every half second
+//!
+//! Before the score stands the truth against the evidence that the collector keeps of it.
 //! ```
 
 use crate::announce::Announced;
 use crate::backfill::{self, Backfill};
 use crate::centre::Centre;
+use crate::evidence;
 use crate::lab::Lab;
 use crate::naming::{self, Told};
 use crate::record::CORE;
@@ -128,12 +131,26 @@ impl Stage<'_> {
         table::rows(&self.targets, &incidents, &self.lab.truth(), t0)?
             .iter()
             .for_each(|row| println!("{row}"));
+        self.evidence(folder, t0)?;
         let score = self.lab.score(file, &written, t0)?;
         fs::write(folder.join("score.json"), serde_json::to_string_pretty(&score)?)?;
         println!("{}", score["detail"]);
         self.lag()?;
         let notifications: u64 = told.iter().map(|one| one.notifications).sum();
         println!("score {} scenario {} notifications {notifications}", score["score"], self.scene.id);
+        Ok(())
+    }
+
+    /// Holds the truth against what the collector keeps of what agents saw.
+    fn evidence(&self, folder: &Path, t0: f64) -> anyhow::Result<()> {
+        let seen = evidence::read(&folder.join("collector"))?;
+        let truth = self.lab.truth();
+        // With both the table can be made again on a desk.
+        fs::write(folder.join("truth.json"), serde_json::to_string_pretty(&truth)?)?;
+        let table = evidence::table(&self.targets, &seen, &truth, t0);
+        fs::write(folder.join("evidence.txt"), table.rows.join("\n") + "\n")?;
+        table.rows.iter().for_each(|row| println!("{row}"));
+        println!("evidence {} of {}", table.found, table.of);
         Ok(())
     }
 

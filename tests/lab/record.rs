@@ -8,7 +8,8 @@
 //! Everything keeps its name in the lab, so an incident's root reads back without a table.
 
 use crate::naming::text;
-use crate::targets::{Commune, HandOff, Line, Service, Targets};
+use crate::targets::{Commune, Device, HandOff, Line, Service, Targets};
+use crate::witness::GATEWAY_CHECK;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -47,9 +48,10 @@ pub fn configuration(targets: &Targets) -> Value {
         "carriers": carriers.collect::<Value>(),
         "hand_offs": targets.handoffs.iter().map(|port| hand_off(targets, port)).collect::<Value>(),
         "pops": pops.collect::<Value>(),
+        "credentials": credentials(targets),
         "feeders": feeders.collect::<Value>(),
         "services": targets.services.iter().filter_map(service).collect::<Value>(),
-        "sites": std::iter::once(centre()).chain(sites).collect::<Value>(),
+        "sites": std::iter::once(centre(targets)).chain(sites).collect::<Value>(),
     })
 }
 
@@ -63,8 +65,8 @@ fn address(targets: &Targets) -> IpAddr {
 }
 
 /// The names of what the agent of a commune asks of its devices each ten seconds.
-pub fn check_names(name: &str, commune: &Commune) -> Vec<String> {
-    let devices = devices(name, commune);
+pub fn check_names(targets: &Targets, name: &str, commune: &Commune) -> Vec<String> {
+    let devices = devices(targets, name, commune);
     let each_ten = devices.iter().filter(|device| device["checks"][0]["every"].is_null());
     each_ten
         .map(|device| format!("{}/{}", text(&device["id"]), text(&device["checks"][0]["probe"])))
@@ -89,8 +91,31 @@ fn code(commune: &Commune) -> String {
     format!("{:05}", commune.i)
 }
 
-fn centre() -> Value {
-    json!({"id": CORE, "name": "Trung tâm", "kind": "core"})
+/// Where nobody else does, the centre asks the gateways by SNMP. A check of a site names no device, so that it is
+/// evidence and no verdict.
+fn centre(targets: &Targets) -> Value {
+    let agentless = targets.communes.iter().filter(|(_, commune)| commune.agent_node.is_none());
+    let checks = agentless.filter_map(|(name, commune)| {
+        let ip = commune.lines.first()?.gw_ip;
+        snmp(targets, name, &format!("{name}/{GATEWAY_CHECK}"), ip)
+    });
+    json!({"id": CORE, "name": "Trung tâm", "kind": "core", "checks": checks.collect::<Value>()})
+}
+
+/// As whom machines are asked: a credential for each community.
+fn credentials(targets: &Targets) -> Value {
+    let communities: BTreeSet<&String> =
+        targets.nodes.values().filter_map(|node| Some(&node.snmp.as_ref()?.community)).collect();
+    communities
+        .iter()
+        .map(|community| json!({"id": community, "version": "2c", "community": community}))
+        .collect()
+}
+
+/// A question by SNMP to a machine of the lab that answers it.
+fn snmp(targets: &Targets, node: &str, name: &str, ip: IpAddr) -> Option<Value> {
+    let credential = &targets.nodes.get(node)?.snmp.as_ref()?.community;
+    Some(json!({"name": name, "probe": "snmp", "target": ip, "with": {"credential": credential}}))
 }
 
 /// Our port is asked by its state (its address answers also without light), the carrier's by its address.
@@ -137,7 +162,8 @@ fn site(targets: &Targets, name: &str, commune: &Commune) -> Value {
         site["feeder"] = json!(feeder);
     }
     if commune.agent_node.is_some() {
-        site["devices"] = devices(name, commune).into();
+        site["devices"] = devices(targets, name, commune).into();
+        site["checks"] = gateway(targets, name, commune).into();
     }
     site
 }
@@ -196,7 +222,7 @@ fn medium(words: &str) -> &'static str {
 }
 
 /// The devices of a commune with an agent; a box also asks the gateway it stands behind.
-fn devices(name: &str, commune: &Commune) -> Vec<Value> {
+fn devices(targets: &Targets, name: &str, commune: &Commune) -> Vec<Value> {
     let device = |short: &str, kind: &str, check: Value| {
         let id = format!("{name}-{short}");
         json!({"id": id, "name": id, "kind": kind, "checks": [check]})
@@ -216,9 +242,34 @@ fn devices(name: &str, commune: &Commune) -> Vec<Value> {
             (_, "ups") => ("ups", json!({"probe": "icmp", "target": found.ip})),
             _ => ("switch", json!({"probe": "icmp", "target": found.ip})),
         };
-        all.push(device(short, kind, check));
+        let mut told = device(short, kind, check);
+        if let Some(more) = more(targets, name, short, found)
+            && let Some(checks) = told["checks"].as_array_mut()
+        {
+            checks.push(more);
+        }
+        all.push(told);
     }
     all
+}
+
+/// What a device is asked besides whether it answers: a portal its certificate, a UPS its battery.
+fn more(targets: &Targets, name: &str, short: &str, device: &Device) -> Option<Value> {
+    match (device.kind.as_str(), short) {
+        ("portal", _) => Some(json!({"name": "https", "probe": "http", "timeout": "5s",
+            "target": format!("https://{}/", device.ip), "with": {"any_issuer": true}})),
+        (_, "ups") => snmp(targets, &format!("{name}-{short}"), "snmp", device.ip),
+        _ => None,
+    }
+}
+
+/// What tells of the gateway itself: its ports and since when it is up; where the agent stands on it, its routes too.
+fn gateway(targets: &Targets, name: &str, commune: &Commune) -> Vec<Value> {
+    let mut checks: Vec<Value> = snmp(targets, name, GATEWAY_CHECK, commune.lan_gw).into_iter().collect();
+    if commune.observe == "gateway" {
+        checks.push(json!({"name": "machine", "probe": "machine"}));
+    }
+    checks
 }
 
 #[cfg(test)]
@@ -264,7 +315,7 @@ mod tests {
     fn the_names_counted_are_those_the_collector_gives() {
         let (targets, record) = (targets(), loaded().topology);
         let asked: BTreeSet<String> = record.checks_of("c02").into_iter().map(|check| check.name).collect();
-        let counted = check_names("c02", &targets.communes["c02"]);
+        let counted = check_names(&targets, "c02", &targets.communes["c02"]);
         assert!(
             counted.len() == 4 && counted.iter().all(|name| asked.contains(name)),
             "{counted:?} {asked:?}"
@@ -279,6 +330,20 @@ mod tests {
         let target = |name| asked.iter().find(|check| check.name == name).map(|check| check.target.as_str());
         assert_eq!(target("service/dns"), Some("10.255.0.53/dns.tinh.lab"));
         assert_eq!(target("service/portal"), Some("http://10.255.0.80/"));
+    }
+
+    #[test]
+    fn gateways_portals_and_batteries_are_asked_what_only_they_know() {
+        let record = loaded().topology;
+        let asked = |site: &str| -> BTreeSet<String> {
+            record.checks_of(site).into_iter().map(|check| check.name).collect()
+        };
+        let of_box = asked("c02");
+        for name in [GATEWAY_CHECK, "c02-web/http", "c02-web/https", "c02-ups/icmp", "c02-ups/snmp"] {
+            assert!(of_box.contains(name), "{name} in {of_box:?}");
+        }
+        assert!(asked("c01").contains("machine") && !of_box.contains("machine"));
+        assert!(asked(CORE).contains("c03/gateway-snmp") && asked("c03").is_empty());
     }
 
     #[test]

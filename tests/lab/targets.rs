@@ -84,6 +84,16 @@ pub struct Node {
     pub kind: String,
     /// Address.
     pub ip: IpAddr,
+    /// As whom it is asked by SNMP, if it answers.
+    #[serde(default)]
+    pub snmp: Option<Snmp>,
+}
+
+/// As whom a machine is asked by SNMP, version 2c.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Snmp {
+    /// Its community.
+    pub community: String,
 }
 
 /// A commune: one site.

@@ -11,6 +11,9 @@
 //!              answered ⊆ stored
 //! ```
 //!
+//! Where the site keeps runs for less than the outage, what it reduces stands for what was numbered:
+//! `numbered = stored + replaced`, and every run of a numbered batch is told, by itself or in a row of a digest.
+//!
 //! Real are the agent's spool and the collector's ingest, roster, fold and journal; the disks
 //! ([`haidang_journal::memory`]), the clock and the line are made up. The same seed gives the same history.
 
@@ -21,6 +24,7 @@ use anyhow::ensure;
 use centre::Centre;
 use haidang_daemon::clock::Clock;
 use haidang_journal::memory::Memory;
+use haidang_probe::batch::{Batch, Envelope};
 use site::Site;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -52,6 +56,8 @@ pub struct Script {
     pub falls: usize,
     /// Disks say that they synced and did not.
     pub lying: bool,
+    /// How long the site keeps runs one by one, if for less than all that time.
+    pub raw: Option<Duration>,
 }
 
 /// What was counted at both ends.
@@ -67,7 +73,13 @@ pub struct Counts {
     pub answered: u64,
     /// Batches in the centre's journal, with repeats.
     pub stored: u64,
-    /// Numbered or answered for, and not stored as numbered.
+    /// Numbered, and named by a digest that is stored in their place.
+    pub replaced: u64,
+    /// Runs of the batches numbered.
+    pub runs: u64,
+    /// Runs that the centre knows of, by themselves or in rows of digests.
+    pub told: u64,
+    /// Numbered or answered for, and neither stored as numbered nor replaced.
     pub lost: u64,
     /// Stored again.
     pub doubled: u64,
@@ -82,8 +94,11 @@ pub struct Counts {
 impl Counts {
     /// Whether everything arrived once.
     pub fn whole(&self) -> bool {
+        let brought = self.numbered - self.replaced;
         self.numbered > 0
-            && [self.acknowledged, self.answered, self.stored] == [self.numbered; 3]
+            && self.acknowledged == self.numbered
+            && [self.answered, self.stored] == [brought; 2]
+            && self.told >= self.runs
             && (self.lost, self.doubled) == (0, 0)
     }
 }
@@ -94,7 +109,8 @@ impl fmt::Display for Counts {
         writeln!(f, "lost {}, doubled {}", self.lost, self.doubled)?;
         writeln!(f, "{} kills, {} power cuts, {} exchanges", self.kills, self.cuts, self.exchanges)?;
         write!(f, "{seen} runs seen; batches: {numbered} numbered, {acknowledged} acknowledged, ")?;
-        write!(f, "{answered} answered for, {stored} stored")
+        write!(f, "{answered} answered for, {stored} stored, {} replaced by digests; ", self.replaced)?;
+        write!(f, "of {} runs {} told", self.runs, self.told)
     }
 }
 
@@ -198,7 +214,7 @@ impl Stage {
     fn new(script: &Script) -> anyhow::Result<Stage> {
         let (clock, mut dice) = (Clock::manual(), Dice(script.seed));
         let disk = || if script.lying { Memory::lying() } else { Memory::new() };
-        let (site, centre) = (Site::new(&clock, disk())?, Centre::new(&clock, disk())?);
+        let (site, centre) = (Site::new(&clock, disk(), script.raw)?, Centre::new(&clock, disk())?);
         let (back, end) = (WARM + script.outage, WARM + script.outage + REST);
         let of_site = Falls::draw(script, Duration::ZERO, end, &mut dice);
         // While nothing comes in the centre has little to lose.
@@ -228,7 +244,7 @@ impl Stage {
     /// The site's agent sees, and numbers, a turn's runs; perhaps it falls over it.
     fn see(&mut self) -> anyhow::Result<()> {
         self.falls[0].arm(self.clock.steady_ns(), &self.site.disk, &mut self.dice);
-        if self.site.seal(&mut self.dice)? {
+        if self.site.seal(&mut self.dice) {
             return Ok(());
         }
         let fall = self.falls[0].fell();
@@ -265,10 +281,20 @@ impl Stage {
             once.entry(*seq).or_insert(octets);
         }
         let numbered = &self.site.numbered;
+        let mut replaced = BTreeSet::new();
+        let mut told = 0;
+        for octets in once.values() {
+            let batch = Envelope::decode(octets)?.open()?;
+            told += runs(&batch);
+            replaced.extend(batch.replaces.into_iter().flat_map(|(first, last)| first..=last));
+        }
+        replaced.retain(|seq| !once.contains_key(seq));
+        let raw =
+            numbered.iter().map(|(_, octets)| Ok(Envelope::decode(octets)?.open()?.outcomes.len() as u64));
         let kept = |(seq, octets): &&(u64, bytes::Bytes)| once.get(seq) == Some(&&octets[..]);
         let lost: BTreeSet<u64> = numbered
             .iter()
-            .filter(|batch| !kept(batch))
+            .filter(|batch| !kept(batch) && !replaced.contains(&batch.0))
             .map(|(seq, _)| *seq)
             .chain(self.centre.answered.iter().copied().filter(|seq| !once.contains_key(seq)))
             .collect();
@@ -280,6 +306,9 @@ impl Stage {
             acknowledged: numbered.len() as u64 - self.site.unacknowledged(),
             answered: self.centre.answered.len() as u64,
             stored: stored.len() as u64,
+            replaced: replaced.len() as u64,
+            runs: raw.sum::<anyhow::Result<u64>>()?,
+            told,
             lost: lost.len() as u64,
             doubled: (stored.len() - once.len()) as u64,
             kills,
@@ -287,4 +316,9 @@ impl Stage {
             exchanges: self.exchanges,
         })
     }
+}
+
+/// Runs that a batch tells of.
+fn runs(batch: &Batch) -> u64 {
+    batch.outcomes.len() as u64 + batch.checks.iter().map(|row| u64::from(row.runs)).sum::<u64>()
 }

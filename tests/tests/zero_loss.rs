@@ -13,11 +13,11 @@ fn seed() -> u64 {
 }
 
 fn day() -> Script {
-    Script { seed: seed(), outage: Duration::from_secs(86_400), falls: 20, lying: false }
+    Script { seed: seed(), outage: Duration::from_secs(86_400), falls: 20, lying: false, raw: None }
 }
 
 fn hour(seed: u64) -> Script {
-    Script { seed, outage: Duration::from_secs(3_600), falls: 8, lying: false }
+    Script { seed, outage: Duration::from_secs(3_600), falls: 8, lying: false, raw: None }
 }
 
 #[test]
@@ -28,6 +28,16 @@ fn zero_loss_in_a_day_of_outage_with_kills_and_power_cuts() {
     assert!(counts.whole(), "seed {}: {counts}", script.seed);
     assert_eq!((counts.kills, counts.cuts), (20, 20), "seed {}: {counts}", script.seed);
     assert!(counts.numbered > 2_800, "{counts}");
+}
+
+#[test]
+fn zero_loss_where_a_day_is_longer_than_runs_are_kept() {
+    for seed in seed()..seed() + 2 {
+        let script = Script { seed, raw: Some(Duration::from_secs(3 * 3_600)), ..day() };
+        let counts = rehearse(&script).unwrap();
+        println!("seed {seed}: {counts}");
+        assert!(counts.whole() && counts.replaced > 2_000, "seed {seed}: {counts}");
+    }
 }
 
 #[test]

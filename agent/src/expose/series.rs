@@ -138,6 +138,16 @@ impl Page<'_, '_> {
             one(spool.lost),
         )?;
         self.counters(
+            "haidang_agent_spool_reduced_batches",
+            "Batches reduced to digests, for their age or for want of room",
+            one(spool.reduced),
+        )?;
+        self.counters(
+            "haidang_agent_spool_expired_records",
+            "Digests and events left out for their age",
+            one(spool.expired),
+        )?;
+        self.counters(
             "haidang_agent_refused_batches",
             "Batches the collector refused for good",
             one(spool.refused),

@@ -43,6 +43,8 @@ struct Places {
     listen: Option<Spanned<String>>,
     flush: Option<Spanned<String>>,
     spool_bytes: Option<Spanned<u64>>,
+    spool_raw: Option<Spanned<String>>,
+    spool_digests: Option<Spanned<String>>,
     #[serde(default)]
     checks: Vec<CheckPlaces>,
     #[serde(default)]
@@ -133,6 +135,11 @@ impl Judge<'_> {
         }
         if let Some(place) = places.spool_bytes.as_ref().filter(|bytes| bytes.value < LEAST_BYTES) {
             self.fault(place.referenced, format!("spool_bytes is at least {LEAST_BYTES} (4 MiB)"));
+        }
+        if plan.spool_digests.0 < plan.spool_raw.0
+            && let Some(place) = places.spool_digests.as_ref().or(places.spool_raw.as_ref())
+        {
+            self.fault(place.referenced, "spool_digests is no shorter than spool_raw");
         }
     }
 

@@ -1,8 +1,9 @@
 //! What a new plan changes in a running agent: its own file edited, or orders delivered by the collector.
 
 use super::trial::{End, Trial};
-use super::{Agent, off_the_thread, terms};
+use super::{Agent, off_the_thread};
 use crate::dial::Trust;
+use crate::keeper::Terms;
 use crate::listen;
 use crate::liveness::{self, Liveness};
 use crate::plan::{self, Changes, Loaded, kept};
@@ -180,7 +181,7 @@ impl Agent {
         self.shared.board.runs(runs.digest, runs.digest != self.own.digest);
         self.use_uplinks(&runs);
         self.follow_listeners(&runs);
-        self.terms.send_replace(terms(&runs));
+        self.terms.send_replace(Terms::of(&runs));
         self.runs = runs;
     }
 

@@ -51,6 +51,17 @@ impl Unacked {
         self.0.iter().find(|(_, last)| *last >= from).map(|(first, _)| from.max(*first))
     }
 
+    /// The number with so many before it.
+    pub fn nth(&self, mut before: u64) -> Option<u64> {
+        for (first, last) in &self.0 {
+            if before <= last - first {
+                return Some(first + before);
+            }
+            before -= last - first + 1;
+        }
+        None
+    }
+
     /// The oldest number.
     pub fn first(&self) -> Option<u64> {
         self.0.first().map(|(first, _)| *first)
@@ -88,6 +99,7 @@ mod tests {
         unacked.sealed(100);
         assert_eq!((unacked.intervals(), unacked.len()), (2, 56));
         assert_eq!((unacked.first(), unacked.next(95)), (Some(40), Some(100)));
+        assert_eq!([0, 54, 55, 56].map(|nth| unacked.nth(nth)), [Some(40), Some(94), Some(100), None]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{Dice, Fall};
 use anyhow::ensure;
 use bytes::Bytes;
-use haidang_agent::spool::{Sealed, Spool};
+use haidang_agent::spool::{Keep, Sealed, Spool};
 use haidang_daemon::clock::Clock;
 use haidang_journal::memory::Memory;
 use haidang_journal::{Item, Position, Snapshot};
@@ -21,6 +21,8 @@ pub(super) const SITE: &str = "28249-tt";
 const SPOOL: u64 = 0x5eed;
 /// Its spool's bound, octets: nothing goes for want of room.
 const ROOM: u64 = 256 << 20;
+/// Nothing is left out for its age.
+const DIGESTS: Duration = Duration::from_secs(30 * 86_400);
 /// Checks that run in a turn.
 const CHECKS: u32 = 20;
 
@@ -35,28 +37,44 @@ pub(super) struct Site {
     /// What was sealed when the agent fell: perhaps the disk has it.
     unsure: Option<Sealed>,
     boots: u8,
+    keep: Option<Keep>,
 }
 
 impl Site {
-    pub(super) fn new(clock: &Clock, disk: Memory) -> anyhow::Result<Site> {
+    pub(super) fn new(clock: &Clock, disk: Memory, raw: Option<Duration>) -> anyhow::Result<Site> {
         let folder = tempfile::tempdir()?;
         let spool = Spool::on(disk.clone(), folder.path(), (SITE, SPOOL), ROOM)?;
         let clock = clock.clone();
-        Ok(Site { clock, disk, spool, folder, numbered: Vec::new(), seen: 0, unsure: None, boots: 1 })
+        let keep = raw.map(|raw| Keep { raw, digests: DIGESTS });
+        Ok(Site { clock, disk, spool, folder, numbered: Vec::new(), seen: 0, unsure: None, boots: 1, keep })
     }
 
     /// A turn's runs become a batch; false when the agent fell over it.
-    pub(super) fn seal(&mut self, dice: &mut Dice) -> anyhow::Result<bool> {
+    pub(super) fn seal(&mut self, dice: &mut Dice) -> bool {
         let outcomes: Vec<Outcome> = (0..CHECKS).map(|check| self.run(check, dice)).collect();
         self.seen += outcomes.len() as u64;
         let batch = Batch { clocks: vec![self.clock.map()], outcomes, ..Batch::default() };
-        let sealed = self.spool.seal(&batch)?;
+        // It refuses where a reduction before it waits for the disk.
+        let Ok(sealed) = self.spool.seal(&batch) else { return false };
+        if !self.number(sealed) {
+            return false;
+        }
+        let Some(keep) = self.keep else { return true };
+        match self.spool.reduce(self.clock.moment(), self.clock.map(), keep) {
+            Ok(Some(reduced)) => self.number(reduced),
+            Ok(None) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// Notes what was sealed; false where it is not durable.
+    fn number(&mut self, sealed: Sealed) -> bool {
         if !self.spool.durable(sealed.seq) {
             self.unsure = Some(sealed);
-            return Ok(false);
+            return false;
         }
         self.numbered.push((sealed.seq, sealed.bytes));
-        Ok(true)
+        true
     }
 
     fn run(&self, check: u32, dice: &mut Dice) -> Outcome {
