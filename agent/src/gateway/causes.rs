@@ -15,53 +15,45 @@ use std::time::Duration;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// What is true of a site while it is not heard as it should be.
-#[derive(Clone, Copy)]
-struct Truth {
+/// What is wrong at a site, or beyond it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wrong {
     /// The machine of the agent went down, and what its watchdog says of that.
-    boots: bool,
-    watchdog: bool,
+    Boots,
+    Watchdog,
     /// The agent alone was killed.
-    killed: bool,
-    /// Whether lines A and B carry, up and down.
-    carries: [(bool, bool); 2],
-    /// The port to the carrier has light; the carrier's first hop answers; devices on the LAN; a national service.
-    light: bool,
-    first_hop: bool,
-    lan: bool,
-    service: bool,
-    clock_jumps: bool,
+    Killed,
+    /// Lines A and B carry nothing, or nothing upwards.
+    LineA,
+    LineB,
+    UpwardsA,
+    /// The port to the carrier, its first hop, devices on the LAN, a national service.
+    Light,
+    FirstHop,
+    Lan,
+    Service,
+    Clock,
 }
-
-const WELL: Truth = Truth {
-    boots: false,
-    watchdog: false,
-    killed: false,
-    carries: [(true, true); 2],
-    light: true,
-    first_hop: true,
-    lan: true,
-    service: true,
-    clock_jumps: false,
-};
 
 fn at(boot: u8, second: u64) -> Moment {
     Moment { boot: BootId([boot; 16]), mono_ns: second * SECOND }
 }
 
 /// What the agent's own parts make of it, in words.
-fn journalled(truth: Truth) -> BTreeSet<String> {
-    let mut told: BTreeSet<String> = starts(truth).iter().map(named).collect();
+fn journalled(wrong: &[Wrong]) -> BTreeSet<String> {
+    let is = |what| wrong.contains(&what);
+    let mut told: BTreeSet<String> = starts(wrong).iter().map(named).collect();
     // A machine that is down, or an agent that is, sees nothing.
-    if truth.boots || truth.killed {
+    if is(Wrong::Boots) || is(Wrong::Killed) {
         return told;
     }
-    for (line, carries) in ["a", "b"].into_iter().zip(truth.carries) {
-        told.insert(format!("line {line}: {}", liveness(carries)));
+    let (a, b) = (!is(Wrong::LineA), !is(Wrong::LineB));
+    for (line, up, down) in [("a", a && !is(Wrong::UpwardsA), a), ("b", b, b)] {
+        told.insert(format!("line {line}: {}", liveness(up, down)));
     }
     let mut gather = Gather::new(Flush { every: Duration::from_secs(1), prompt: false });
     let mut links = Links::default();
-    for (light, second) in [(true, 1), (truth.light, 2)] {
+    for (light, second) in [(true, 1), (!is(Wrong::Light), 2)] {
         let port =
             Sample { metric: Metric::IfOperStatus, part: "wan".into(), value: if light { 1.0 } else { 2.0 } };
         let outcome = Outcome {
@@ -72,8 +64,8 @@ fn journalled(truth: Truth) -> BTreeSet<String> {
         };
         told.extend(links.see(&outcome).iter().map(named));
     }
-    for (check, well) in [(1, truth.first_hop), (2, truth.lan), (3, truth.service)] {
-        let result = if well { Ok(Duration::ZERO) } else { Err(Failure::Timeout) };
+    for (check, fails) in [(1, is(Wrong::FirstHop)), (2, is(Wrong::Lan)), (3, is(Wrong::Service))] {
+        let result = if fails { Err(Failure::Timeout) } else { Ok(Duration::ZERO) };
         gather.outcome(Outcome { check: CheckId(check), sent: at(1, 3), result, samples: Vec::new() }, 0);
     }
     let map = |offset_ns| ClockMap { boot: BootId([1; 16]), offset_ns, bound_ns: 0 };
@@ -82,22 +74,22 @@ fn journalled(truth: Truth) -> BTreeSet<String> {
     let names = ["", "first hop", "LAN", "service"];
     let failed = before.outcomes.iter().filter(|outcome| outcome.result.is_err());
     told.extend(failed.map(|outcome| format!("{} fails", names[outcome.check.0 as usize])));
-    let jump = if truth.clock_jumps { 3_600 * SECOND as i64 } else { 0 };
+    let jump = if is(Wrong::Clock) { 3_600 * SECOND as i64 } else { 0 };
     let after = gather.take(at(1, 5), map(jump), digest);
     told.extend(after.iter().flat_map(|batch| &batch.events).map(named));
     told
 }
 
 /// The events of the start after it, if there was one.
-fn starts(truth: Truth) -> Vec<Event> {
+fn starts(wrong: &[Wrong]) -> Vec<Event> {
     let (directory, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     started(directory.path(), root.path(), at(1, 0));
-    if truth.watchdog {
+    if wrong.contains(&Wrong::Watchdog) {
         let status = root.path().join("sys/class/watchdog/watchdog0");
         std::fs::create_dir_all(&status).unwrap();
         std::fs::write(status.join("bootstatus"), "32\n").unwrap();
     }
-    match (truth.boots, truth.killed) {
+    match (wrong.contains(&Wrong::Boots), wrong.contains(&Wrong::Killed)) {
         (true, _) => started(directory.path(), root.path(), at(2, 30)),
         (false, true) => started(directory.path(), root.path(), at(1, 60)),
         _ => Vec::new(),
@@ -110,7 +102,7 @@ fn named(event: &Event) -> String {
 }
 
 /// What the digest of ten seconds says of a line.
-fn liveness((up, down): (bool, bool)) -> &'static str {
+fn liveness(up: bool, down: bool) -> &'static str {
     let mut digester = Digester::new("a/1".into(), Duration::from_secs(1), false, 0, at(1, 0));
     let mut told = None;
     for second in 0..13_u32 {
@@ -137,30 +129,25 @@ fn liveness((up, down): (bool, bool)) -> &'static str {
 
 #[test]
 fn each_cause_leaves_evidence_that_no_other_leaves() {
-    let cut = (false, false);
-    let causes = [
-        ("power cut at the site", Truth { boots: true, ..WELL }, "machine-booted"),
-        ("gateway hung", Truth { boots: true, watchdog: true, ..WELL }, "boot-reason (watchdog)"),
-        (
-            "carrier A cut, B alive",
-            Truth { carries: [cut, (true, true)], light: false, first_hop: false, ..WELL },
-            "line b: both ways",
-        ),
+    let causes: [(&str, &[Wrong], &str); 10] = [
+        ("power cut at the site", &[Wrong::Boots], "machine-booted"),
+        ("gateway hung", &[Wrong::Boots, Wrong::Watchdog], "boot-reason (watchdog)"),
+        ("carrier A cut, B alive", &[Wrong::LineA, Wrong::Light, Wrong::FirstHop], "line b: both ways"),
         (
             "both carriers cut",
-            Truth { carries: [cut; 2], light: false, first_hop: false, service: false, ..WELL },
+            &[Wrong::LineA, Wrong::LineB, Wrong::Light, Wrong::FirstHop, Wrong::Service],
             "link-down",
         ),
-        ("one-way loss", Truth { carries: [(false, true), (true, true)], ..WELL }, "line a: lost upwards"),
-        ("LAN fault", Truth { lan: false, ..WELL }, "LAN fails"),
-        ("province core", Truth { carries: [cut; 2], ..WELL }, "line a: nothing heard"),
-        ("national service", Truth { service: false, ..WELL }, "service fails"),
-        ("agent crashed", Truth { killed: true, ..WELL }, "agent-started (killed)"),
-        ("clock jumped", Truth { clock_jumps: true, ..WELL }, "clock-stepped"),
+        ("one-way loss", &[Wrong::UpwardsA], "line a: lost upwards"),
+        ("LAN fault", &[Wrong::Lan], "LAN fails"),
+        ("province core", &[Wrong::LineA, Wrong::LineB], "line a: nothing heard"),
+        ("national service", &[Wrong::Service], "service fails"),
+        ("agent crashed", &[Wrong::Killed], "agent-started (killed)"),
+        ("clock jumped", &[Wrong::Clock], "clock-stepped"),
     ];
-    let mut all: Vec<(&str, BTreeSet<String>)> = vec![("nothing", journalled(WELL))];
-    for (cause, truth, sign) in causes {
-        let told = journalled(truth);
+    let mut all: Vec<(&str, BTreeSet<String>)> = vec![("nothing", journalled(&[]))];
+    for (cause, wrong, sign) in causes {
+        let told = journalled(wrong);
         assert!(told.contains(sign), "{cause}: {told:?}");
         for (other, before) in &all {
             assert_ne!(&told, before, "{cause} looks like {other}");
@@ -171,8 +158,8 @@ fn each_cause_leaves_evidence_that_no_other_leaves() {
 
 #[test]
 fn a_power_cut_and_a_crash_differ_by_the_boot_and_a_stop_is_neither() {
-    assert!(!journalled(Truth { killed: true, ..WELL }).contains("machine-booted"));
-    assert!(journalled(Truth { boots: true, ..WELL }).contains(&format!("agent-started ({KILLED})")));
+    assert!(!journalled(&[Wrong::Killed]).contains("machine-booted"));
+    assert!(journalled(&[Wrong::Boots]).contains(&format!("agent-started ({KILLED})")));
     let directory = tempfile::tempdir().unwrap();
     started(directory.path(), directory.path(), at(1, 0));
     stopped(directory.path(), at(1, 1));
