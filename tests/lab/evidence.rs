@@ -214,6 +214,8 @@ mod tests {
         let route = [seen("c02", 1_070.0, run("machine", None, &[("default_route", "labb", 1.0)]))];
         assert!(row(failover("backup"), &route).contains("default route (c02, +4.0 s)"));
         assert!(row(failover("primary"), &route).ends_with("MISSING"));
+        let of_another = [seen("c01", 1_070.0, run("machine", None, &[("default_route", "labb", 1.0)]))];
+        assert!(row(failover("backup"), &of_another).ends_with("MISSING"));
         let silent = [seen("c02", 1_067.0, event("liveness-silent", "d1-c02/4"))];
         assert!(row(failover("backup"), &silent).contains("liveness-silent (c02, +1.0 s)"));
         let heard = [seen("c02", 1_067.0, event("liveness-heard", "d1-c02/4"))];

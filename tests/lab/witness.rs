@@ -48,8 +48,9 @@ pub fn signs<'a>(targets: &'a Targets, event: &Value) -> Option<Vec<Sign<'a>>> {
         }
         "boot" => Some(boot(targets, &text(&event["node"]), at)),
         "failover" => {
-            let commune = targets.communes.get(&text(&event["commune"]))?;
-            Some(failover(commune, event["path"] == "backup"))
+            let site = text(&event["commune"]);
+            let commune = targets.communes.get(&site)?;
+            Some(failover(site, commune, event["path"] == "backup"))
         }
         _ => None,
     }
@@ -141,12 +142,15 @@ fn boot<'a>(targets: &'a Targets, node: &str, at: f64) -> Vec<Sign<'a>> {
 }
 
 /// The gateway moved to another line: its own route where the agent stands on it, else the lines' silence.
-fn failover(commune: &Commune, to_backup: bool) -> Vec<Sign<'_>> {
+fn failover(site: String, commune: &Commune, to_backup: bool) -> Vec<Sign<'_>> {
     let [primary, backup] = &commune.lines[..] else { return Vec::new() };
     let now = if to_backup { backup } else { primary };
-    let mut signs = vec![sign("default route", move |seen| {
-        sample(seen, "default_route", &now.gw_if).is_some_and(|uses| uses > 0.5)
-    })];
+    let mut signs = vec![
+        sign("default route", move |seen| {
+            sample(seen, "default_route", &now.gw_if).is_some_and(|uses| uses > 0.5)
+        })
+        .at(site),
+    ];
     if to_backup {
         signs.extend(silence(primary.link.clone()));
     } else {
