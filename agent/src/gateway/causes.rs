@@ -115,7 +115,7 @@ fn liveness(up: bool, down: bool) -> &'static str {
             digester.heard(&heard, now_ns);
         }
         if up && down {
-            digester.answered(&Reply { seq: second, rtt_ns: 9, peer_count: None, ttl: 61 });
+            digester.answered(&Reply { seq: second, rtt_ns: 9, ttl: 61, ..Reply::default() });
         }
     }
     let digest = told.unwrap();
