@@ -356,7 +356,6 @@ async fn off_the_thread<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
-        let stopped = gateway::stopped(&self.settings.directory, self.shared.clock.moment());
 /// What ways in doubt are traced with.
 fn doubts(
     shared: &Shared,
