@@ -375,9 +375,5 @@ fn doubts(
     }
 }
 
-fn terms(loaded: &Loaded) -> Terms {
-    Terms { flush: loaded.flush(), checks: loaded.checks.keys().copied().collect(), digest: loaded.digest }
-}
-
 #[cfg(test)]
 mod tests;
