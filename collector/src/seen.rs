@@ -247,8 +247,8 @@ mod tests {
     fn everything_of_a_batch_is_told_with_its_time_and_nothing_restricted() {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
-            segment_bytes: 1 << 20,
-            max_bytes: 4 << 20,
+            segment_bytes: 4 << 20,
+            max_bytes: 16 << 20,
             on_full: OnFull::Refuse,
             max_record: 1 << 20,
         };

@@ -2,7 +2,7 @@
 
 use super::Fall;
 use super::site::SITE;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use haidang_collector::entry::Entry;
@@ -13,6 +13,7 @@ use haidang_collector::registry::Registry;
 use haidang_collector::topology::{Observe, Site, Topology};
 use haidang_daemon::clock::Clock;
 use haidang_daemon::metrics::Metrics;
+use haidang_daemon::serve::Peer;
 use haidang_journal::memory::Memory;
 use haidang_journal::{Item, Position, Snapshot};
 use haidang_probe::batch::{Ack, Envelope};
@@ -23,6 +24,7 @@ use hyper::service::Service as _;
 use hyper::{Request, StatusCode};
 use hyper_util::service::TowerToHyperService;
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -71,9 +73,12 @@ impl Centre {
     /// Posts a batch; none where it was refused, or nobody lives to take it.
     pub(super) async fn post(&mut self, batch: Bytes) -> anyhow::Result<Option<Ack>> {
         let service = TowerToHyperService::new(self.running.0.clone().router());
-        let request = Request::post(PATH).header("authorization", format!("Bearer {}", self.token));
+        let near = Peer((Ipv4Addr::LOCALHOST, 1).into());
+        let request =
+            Request::post(PATH).header("authorization", format!("Bearer {}", self.token)).extension(near);
         let response = service.call(request.body(Full::new(batch))?).await?;
         self.refused = response.status() == StatusCode::SERVICE_UNAVAILABLE;
+        ensure!(response.status() != StatusCode::FORBIDDEN, "what is refused for good never comes home");
         if response.status() != StatusCode::OK {
             return Ok(None);
         }

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use upkeep::Step;
 
@@ -14,7 +15,11 @@ fn image(of: &Path) -> tempfile::TempDir {
             if entry.path().is_dir() {
                 copy(&entry.path(), &target);
             } else {
-                fs::copy(entry.path(), target).unwrap();
+                match fs::copy(entry.path(), target) {
+                    // The store removed it meanwhile, so the kill came after that.
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    copied => drop(copied.unwrap()),
+                }
             }
         }
     }
