@@ -248,7 +248,9 @@ impl Reduction {
     }
 
     fn take(&mut self, seq: u64, batch: Batch, ages: &Ages) {
-        self.replaces = Some((self.replaces.map_or(seq, |(first, _)| first), seq));
+        // What an earlier reduction stands for, this one does now.
+        let from = batch.replaces.map_or(seq, |(first, _)| first.min(seq));
+        self.replaces = Some((self.replaces.map_or(from, |(first, _)| first.min(from)), seq));
         self.batches += 1;
         self.held += batch.outcomes.len();
         let Batch { clocks, outcomes, events, lines, checks, plan_digest, .. } = batch;

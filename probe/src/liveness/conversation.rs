@@ -311,6 +311,8 @@ fn an_authentic_packet_without_life_is_dropped() {
     packet::sign(&mut packet, &key);
     assert_eq!(reflect(&mut reflector(1), &packet, 0), Err(Dropped::NoLife));
     packet.truncate(base);
+    assert_eq!(reflect(&mut reflector(1), &packet, 0), Err(Dropped::NoLife), "RFC 8762 alone");
+    packet[base - 1] ^= 1;
     assert_eq!(reflect(&mut reflector(1), &packet, 0), Err(Dropped::BadHmac));
 }
 
