@@ -5,14 +5,20 @@ use haidang_collector::config as record;
 use haidang_collector::registry::{self, Registry};
 use haidang_world::fault::Fault;
 use haidang_world::map::Map;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use tempfile::TempDir;
 
 const PROVINCE: &str = include_str!("../corpus/config/province.yml");
 
-/// A folder for the files of this process; whoever runs it says by TMPDIR where.
-static FOLDER: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a folder for files"));
+thread_local! {
+    /// A folder for files; whoever runs it says by TMPDIR where. Of each thread, since tests feed targets side by side.
+    static FOLDER: TempDir = tempfile::tempdir().expect("a folder for files");
+}
+
+fn folder() -> PathBuf {
+    FOLDER.with(|folder| folder.path().to_owned())
+}
 
 static MAP: LazyLock<Map> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a folder for files");
@@ -28,9 +34,8 @@ pub fn province(folder: &Path) -> record::Config {
 
 /// A configuration of one file. Every fault has its place in it.
 pub fn config(octets: &[u8]) {
-    let file = FOLDER.path().join("province.yml");
-    std::fs::write(&file, octets).expect("the folder can be written");
-    let Err(faults) = record::load(FOLDER.path()) else { return };
+    std::fs::write(folder().join("province.yml"), octets).expect("the folder can be written");
+    let Err(faults) = record::load(&folder()) else { return };
     let lines = octets.split(|octet| *octet == b'\n').count() as u64;
     for fault in &faults {
         assert!(!fault.message.is_empty() && fault.line >= 1 && fault.column >= 1, "{fault:?}");
@@ -41,7 +46,7 @@ pub fn config(octets: &[u8]) {
 
 /// The file of agents' secrets.
 pub fn registry(octets: &[u8]) {
-    let folder = FOLDER.path().join("data");
+    let folder = folder().join("data");
     std::fs::create_dir_all(&folder).expect("the folder can be written");
     std::fs::write(folder.join(registry::FILE), octets).expect("the folder can be written");
     if let Err(error) = Registry::read(&folder) {
