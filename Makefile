@@ -130,9 +130,10 @@ lab-play: build
 	trap '$(TARGET)/debug/haidang-lab down' EXIT; \
 	$(TARGET)/debug/haidang-lab play "$(S)" .run/lab
 
-BENCHES := footprint outages gap quiet store icmp listen snmp web
+BENCHES := footprint outages gap quiet store icmp listen snmp web load
 # The peers that benches run beside ours.
-BENCH_PACKAGES := fping prometheus prometheus-blackbox-exporter prometheus-snmp-exporter snmpd snmptrapd
+BENCH_PACKAGES := fping prometheus prometheus-blackbox-exporter prometheus-node-exporter prometheus-snmp-exporter snmpd \
+	snmptrapd zabbix-agent2
 bench: $(WEB)/dist/index.html ## Measure on real processes, about 90 minutes: docs/benchmarks.md
 	cargo build --release --locked $(PROGRAMS)
 	@$(call installed,$(BENCH_PACKAGES))

@@ -16,16 +16,15 @@ use haidang_tests::beside::{self, Running};
 use haidang_tests::figures::{Figures, said};
 use haidang_tests::process::{self, load};
 use haidang_tests::stage::wait;
-use haidang_tests::switch::{IF_TABLE, IF_X_TABLE, Request, SYS_UP_TIME, Table};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use haidang_tests::switch::{IF_TABLE, IF_X_TABLE};
+use haidang_tests::switches::{self, Switches};
+use rustix::thread::{CpuSet, sched_getaffinity};
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::thread::{scope, sleep, spawn};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{scope, sleep};
 use std::time::Duration;
 
 const PAIRS: u64 = 5;
@@ -68,7 +67,7 @@ fn main() -> anyhow::Result<()> {
 fn measure(pairs: u64) -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("make a folder")?;
     let (core, others) = cores()?;
-    let switches = Switches::start(&others)?;
+    let switches = Switches::start(SWITCHES, INTERFACES, Some(&others))?;
     let bench = Bench { clock: Clock::machine()?, folder: folder.path(), switches, core };
     println!("## {SWITCHES} switches of {INTERFACES} interfaces, 11 columns of each\n");
     println!(
@@ -111,49 +110,6 @@ fn cores() -> anyhow::Result<(usize, CpuSet)> {
     Ok((own[own.len() - 1], others))
 }
 
-/// Switches that answer, each on a thread of its own until the bench ends.
-struct Switches {
-    at: Vec<SocketAddr>,
-    runs: Arc<AtomicU64>,
-}
-
-impl Switches {
-    fn start(cores: &CpuSet) -> anyhow::Result<Switches> {
-        let mut table = Table::new(4_000_000);
-        for index in 1..=INTERFACES {
-            // Counters of a switch that has worked for a while: six octets.
-            table.interface(
-                index,
-                &format!("GigabitEthernet1/0/{index}"),
-                90_000_000_000_000 + u64::from(index),
-            );
-        }
-        let (table, runs) = (Arc::new(table), Arc::new(AtomicU64::new(0)));
-        let mut at = Vec::new();
-        for _ in 0..SWITCHES {
-            let socket = UdpSocket::bind("127.0.0.1:0").context("open a switch's socket")?;
-            at.push(socket.local_addr()?);
-            let (table, runs, cores) = (table.clone(), runs.clone(), *cores);
-            spawn(move || {
-                let _ = sched_setaffinity(None, &cores);
-                answer(&socket, &table, &runs);
-            });
-        }
-        Ok(Switches { at, runs })
-    }
-}
-
-fn answer(socket: &UdpSocket, table: &Table, runs: &AtomicU64) {
-    let mut buffer = [0; 2048];
-    while let Ok((length, from)) = socket.recv_from(&mut buffer) {
-        let Some(request) = Request::read(&buffer[..length]) else { continue };
-        if request.asks(&SYS_UP_TIME) {
-            runs.fetch_add(1, Relaxed);
-        }
-        let _ = socket.send_to(&table.answer(&request), from);
-    }
-}
-
 /// What a window showed.
 struct Seen {
     us_a_value: f64,
@@ -172,7 +128,7 @@ impl Bench<'_> {
     /// snmp_exporter, each switch scraped once in `every`, or as often as it can.
     fn peer(&self, every: Duration) -> anyhow::Result<Seen> {
         let module = self.folder.join("snmp.yml");
-        fs::write(&module, module_text())?;
+        fs::write(&module, switches::module(&COLUMNS))?;
         let mut command = self.command(every, Path::new(PEER));
         command.arg(format!("--config.file={}", module.display()));
         command.args([&format!("--web.listen-address={PEER_AT}"), "--log.level=error"]);
@@ -291,31 +247,6 @@ fn scrape(path: &str, every: Duration, clock: &Clock, stop: &AtomicBool) {
             sleep(every.saturating_sub(Duration::from_nanos(clock.steady_ns() - began_ns)));
         }
     }
-}
-
-fn columns() -> impl Iterator<Item = String> {
-    let dotted = |arcs: &[u32]| arcs.iter().map(u32::to_string).collect::<Vec<_>>().join(".");
-    COLUMNS.into_iter().flat_map(move |(table, columns)| {
-        columns.iter().map(move |column| format!("{}.{column}", dotted(table)))
-    })
-}
-
-/// What prometheus-snmp-generator would write for these columns: the interface's name is a label of the others.
-fn module_text() -> String {
-    let mut text = String::from("ports:\n  walk:\n");
-    for column in columns() {
-        let _ = writeln!(text, "    - {column}");
-    }
-    text += "  get: [1.3.6.1.2.1.1.3.0]\n  metrics:\n    - {name: sysUpTime, oid: 1.3.6.1.2.1.1.3, type: gauge, help: up}\n";
-    for (nth, column) in columns().enumerate().skip(1) {
-        let _ = writeln!(
-            text,
-            "    - {{name: column{nth}, oid: {column}, type: gauge, help: one, indexes: [{{labelname: ifIndex, type: gauge}}], \
-             lookups: [{{labels: [ifIndex], labelname: ifName, oid: {}, type: DisplayString}}]}}",
-            columns().next().unwrap_or_default()
-        );
-    }
-    text + "  version: 2\n  max_repetitions: 25\n  auth: {community: public}\n"
 }
 
 /// The collector is on nobody's port: all that is seen stays in the spool, as in an outage.

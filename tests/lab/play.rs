@@ -31,6 +31,8 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(500);
 /// From the plan of a scenario with service hours to its start, seconds: every line must be up by then.
 const AHEAD: u32 = 120;
+/// How long after the last event evidence of it is waited for, seconds: several runs of each check.
+const AFTERMATH: f64 = 45.0;
 /// Frames that the emulator may deliver late before a run is suspect.
 const LATE_FRAMES: u64 = 5;
 
@@ -143,8 +145,12 @@ impl Stage<'_> {
 
     /// Holds the truth against what the collector keeps of what agents saw.
     fn evidence(&self, folder: &Path, t0: f64) -> anyhow::Result<()> {
-        let seen = evidence::read(&folder.join("collector"))?;
         let truth = self.lab.truth();
+        // The lab heals what is still broken as it ends; that is seen after it.
+        let last = truth.iter().filter_map(|event| event["ts"].as_f64()).fold(t0, f64::max);
+        let now = Clock::machine()?.utc_ms() as f64 / 1000.0;
+        sleep(Duration::from_secs_f64((last + AFTERMATH - now).clamp(0.0, AFTERMATH)));
+        let seen = evidence::read(&folder.join("collector"))?;
         // With both the table can be made again on a desk.
         fs::write(folder.join("truth.json"), serde_json::to_string_pretty(&truth)?)?;
         let table = evidence::table(&self.targets, &seen, &truth, t0);

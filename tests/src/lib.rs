@@ -20,5 +20,6 @@ pub mod raw;
 pub mod reloads;
 pub mod stage;
 pub mod switch;
+pub mod switches;
 pub mod targets;
 pub mod zero_loss;
