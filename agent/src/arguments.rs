@@ -220,6 +220,10 @@ impl Line {
                 return Err(self.wrong(&format!("`--{option}` is said twice")));
             }
             let value = self.words.value().map_err(|error| self.wrong(&error))?;
+            // As of a variable that is not set.
+            if value.is_empty() {
+                return Err(self.wrong(&format!("`--{option}` is said without a value")));
+            }
             match option.as_str() {
                 "config" => said.config = Some(value.into()),
                 "data" => said.data = Some(value.into()),

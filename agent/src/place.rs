@@ -94,8 +94,8 @@ impl Finder {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known[which] != Known::Asked(found) {
             known[which] = Known::Asked(found);
-            if let Some(address) = found {
-                tracing::info!(%place, %address, "place found");
+            if found.is_some() {
+                tracing::info!(%place, "place found");
             } else {
                 let file = file.display();
                 tracing::warn!(%place, %file, "this machine has no such place; its checks are unknown");

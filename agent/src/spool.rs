@@ -202,7 +202,7 @@ impl<D: Disk + Clone> Spool<D> {
         let mut from = 0;
         while let Some(seq) = self.unacked.next(from) {
             from = seq + 1;
-            if under_way.contains(&seq) || !self.durable(seq) {
+            if under_way.contains(&seq) || !self.durable(seq) || self.reducing.replaces(seq) {
                 continue;
             }
             if let Some(sealed) = self.read(seq)? {

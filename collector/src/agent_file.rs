@@ -36,8 +36,8 @@ pub fn plan(
 ) -> Result<Plan, NoFile> {
     let plain = settings.agents.plain;
     let scheme = if plain { "http" } else { "https" };
-    let collector = format!("{scheme}://{}", near(settings.agents.address)?);
-    let stamp = near(settings.stamp[0])?;
+    let (agents, stamp) = reached(settings)?;
+    let collector = format!("{scheme}://{agents}");
     let orders = plans::orders(topology, credentials, site).ok_or_else(|| NoFile::NoUplink(site.into()))?;
     let Orders { flush, prompt, uplinks, checks, listen, credentials, .. } = orders;
     Ok(Plan {
@@ -55,6 +55,13 @@ pub fn plan(
         listeners: listen,
         credentials,
     })
+}
+
+/// Where an agent on this machine posts, and its STAMP end.
+pub fn reached(settings: &Settings) -> Result<(SocketAddr, SocketAddr), NoFile> {
+    let agents = near(settings.agents.address)?;
+    let stamp = settings.stamp.iter().find_map(|listened| near(*listened).ok());
+    Ok((agents, stamp.ok_or(NoFile::Elsewhere(settings.stamp[0]))?))
 }
 
 /// Where a program on this machine reaches what listens there.

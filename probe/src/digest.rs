@@ -110,7 +110,8 @@ pub struct CheckDigest {
 }
 
 impl CheckDigest {
-    /// Of runs of one check in one boot, in order of time; `None` of none.
+    /// Of runs of one check in one boot, in order of time, that all tell something of the target or all do not; `None`
+    /// of none.
     pub fn of(runs: &[&Outcome]) -> Option<CheckDigest> {
         let (first, last) = (runs.first()?, runs.last()?);
         let failures = || runs.iter().filter_map(|run| run.result.as_ref().err().copied());
@@ -129,8 +130,7 @@ impl CheckDigest {
         })
     }
 
-    /// Share of its runs that succeeded, of those that tell something of the target; `None` when the last failure
-    /// says that none may.
+    /// Share of its runs that succeeded; `None` where they tell nothing of the target.
     pub fn success(&self) -> Option<f64> {
         let told = self.succeeded > 0 || self.last.is_some_and(Failure::tells_of_target);
         (told && self.runs > 0).then(|| f64::from(self.succeeded) / f64::from(self.runs))

@@ -6,14 +6,19 @@ use crate::quality::{Quality, Told, Turn};
 use haidang_daemon::datagrams;
 use haidang_probe::check::CheckId;
 use haidang_probe::event::{Event, Field};
+use haidang_probe::moment::Moment;
 use haidang_probe::outcome::{Failure, Outcome};
 use haidang_probe::plan;
 use socket2::SockRef;
 use std::os::fd::AsFd as _;
+use std::time::Duration;
 use tokio::net::UdpSocket;
 
 /// Intervals from the start to the first measurement of quality, at least: a start must be admitted first.
 const SETTLE_TURNS: u32 = 2;
+
+/// A measurement that began longer ago than this and ended nowhere is over.
+const ANSWERED: Duration = Duration::from_secs(60);
 
 /// The measurement of an uplink's quality, with its first moment drawn from `start`.
 pub(super) fn begin(liveness: &Liveness, start: [u8; 8]) -> Quality {
@@ -46,7 +51,11 @@ impl Sessions {
                         packet
                     })
                     .collect();
-                self.measured.get_or_insert_with(|| liveness.clock.moment());
+                let moment = liveness.clock.moment();
+                // What began longer ago was never answered.
+                let recent =
+                    |at: &Moment| moment.mono_ns.saturating_sub(at.mono_ns) < ANSWERED.as_nanos() as u64;
+                self.measured = Some(self.measured.filter(recent).unwrap_or(moment));
                 for packet in packets {
                     if let Err(error) =
                         self.send(socket, &packet, self.liveness.uplink.plan.stamp_address()).await

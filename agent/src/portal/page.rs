@@ -144,8 +144,9 @@ impl Page {
                 self.step = Step::Reference;
             }
             _ if octet.is_ascii_alphanumeric() || octet >= 0x80 => {
-                // Not inside a character: the next one begins the rest.
-                if self.run.len() >= MAX_RUN && octet & 0xc0 != 0x80 {
+                // Not inside a character, while there are any: the next one begins the rest.
+                let inside = octet & 0xc0 == 0x80 && self.run.len() < MAX_RUN + 4;
+                if self.run.len() >= MAX_RUN && !inside {
                     self.end_run(place, see);
                 }
                 self.run.push(octet);
@@ -162,6 +163,9 @@ impl Page {
         self.step = Step::Text;
         let written = std::mem::take(&mut self.tag);
         if let Some(character) = tag::character(&written).filter(|_| octet == b';') {
+            if self.run.len() >= MAX_RUN {
+                self.end_run(place, see);
+            }
             return self.run.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
         }
         self.end_run(place, see);
@@ -375,13 +379,17 @@ mod tests {
 
     #[test]
     fn a_page_of_one_endless_word_tag_or_reference_is_bounded() {
-        for page in
-            ["x".repeat(20_000), format!("<a {}", "y".repeat(20_000)), format!("&{}", "z".repeat(20_000))]
-        {
+        let texts = [
+            "x".repeat(20_000),
+            format!("<a {}", "y".repeat(20_000)),
+            format!("&{}", "z".repeat(20_000)),
+            "&aacute;".repeat(5_000),
+        ];
+        for page in texts.into_iter().map(String::into_bytes).chain([vec![0x80; 20_000]]) {
             let mut reading = Page::default();
-            reading.take(page.as_bytes(), &mut |sight| {
+            reading.take(&page, &mut |sight| {
                 let Sight::Word(word, _) = sight else { return };
-                assert!(word.len() <= MAX_WORD);
+                assert!(word.chars().count() <= MAX_WORD);
             });
             assert!(reading.run.capacity() + reading.tag.capacity() <= 4 * MAX_TAG);
         }

@@ -27,7 +27,7 @@ use bytes::Bytes;
 use haidang_probe::ask::http::Question;
 use haidang_probe::metric::Metric;
 use haidang_probe::outcome::{Failure, Sample};
-use hop::Hop;
+use hop::{Hop, Network};
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper::{Request, Response, Version, body::Body as _, body::Incoming, header};
@@ -58,7 +58,7 @@ impl Probe {
 
     /// The duration is that of all phases. What was measured before a failure is told with it.
     pub async fn ask(&self, question: &Question, budget: Budget) -> Answer {
-        let mut run = Run { budget, passed: Duration::ZERO, samples: Vec::new() };
+        let mut run = Run { budget, passed: Duration::ZERO, samples: Vec::new(), network: None };
         let result = self.get(question, &mut run).await;
         Answer { result: result.map(|()| run.budget.spent()), samples: run.samples }
     }
@@ -87,6 +87,10 @@ impl Probe {
     async fn exchange(&self, hop: &Hop, run: &mut Run) -> Result<Response<Incoming>, Failure> {
         let found = self.finder.socket_address(&hop.endpoint);
         let address = run.phase("resolve", Failure::Resolve, found).await?;
+        let network = hop::network(address.ip());
+        if *run.network.get_or_insert(network) != network && network != Network::Everybodys {
+            return Err(Failure::Protocol);
+        }
         let stream = run.phase("connect", Failure::Timeout, connect(address)).await?;
         let wire = if hop.url.tls { self.tls(stream, hop, run).await? } else { Box::new(stream) };
         run.phase("processing", Failure::Timeout, exchange(wire, hop)).await
@@ -152,6 +156,8 @@ struct Run {
     budget: Budget,
     passed: Duration,
     samples: Vec<Sample>,
+    /// Where the place that the check names lies: no answer leads into another network that is not everybody's.
+    network: Option<Network>,
 }
 
 impl Run {

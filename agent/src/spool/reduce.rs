@@ -76,6 +76,11 @@ impl Reducing {
         self.unstored
     }
 
+    /// Whether what stands for this number waits for the disk: it is not brought meanwhile.
+    pub(super) fn replaces(&self, seq: u64) -> bool {
+        self.replacing.is_some_and(|(first, last)| (first..=last).contains(&seq))
+    }
+
     pub(super) fn stored(&mut self) {
         self.unstored = false;
     }
@@ -144,11 +149,14 @@ impl<D: Disk + Clone> Spool<D> {
         self.gather(&mut reduction, most, &ages)?;
         let Some((first, last)) = reduction.replaces else { return Ok(None) };
         let (octets, expired) = (reduction.octets, reduction.expired);
-        let sealed = self.encode(&reduction.batch(now, map))?;
-        if sealed.len() > octets / 4 * 3 {
-            self.reducing.fruitless = Some(ages.after(FRUITLESS));
-            return Ok(None);
-        }
+        let encoded = self.encode(&reduction.batch(now, map));
+        let sealed = match encoded {
+            Ok(sealed) if sealed.len() <= octets / 4 * 3 => sealed,
+            other => {
+                self.reducing.fruitless = Some(ages.after(FRUITLESS));
+                return other.map(|_| None);
+            }
+        };
         self.reducing.expired += expired;
         self.reducing.replacing = Some((first, last));
         let sealed = self.number(sealed);
@@ -234,7 +242,8 @@ struct Reduction {
     batches: u64,
     octets: usize,
     clocks: BTreeMap<BootId, ClockMap>,
-    runs: BTreeMap<(BootId, CheckId), Vec<Outcome>>,
+    /// Apart from others those that tell nothing of the target: unknown is not down.
+    runs: BTreeMap<(BootId, CheckId, bool), Vec<Outcome>>,
     held: usize,
     kept: Batch,
     expired: u64,
@@ -263,7 +272,8 @@ impl Reduction {
         let after = self.kept.events.len() + self.kept.lines.len() + self.kept.checks.len();
         self.expired += (already + before - after) as u64;
         for outcome in outcomes {
-            let runs = self.runs.entry((outcome.sent.boot, outcome.check)).or_default();
+            let tells = outcome.result.as_ref().err().is_none_or(|failure| failure.tells_of_target());
+            let runs = self.runs.entry((outcome.sent.boot, outcome.check, tells)).or_default();
             runs.push(Outcome { samples: Vec::new(), ..outcome });
         }
         self.clocks.extend(clocks.into_iter().map(|map| (map.boot, map)));

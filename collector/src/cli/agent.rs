@@ -45,6 +45,7 @@ fn files(
     // Before anybody is added: what is wrong with it is wrong for all.
     make(&add.place.data)?;
     let authority = pem::of_certificate(Authority::open(&add.place.data)?.certificate());
+    agent_file::reached(settings)?;
     let (registry, secrets) = Registry::edit(&add.place.data, |registry| {
         let secrets = sites.iter().map(|site| registry.add(&topology, site, add.renew));
         let secrets = secrets.collect::<Result<Vec<_>, _>>()?;

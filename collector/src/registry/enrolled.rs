@@ -108,7 +108,12 @@ impl Registry {
         };
         agent.enrolled = Some(Enrolment { key: Print(key), renewed: now, quarantined: None, secrets });
         agent.secret = None;
-        Ok(Ok(site.clone()))
+        let site = site.clone();
+        // A device stands at one site: brought to another, it is no longer the agent of the first.
+        for (_, other) in self.agents.iter_mut().filter(|(id, _)| **id != site) {
+            other.enrolled.take_if(|before| before.key.0 == key);
+        }
+        Ok(Ok(site))
     }
 
     /// Notes that the holder of `key` has a new certificate; none when no agent has this key. One that had none for

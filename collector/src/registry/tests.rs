@@ -164,6 +164,21 @@ fn another_device_takes_the_place_of_the_one_before() {
 }
 
 #[test]
+fn a_device_brought_to_another_site_is_the_agent_of_that_one_alone() {
+    for (first, second) in [("a", "core"), ("core", "a")] {
+        let (mut registry, topology) = (Registry::default(), province());
+        for (site, code) in [(first, [1; 32]), (second, [2; 32])] {
+            registry.invite(&topology, site, code, 0).unwrap();
+            assert_eq!(registry.enroll(code, [7; 32], 1).unwrap(), Ok(site.into()));
+        }
+        assert_eq!(
+            registry.renew([7; 32], 2, MONTH, SELDOM).map(|renewal| renewal.site),
+            Some(second.into())
+        );
+    }
+}
+
+#[test]
 fn a_month_of_silence_ends_in_quarantine_until_somebody_approves() {
     let (mut registry, mut topology) = (Registry::default(), province());
     registry.invite(&topology, "a", [1; 32], 0).unwrap();

@@ -37,6 +37,9 @@ impl Watch {
             return;
         }
         let Ok(batch) = envelope.open() else { return };
+        if let Some(replaced) = batch.replaces {
+            self.spools.cover(&received.agent, envelope.spool_id, replaced);
+        }
         self.taking.heard(received, &batch);
         self.outcomes(received, &batch);
     }

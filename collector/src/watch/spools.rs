@@ -91,6 +91,13 @@ impl Spools {
         spools.insert(spool_id, Spool { received, heard: at });
         Ok(fresh)
     }
+
+    /// Numbers that a batch of the spool stands for will not come.
+    pub fn cover(&mut self, agent: &str, spool_id: u64, (first, last): (u64, u64)) {
+        if let Some(spool) = self.agents.get_mut(agent).and_then(|spools| spools.get_mut(&spool_id)) {
+            spool.received.cover(first, last);
+        }
+    }
 }
 
 fn is_full(spools: &BTreeMap<u64, Spool>) -> bool {
@@ -113,6 +120,16 @@ mod tests {
             assert_eq!(spools.receive("a", id, 0, id as i64), Ok(true));
         }
         spools
+    }
+
+    #[test]
+    fn what_a_batch_stands_for_is_missed_no_longer() {
+        let mut spools = Spools::default();
+        assert_eq!(spools.receive("a", 7, 600, 5), Ok(true));
+        assert_eq!(spools.standing("a"), Some((5, 600)));
+        spools.cover("a", 7, (0, 511));
+        spools.cover("b", 7, (0, 511));
+        assert_eq!((spools.standing("a"), spools.standing("b")), (Some((5, 88)), None));
     }
 
     #[test]

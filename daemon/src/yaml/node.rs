@@ -214,8 +214,10 @@ fn too_deep(place: Location) -> Wrong {
     Wrong::new(What::Structure("refused: nested too deeply".into()), place)
 }
 
-fn unknown_tag(tag: &str, place: Location) -> Wrong {
-    Wrong::new(What::Structure(format!("unknown tag `{tag}`; leave it out")), place)
+/// The tag is not repeated: it may be a secret that begins with `!`.
+fn unknown_tag(place: Location) -> Wrong {
+    let message = "unknown tag; leave it out, or write a value that begins with `!` in quotes";
+    Wrong::new(What::Structure(message.into()), place)
 }
 
 /// What a tag of YAML's own says that a node is; others mean nothing here.
@@ -226,7 +228,7 @@ fn kind<'t>(tag: Option<&'t Cow<'_, Tag>>, place: Location) -> Result<Option<&'t
     }
     let tag = tag.original();
     // A lone mark of exclamation says that what follows is text.
-    if tag == "!" { Ok(Some("str")) } else { Err(unknown_tag(&tag, place)) }
+    if tag == "!" { Ok(Some("str")) } else { Err(unknown_tag(place)) }
 }
 
 /// Keys and values in pairs: each key once, merged mappings (`<<`) taken in where a key is not said.

@@ -180,7 +180,7 @@ fn an_alias_bomb_is_refused() {
 #[test]
 fn what_is_no_tree_of_ours_is_refused() {
     says(&[
-        ("name: !ours x", "1:13: unknown tag `!ours`; leave it out"),
+        ("name: !ours x", "1:13: unknown tag; leave it out, or write a value that begins with `!` in quotes"),
         ("name: &a [*a]", "1:11: the alias stands inside what it repeats"),
         ("name: x\nlines:\n- &a {circuit: A}\n- {<<: [*a, 5]}", "4:13: only a mapping can be merged"),
         ("[a]: x", "1:1: a key must be a single value"),

@@ -45,6 +45,23 @@ impl Ranges {
         Ok(true)
     }
 
+    /// Adds all from `first` to `last`, which something else stands for. Where that would be one range too many nothing is
+    /// added: the numbers stay missing.
+    pub fn cover(&mut self, first: u64, last: u64) {
+        let joined = |&&(from, until): &&(u64, u64)| {
+            from <= last.saturating_add(1) && until.saturating_add(1) >= first
+        };
+        let touched: Vec<(u64, u64)> = self.0.iter().filter(joined).copied().collect();
+        if first > last || touched.is_empty() && self.0.len() >= MAX_RANGES {
+            return;
+        }
+        let from = touched.first().map_or(first, |range| range.0.min(first));
+        let until = touched.last().map_or(last, |range| range.1.max(last));
+        self.0.retain(|range| !touched.contains(range));
+        let place = self.0.partition_point(|range| range.0 < from);
+        self.0.insert(place, (from, until));
+    }
+
     /// Whether `seq` was received.
     pub fn contains(&self, seq: u64) -> bool {
         let after = self.0.partition_point(|&(first, _)| first <= seq);
@@ -94,7 +111,36 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
+    #[test]
+    fn a_hole_that_would_be_one_range_too_many_stays_and_one_that_joins_does_not() {
+        let mut ranges = Ranges::default();
+        (0..MAX_RANGES as u64).for_each(|nth| assert_eq!(ranges.insert(nth * 10), Ok(true)));
+        ranges.cover(100_000, 100_005);
+        assert!(!ranges.contains(100_000));
+        ranges.cover(1, 9);
+        assert!((0..=10).all(|seq| ranges.contains(seq)) && ranges.as_slice().len() == MAX_RANGES - 1);
+    }
+
     proptest! {
+        #[test]
+        fn covers_as_a_set_of_numbers(seqs in prop::collection::vec(0u64..60, 0..40), holes in prop::collection::vec((0u64..60, 0u64..9), 0..8)) {
+            let mut ranges = Ranges::default();
+            let mut model = BTreeSet::new();
+            for seq in seqs {
+                prop_assert_eq!(ranges.insert(seq), Ok(model.insert(seq)));
+            }
+            for (first, more) in holes {
+                ranges.cover(first, first + more);
+                model.extend(first..=first + more);
+            }
+            for seq in 0..72 {
+                prop_assert_eq!(ranges.contains(seq), model.contains(&seq));
+            }
+            for pair in ranges.as_slice().windows(2) {
+                prop_assert!(pair[0].1 + 1 < pair[1].0, "ranges touch: {:?}", ranges);
+            }
+        }
+
         #[test]
         fn behaves_as_a_set_of_numbers(seqs in prop::collection::vec(0u64..60, 0..200)) {
             let mut ranges = Ranges::default();

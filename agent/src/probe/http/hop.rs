@@ -7,6 +7,7 @@ use haidang_probe::ask::url::Url;
 use haidang_probe::outcome::Failure;
 use hyper::{Response, header};
 use rustls::pki_types::ServerName;
+use std::net::IpAddr;
 
 /// One place that is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +77,31 @@ impl Hop {
     }
 }
 
+/// What an address means to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// The same to all.
+    Everybodys,
+    /// This machine, or what hangs on the same wire.
+    Near,
+    /// Of a provider's own (RFC 6598), by the first octet of RFC 1918's, or unique local (RFC 4193).
+    Private(u8),
+}
+
+/// The network an address lies in. A page that was tampered with must not send all agents' requests into one that is not
+/// everybody's.
+pub fn network(ip: IpAddr) -> Network {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) if ip.is_loopback() || ip.is_link_local() || ip.is_unspecified() => Network::Near,
+        IpAddr::V4(ip) if ip.is_private() || ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64 => {
+            Network::Private(ip.octets()[0])
+        }
+        IpAddr::V6(ip) if ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unspecified() => Network::Near,
+        IpAddr::V6(ip) if ip.is_unique_local() => Network::Private(ip.octets()[0]),
+        _ => Network::Everybodys,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +151,21 @@ mod tests {
             }
             let next = Hop::first(&question).next(&question, &answer.body(()).unwrap());
             assert_eq!(next.map(|hop| hop.is_some()), leads, "{status} {location:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_everybodys_is_told_apart() {
+        let of = |ip: &str| network(ip.parse().unwrap());
+        for near in ["127.0.0.1", "169.254.1.1", "0.0.0.0", "::1", "fe80::1", "::ffff:127.0.0.1"] {
+            assert_eq!(of(near), Network::Near, "{near}");
+        }
+        assert_eq!((of("10.1.2.3"), of("10.255.0.80")), (Network::Private(10), Network::Private(10)));
+        for other in ["192.168.1.1", "172.16.0.1", "100.64.0.1", "fd00::1"] {
+            assert!(of(other) != Network::Everybodys && of(other) != of("10.1.2.3"), "{other}");
+        }
+        for open in ["203.0.113.80", "100.128.0.1", "2001:db8::1", "172.32.0.1"] {
+            assert_eq!(of(open), Network::Everybodys, "{open}");
         }
     }
 }

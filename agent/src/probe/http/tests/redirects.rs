@@ -89,6 +89,15 @@ async fn redirects_are_followed_to_the_limit_and_their_phases_added() {
 }
 
 #[tokio::test]
+async fn no_page_leads_into_another_network_of_ours() {
+    for place in ["http://192.168.1.1/reboot", "http://10.0.0.1/", "http://[fd00::1]/"] {
+        let tampered = serve(move |_| to(place)).await;
+        let answer = ask(&tampered, "/", &[]).await;
+        assert_eq!(answer.result, Err(Failure::Protocol), "{place}");
+    }
+}
+
+#[tokio::test]
 async fn a_circle_is_told_as_one() {
     let server = serve(|path| to(if path == "/a" { "/b" } else { "/a" })).await;
     let answer = ask(&server, "/a", &[("redirects", "20")]).await;
