@@ -108,7 +108,7 @@ impl Judge<'_> {
         if octets.is_none() {
             self.fault(
                 secret.referenced,
-                "secret is not 64 hex digits; `haidang-collector agent add` makes one",
+                "secret is not 64 hex digits; `haidang-collector agent add SITE --out DIR` makes one",
             );
         }
         octets.unwrap_or_default()

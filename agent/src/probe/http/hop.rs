@@ -96,7 +96,9 @@ pub fn network(ip: IpAddr) -> Network {
         IpAddr::V4(ip) if ip.is_private() || ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64 => {
             Network::Private(ip.octets()[0])
         }
-        IpAddr::V6(ip) if ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unspecified() => Network::Near,
+        IpAddr::V6(ip) if ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unspecified() => {
+            Network::Near
+        }
         IpAddr::V6(ip) if ip.is_unique_local() => Network::Private(ip.octets()[0]),
         _ => Network::Everybodys,
     }
