@@ -147,8 +147,7 @@ impl Bench<'_> {
             costs
         })?;
         let page = beside::page(METRICS, "/metrics")?;
-        let good = page.lines().filter(|line| line.starts_with("probe_success{"));
-        let good = good.filter(|line| line.ends_with(" 1") || line.ends_with(" 1.0")).count();
+        let good = beside::succeeded(&page);
         println!("{good} of {} checks succeed", site.icmp + site.pages + site.switches + 1);
         Ok(costs)
     }

@@ -250,7 +250,7 @@ fn agent(clock: &Clock, folder: &Path, kind: &Kind, served: &AtomicU64) -> anyho
         page = beside::page(METRICS, "/metrics")?;
         Ok(())
     })?;
-    let good = page.lines().filter(|line| line.starts_with("probe_success{") && line.ends_with(" 1")).count();
+    let good = beside::succeeded(&page);
     if good < kind.targets {
         bail!("{good} of {} checks succeeded", kind.targets);
     }

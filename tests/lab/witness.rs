@@ -17,6 +17,8 @@ const CERTIFICATE_SOON: f64 = 20.0 * 86_400.0;
 const START: f64 = 15.0;
 /// Loss in one direction that is none, in ten packets.
 const NO_LOSS: f64 = 0.15;
+/// Share of packets lost that no way has by itself.
+const MUCH_LOSS: f64 = 0.4;
 /// What a short interval may show of a loss of some share.
 const SHOWN: f64 = 0.4;
 
@@ -62,7 +64,8 @@ fn fault<'a>(targets: &'a Targets, kind: &str, words: &[String], at: f64) -> Vec
     let line = line_of(targets, &object);
     match kind {
         "cut" if says("up") => {
-            vec![lost(line, |up, down| up > 0.9 && down < NO_LOSS, "lost upwards, heard downwards")]
+            // Its ten seconds may begin before the cut, and soon nothing comes down either: who answers no ARP is sent nothing.
+            vec![lost(line, |up, down| up > MUCH_LOSS && down < NO_LOSS, "lost upwards, heard downwards")]
         }
         "cut" if says("down") => vec![lost(line, |_, down| down > 0.9, "lost downwards")],
         "cut" | "flap" => silence(line),

@@ -60,3 +60,19 @@ pub fn page(address: &str, path: &str) -> anyhow::Result<String> {
     let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
     Ok(raw::exchange(address, request.as_bytes())?.text())
 }
+
+/// How many checks succeeded when last run, by the agent's `/metrics`.
+pub fn succeeded(metrics: &str) -> usize {
+    let of_checks =
+        metrics.lines().filter_map(|line| line.strip_prefix("probe_success{")?.rsplit(' ').next());
+    of_checks.filter(|value| value.parse() == Ok(1.0)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn checks_that_succeed_are_counted_however_one_is_written() {
+        let metrics = "# HELP probe_success x\nprobe_success{check=\"a b\"} 1.0\nprobe_success{check=\"c\"} 1\nprobe_success{check=\"d\"} 0.0\n";
+        assert_eq!(super::succeeded(metrics), 2);
+    }
+}

@@ -94,11 +94,9 @@ pub struct Counts {
 impl Counts {
     /// Whether everything arrived once.
     pub fn whole(&self) -> bool {
-        let brought = self.numbered - self.replaced;
         self.numbered > 0
-            && self.acknowledged == self.numbered
-            && [self.answered, self.stored] == [brought; 2]
-            && self.told >= self.runs
+            && [self.acknowledged, self.answered, self.stored + self.replaced] == [self.numbered; 3]
+            && self.told == self.runs
             && (self.lost, self.doubled) == (0, 0)
     }
 }
@@ -296,7 +294,13 @@ impl Stage {
             .iter()
             .filter(|batch| !kept(batch) && !replaced.contains(&batch.0))
             .map(|(seq, _)| *seq)
-            .chain(self.centre.answered.iter().copied().filter(|seq| !once.contains_key(seq)))
+            .chain(
+                self.centre
+                    .answered
+                    .iter()
+                    .copied()
+                    .filter(|seq| !once.contains_key(seq) && !replaced.contains(seq)),
+            )
             .collect();
         let falls = || self.falls.iter().flat_map(|falls| &falls.done);
         let kills = falls().filter(|fall| **fall == Fall::Kill).count();
