@@ -130,13 +130,13 @@ lab-play: build
 	trap '$(TARGET)/debug/haidang-lab down' EXIT; \
 	$(TARGET)/debug/haidang-lab play "$(S)" .run/lab
 
-BENCHES := footprint outages gap quiet store icmp listen snmp web load
+BENCHES := footprint outages gap quiet store icmp listen snmp web load hostile
 # The peers that benches run beside ours.
 BENCH_PACKAGES := fping prometheus prometheus-blackbox-exporter prometheus-node-exporter prometheus-snmp-exporter snmpd \
 	snmptrapd zabbix-agent2
-bench: $(WEB)/dist/index.html ## Measure on real processes, about 90 minutes: docs/benchmarks.md
+bench: $(WEB)/dist/index.html ## Measure on real processes, about 105 minutes: docs/benchmarks.md
 	cargo build --release --locked $(PROGRAMS)
 	@$(call installed,$(BENCH_PACKAGES))
 	for bench in $(BENCHES); do \
-		profile=dev; if [[ $$bench =~ ^(store|listen|snmp|web)$$ ]]; then profile=release; fi; \
+		profile=dev; if [[ $$bench =~ ^(store|listen|snmp|web|hostile)$$ ]]; then profile=release; fi; \
 		BIN=$(abspath $(TARGET))/release cargo bench --locked --profile $$profile -p haidang-tests --bench $$bench; done

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  datagram, connection, kernel ─▶ listener: declared fields alone ─▶ ear: a bucket a source ─▶ Event ─▶ keeper
-//!                                                                      └─ beyond it: counted, told each minute
+//!                           └─ lost before: unheard ─▶ counted, told each minute ◀─ beyond it ─┘
 //! ```
 //!
 //! A listener runs while the plan says so, on the address the plan says. It keeps no message: what is not a declared
@@ -12,6 +12,7 @@
 pub mod ear;
 pub mod frame;
 pub mod netlink;
+pub mod unheard;
 
 use ear::Ear;
 use haidang_daemon::clock::Clock;

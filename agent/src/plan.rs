@@ -73,17 +73,19 @@ impl Asked {
         })
     }
 
-    /// How its turns go. A burst or train lasts until its last packet has had its time.
+    /// How its turns go. A burst or train lasts until its last packet has had its time; a device answers one run at a time,
+    /// so that a second would but wait for the first, and lose its own time over that.
     pub fn pace(&self) -> Pace {
-        let (burst, holds) = match &self.question {
+        let (length, holds) = match &self.question {
             Some(Question::Icmp(echo)) => {
                 let given = matches!(echo.place, Place::Address(_));
-                (echo.length(), if given { Holds::Echo } else { Holds::Task })
+                (echo.length() + self.timeout, if given { Holds::Echo } else { Holds::Task })
             }
-            Some(Question::Stamp(train)) => (train.length(), Holds::Task),
-            _ => (Duration::ZERO, Holds::Task),
+            Some(Question::Stamp(train)) => (train.length() + self.timeout, Holds::Task),
+            Some(Question::Snmp(_)) => (Duration::ZERO, Holds::Task),
+            _ => (self.timeout, Holds::Task),
         };
-        Pace { every: self.every, length: burst + self.timeout, holds }
+        Pace { every: self.every, length, holds }
     }
 }
 

@@ -5,6 +5,7 @@ use haidang_collector::entry::Entry;
 use haidang_journal::{Files, Item, Position, Snapshot};
 use haidang_probe::batch::Envelope;
 use haidang_probe::check::CheckId;
+use haidang_probe::event::Event;
 use haidang_probe::moment::Moment;
 use haidang_probe::outcome::Outcome;
 use std::path::Path;
@@ -38,6 +39,11 @@ impl Kept {
     /// The outcomes in it.
     pub fn outcomes(&self) -> anyhow::Result<Vec<Outcome>> {
         Ok(Envelope::decode(&self.octets)?.open()?.outcomes)
+    }
+
+    /// The events in it.
+    pub fn events(&self) -> anyhow::Result<Vec<Event>> {
+        Ok(Envelope::decode(&self.octets)?.open()?.events)
     }
 }
 

@@ -47,7 +47,12 @@ sites:
 
 /// A stage with that province, where each target is asked `every` so often; nothing runs.
 pub fn stage(number: u8, targets: &Targets, every: &str) -> anyhow::Result<Stage> {
-    let stage = Stage::with(number, SITE, &format!("{PROVINCE}{}", targets.checks(every, INDENT)))?;
+    stage_with(number, &targets.checks(every, INDENT))
+}
+
+/// The same with what follows `checks:`, as it stands in the record; the checks are indented by six spaces.
+pub fn stage_with(number: u8, checks: &str) -> anyhow::Result<Stage> {
+    let stage = Stage::with(number, SITE, &format!("{PROVINCE}{checks}"))?;
     // A gateway's routes choose the line by destination; on loopback the source address does.
     let mut sources = Vec::new();
     for (line, address) in LINES {

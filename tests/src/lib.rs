@@ -9,6 +9,7 @@ pub mod figures;
 pub mod gap;
 pub mod gateway;
 pub mod heard;
+pub mod hostile;
 pub mod killed;
 pub mod mutants;
 pub mod network;

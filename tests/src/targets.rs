@@ -110,12 +110,21 @@ async fn answer(number: usize, listener: TcpListener, asked: Asked, clock: Clock
 }
 
 async fn page(mut stream: TcpStream) -> io::Result<()> {
+    request(&mut stream).await?;
+    stream.write_all(PAGE).await?;
+    stream.shutdown().await
+}
+
+/// A request's head.
+///
+/// # Errors
+/// When the other side closes before its end.
+pub async fn request(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") && request.len() < REQUEST {
         if stream.read_buf(&mut request).await? == 0 {
-            return Ok(());
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
-    stream.write_all(PAGE).await?;
-    stream.shutdown().await
+    Ok(request)
 }

@@ -9,10 +9,10 @@ use haidang_probe::credential::{Credential, Credentials};
 use haidang_probe::event::{EventKind, Field};
 use haidang_probe::listening::Listening;
 use haidang_tests::heard::{Heard, PATIENCE};
+use haidang_tests::hostile::floods::engines;
 use haidang_tests::mutants::{Mutants, TRAP};
 use haidang_tests::process;
 use haidang_tests::proof::unproved;
-use haidang_tests::switch::ber;
 use std::net::{SocketAddr, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -290,17 +290,6 @@ async fn mutated_traps_do_no_harm_and_a_good_one_is_heard_after_them() {
     hears.abort();
 }
 
-/// A message of version 3 from an engine of this id, of the user `trapper`, who does not authenticate (RFC 3412 §6,
-/// RFC 3414 §2.4).
-fn from_engine(id: &[u8], boots: &[u8]) -> Vec<u8> {
-    let user =
-        [ber(4, id), ber(2, boots), ber(2, &[1]), ber(4, b"trapper"), ber(4, &[]), ber(4, &[])].concat();
-    let head = [ber(2, &[7]), ber(2, &[0x7f, 0xff]), ber(4, &[0]), ber(2, &[3])].concat();
-    let pdu = ber(0xa7, &[ber(2, &[7]), ber(2, &[0]), ber(2, &[0]), ber(0x30, &[])].concat());
-    let scoped = ber(0x30, &[ber(4, id), ber(4, &[]), pdu].concat());
-    ber(0x30, &[ber(2, &[3]), ber(0x30, &head), ber(4, &ber(0x30, &user)), scoped].concat())
-}
-
 #[tokio::test]
 async fn engines_of_hostile_ids_are_not_heard_and_take_no_room() {
     if !here("snmpinform") {
@@ -311,16 +300,7 @@ async fn engines_of_hostile_ids_are_not_heard_and_take_no_room() {
     let address = to.trim_start_matches("udp:").to_owned();
     let before = process::usage(std::process::id()).unwrap();
     for turn in 0..20_000_u32 {
-        let id = match turn % 5 {
-            0 => Vec::new(),
-            1 => vec![0xff; 33],
-            2 => vec![0; 1_000],
-            3 => vec![0; 5],
-            // Each another engine: as many as a table would have to remember.
-            _ => [&[0x80, 0, 0, 0, 5][..], &turn.to_be_bytes()].concat(),
-        };
-        let boots = [&[1][..], &[0x7f, 0xff, 0xff, 0xff], &[0xff; 9], &[]][turn as usize % 4];
-        sender.send_to(&from_engine(&id, boots), &address).unwrap();
+        sender.send_to(&engines(turn.into()), &address).unwrap();
         if turn % 64 == 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

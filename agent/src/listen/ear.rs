@@ -44,6 +44,8 @@ pub enum Lost {
     Garbled,
     /// The agent had no room for one more event.
     Busy,
+    /// The system had no room for one more datagram.
+    Overrun,
 }
 
 impl Lost {
@@ -53,6 +55,7 @@ impl Lost {
             Lost::Rate => "rate",
             Lost::Garbled => "garbled",
             Lost::Busy => "busy",
+            Lost::Overrun => "overrun",
         }
     }
 }
@@ -200,6 +203,11 @@ impl Ear {
     /// Something of `source` was not what is read here.
     pub fn garbled(&self, source: IpAddr) {
         self.sources().lose(source.to_canonical(), Lost::Garbled, 1);
+    }
+
+    /// So many messages were lost before they came here, and nobody knows whose.
+    pub fn unheard(&self, why: Lost, count: u64) {
+        self.sources().lose(IpAddr::V4(Ipv4Addr::UNSPECIFIED), why, count);
     }
 
     /// Tells what was lost since the last telling.

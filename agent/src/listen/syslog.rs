@@ -9,8 +9,9 @@
 //! A message is its header and a class by [`CLASSES`]; its text is gone when the datagram is. What begins with no
 //! priority is garbled, and counted.
 
-use super::ear::Ear;
+use super::ear::{Ear, Lost};
 use super::frame::{Frame, Frames, MAX_MESSAGE};
+use super::unheard::{self, Unheard};
 use super::{Said, Tools};
 use haidang_probe::event::{Event, EventKind, Field};
 use std::collections::BTreeMap;
@@ -116,8 +117,9 @@ pub async fn run(settings: Settings, ear: Ear, _tools: Tools) -> io::Result<Infa
     // Best effort: what the system gives is enough for a site.
     let _ = socket2::SockRef::from(&datagrams).set_recv_buffer_size(WAITING);
     let connections = TcpListener::bind(address).await?;
-    tokio::try_join!(hear_datagrams(&datagrams, &ear), hear_connections(&connections, &ear))
-        .map(|(never, _)| never)
+    let overrun = Unheard::new(&ear, Lost::Overrun, || unheard::overrun(address));
+    let (sent, connected) = (hear_datagrams(&datagrams, &ear), hear_connections(&connections, &ear));
+    tokio::try_join!(sent, connected, overrun.count_on()).map(|(never, ..)| never)
 }
 
 /// Hears one datagram after the other, some at once.

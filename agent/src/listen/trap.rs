@@ -11,7 +11,8 @@
 //! A receiver of informs is an authoritative engine: its id and its boots are kept in `DATA/trap-engine`, and written
 //! before they are used, so that a message recorded before a restart is no valid one after it.
 
-use super::ear::Ear;
+use super::ear::{Ear, Lost};
+use super::unheard::{self, Unheard};
 use super::{Said, Tools};
 use crate::snmp::wire::{authentic, private};
 use crate::spool::write_whole;
@@ -73,7 +74,24 @@ impl Settings {
 /// Listens until it cannot.
 pub async fn run(settings: Settings, ear: Ear, tools: Tools) -> io::Result<Infallible> {
     let receiver = receiver(&settings, &tools.directory).await?;
-    hear_notifications(&receiver, &ear).await
+    let turned_away = Unheard::new(&ear, Lost::Garbled, || Some(turned_away(&receiver)));
+    let overrun = Unheard::new(&ear, Lost::Overrun, || unheard::overrun(settings.address));
+    let heard = hear_notifications(&receiver, &ear);
+    tokio::try_join!(heard, turned_away.count_on(), overrun.count_on()).map(|(never, ..)| never)
+}
+
+/// Messages of version 3 that the receiver turned away by itself: of an engine or a user it does not know, signed wrongly,
+/// too old. Wraps.
+fn turned_away(receiver: &NotificationReceiver) -> u32 {
+    let counts = [
+        receiver.usm_unknown_engine_ids(),
+        receiver.usm_unknown_usernames(),
+        receiver.usm_wrong_digests(),
+        receiver.usm_not_in_time_windows(),
+        receiver.usm_unsupported_sec_levels(),
+        receiver.usm_decryption_errors(),
+    ];
+    counts.into_iter().fold(0, u32::wrapping_add)
 }
 
 /// A receiver that stands at the address.
@@ -147,8 +165,8 @@ fn engine(path: &Path) -> io::Result<AuthoritativeEngine> {
     AuthoritativeEngine::install(id.to_vec(), keep).map_err(io::Error::other)
 }
 
-/// Hears one notification after the other. The receiver has acknowledged an inform by then; what it does not
-/// understand it drops without a word.
+/// Hears one notification after the other. The receiver has acknowledged an inform by then; what is no message at all it
+/// drops without a word.
 pub async fn hear_notifications(receiver: &NotificationReceiver, ear: &Ear) -> io::Result<Infallible> {
     loop {
         let received = receiver.recv().await.map_err(io::Error::other)?;

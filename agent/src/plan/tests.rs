@@ -96,3 +96,13 @@ fn only_what_changed_is_touched() {
     set.sort();
     assert_eq!((changes.set, changes.restart), (set.to_vec(), vec!["agent"]));
 }
+
+#[test]
+fn a_device_is_asked_by_one_run_at_a_time() {
+    let snmp = "probe: snmp, target: 192.0.2.1, every: 2s, timeout: 9s, with: {credential: lan}";
+    let text = GOOD.replace("probe: interface", snmp);
+    let loaded =
+        read(&format!("{text}credentials:\n  - {{id: lan, version: 2c, community: c}}\n")).ok().unwrap();
+    let pace = loaded.checks[&CheckId::of_name("lan")].pace();
+    assert!(pace.length < pace.every, "{pace:?}");
+}

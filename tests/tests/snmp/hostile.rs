@@ -1,7 +1,9 @@
 //! Devices that mean harm, or are broken.
 
 use super::*;
-use haidang_tests::switch::{IF_TABLE, IF_X_TABLE, Request, SYS_UP_TIME, Table, binding, tag};
+pub use haidang_tests::hostile::devices::switch;
+use haidang_tests::hostile::devices::{self, Answer};
+use haidang_tests::switch::{IF_TABLE, IF_X_TABLE, Request, tag};
 use tokio::net::UdpSocket;
 
 /// A device that answers by `answer`, which is given what a good switch would hold.
@@ -19,52 +21,23 @@ pub async fn device(answer: impl Fn(&Request) -> Vec<u8> + Send + 'static) -> St
 }
 
 /// One that greets as it should, and answers everything else by `worse`.
-async fn broken(worse: impl Fn(&Table, &Request) -> Vec<u8> + Send + 'static) -> String {
-    let table = switch(3);
-    device(
-        move |request| {
-            if request.asks(&SYS_UP_TIME) { table.answer(request) } else { worse(&table, request) }
-        },
-    )
-    .await
-}
-
-/// A switch of so many ports.
-pub fn switch(ports: u32) -> Table {
-    let mut table = Table::new(90_000);
-    for port in 1..=ports {
-        table.interface(port, &format!("ge-0/0/{port}"), 1_000_000 + u64::from(port));
-    }
-    table
+async fn broken(worse: Answer) -> String {
+    let (table, answer) = (switch(3), devices::broken(worse));
+    device(move |request| answer(&table, request)).await
 }
 
 const LAN: [(&str, &str); 1] = [("credential", "lan")];
 
 #[tokio::test]
 async fn oids_that_do_not_increase_end_the_run() {
-    let target = broken(|table, request| {
-        if !request.asks(&IF_X_TABLE) {
-            return table.answer(request);
-        }
-        let name = [&IF_X_TABLE[..], &[1, 7]].concat();
-        request.answer(&binding(&name, tag::OCTETS, b"eth7").repeat(request.names.len() * 3))
-    })
-    .await;
+    let target = broken(devices::disordered).await;
     let answer = ask(&probe(), &target, &LAN, Duration::from_secs(2)).await;
     assert_eq!(answer.result, Err(Failure::SnmpOrder));
 }
 
 #[tokio::test]
 async fn a_walk_without_end_ends_at_the_limit_and_keeps_what_it_read() {
-    // Whatever is asked for, something follows it.
-    let target = broken(|_, request| {
-        let following = request.names.iter().flat_map(|name| {
-            let index = name.get(11).map_or(1, |index| index + 1);
-            binding(&[&name[..name.len().min(11)], &[index]].concat(), tag::OCTETS, b"eth")
-        });
-        request.answer(&following.collect::<Vec<_>>())
-    })
-    .await;
+    let target = broken(devices::endless).await;
     let answer = ask(&probe(), &target, &LAN, Duration::from_secs(20)).await;
     assert_eq!(answer.result, Err(Failure::SnmpLimit));
     assert!(value(&answer, Metric::SysUpTime, "").is_some());
@@ -97,12 +70,7 @@ async fn a_switch_of_ten_thousand_ports_is_told_to_the_limit_and_another_is_on_t
 
 #[tokio::test]
 async fn answers_of_another_request_or_cut_short_are_no_answers() {
-    let other = broken(|table, request| table.answer(&request.clone().of_another())).await;
-    let cut = broken(|table, request| {
-        let whole = table.answer(request);
-        whole[..whole.len() / 2].to_vec()
-    })
-    .await;
+    let (other, cut) = (broken(devices::of_another).await, broken(devices::cut).await);
     for target in [other, cut] {
         let answer = ask(&probe(), &target, &LAN, Duration::from_secs(1)).await;
         assert!(matches!(answer.result, Err(Failure::Timeout | Failure::Protocol)), "{:?}", answer.result);
