@@ -5,14 +5,16 @@
 //! ```
 //!
 //! A tree is at most [`MAX_DEPTH`] levels deep and has at most [`MAX_ALIASED_EVENTS`] nodes that are not in the text.
+//! What an anchor names is shared with the tree: however deep anchors stand in anchors, only aliases copy.
 
 use super::wrong::{What, Wrong};
 use super::{Location, MAX_ALIASED_EVENTS, MAX_DEPTH};
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Tag};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-/// A node of the tree.
+/// A node of the tree. A clone costs no more than its own text.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     /// Where it is written.
@@ -32,9 +34,9 @@ pub(super) enum Shape {
         /// Neither quoted nor a block: it may be a number, a truth value or nothing.
         plain: bool,
     },
-    List(Vec<Node>),
+    List(Rc<[Node]>),
     /// Each key once, scalars all.
-    Mapping(Vec<(Node, Node)>),
+    Mapping(Rc<[(Node, Node)]>),
 }
 
 impl Node {
@@ -67,16 +69,17 @@ impl Node {
         (nodes, below + 1)
     }
 
-    fn repeat(&mut self, used: Location) {
-        self.used = Some(used);
-        match &mut self.shape {
-            Shape::Absent | Shape::Scalar { .. } => {}
-            Shape::List(items) => items.iter_mut().for_each(|item| item.repeat(used)),
-            Shape::Mapping(entries) => entries.iter_mut().for_each(|(key, value)| {
-                key.repeat(used);
-                value.repeat(used);
-            }),
-        }
+    /// The same once more, as the alias at `used` repeats it.
+    fn repeated(&self, used: Location) -> Node {
+        let shape = match &self.shape {
+            Shape::List(items) => Shape::List(items.iter().map(|item| item.repeated(used)).collect()),
+            Shape::Mapping(entries) => {
+                let both = |(key, value): &(Node, Node)| (key.repeated(used), value.repeated(used));
+                Shape::Mapping(entries.iter().map(both).collect())
+            }
+            single => single.clone(),
+        };
+        Node { place: self.place, used: Some(used), shape }
     }
 }
 
@@ -150,7 +153,8 @@ impl Tree {
             Event::MappingStart(_, anchor, tag) => self.open(anchor, tag.as_ref(), place, true)?,
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(Open { anchor, place, mapping, nodes }) = self.open.pop() else { return Ok(()) };
-                let shape = if mapping { Shape::Mapping(entries(nodes)?) } else { Shape::List(nodes) };
+                let shape =
+                    if mapping { Shape::Mapping(entries(nodes)?.into()) } else { Shape::List(nodes.into()) };
                 self.finish(anchor, Node { place, used: None, shape })?;
             }
             Event::Alias(anchor) => {
@@ -190,9 +194,7 @@ impl Tree {
         if self.open.len() + levels > MAX_DEPTH {
             return Err(too_deep(place));
         }
-        let mut node = named.clone();
-        node.repeat(place);
-        Ok(node)
+        Ok(named.repeated(place))
     }
 
     fn finish(&mut self, anchor: usize, node: Node) -> Result<(), Wrong> {
@@ -248,14 +250,39 @@ fn entries(nodes: Vec<Node>) -> Result<Vec<(Node, Node)>, Wrong> {
         entries.push((key, value));
     }
     for value in merged {
-        let mappings = if let Shape::List(items) = value.shape { items } else { vec![value] };
+        let mappings =
+            if let Shape::List(items) = &value.shape { items } else { std::slice::from_ref(&value) };
         for mapping in mappings {
-            let Shape::Mapping(more) = mapping.shape else {
+            let Shape::Mapping(more) = &mapping.shape else {
                 return Err(mapping.wrong(What::Structure("only a mapping can be merged".into())));
             };
-            let absent = |(key, _): &(Node, Node)| known.insert(key.text().unwrap_or_default().to_owned());
-            entries.extend(more.into_iter().filter(absent));
+            let absent = |(key, _): &&(Node, Node)| known.insert(key.text().unwrap_or_default().to_owned());
+            entries.extend(more.iter().filter(absent).cloned());
         }
     }
     Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn anchors_within_anchors_copy_nothing() {
+        let text = "&a [&b [&c {k: [x, x]}]]";
+        let mut tree = Tree::default();
+        for event in Parser::new_from_str(text) {
+            let (event, span) = event.unwrap();
+            tree.take(event, place(&span)).unwrap();
+        }
+        let (mut node, mut anchors) = (tree.root.as_ref().unwrap(), 0);
+        while let Shape::List(items) = &node.shape {
+            let shared = |named: &Node| matches!(&named.shape, Shape::List(same) if Rc::ptr_eq(same, items));
+            anchors += tree.anchored.values().filter(|named| shared(named)).count();
+            node = &items[0];
+        }
+        let Shape::Mapping(entries) = &node.shape else { panic!("{node:?}") };
+        let shared = |named: &Node| matches!(&named.shape, Shape::Mapping(same) if Rc::ptr_eq(same, entries));
+        assert_eq!((anchors, tree.anchored.values().filter(|named| shared(named)).count()), (2, 1));
+    }
 }
