@@ -6,10 +6,12 @@
 //!    ▲  (it follows small changes)       near: back to known, told as `back` if the change was told        │
 //!    └──────────────────────────── SETTLED runs: what is there now is the known page ◀────────────────────┘
 //!
-//!  DATA/portals.json   {"CHECK": {"text": …, "title": …}}     written when it changed, each ten minutes and at the end
+//!  DATA/portals.json   {"CHECK": {"text": …, "title": …, "strange": 3, "suspect": true}}
+//!                      written when it changed, each ten minutes and at the end
 //! ```
 //!
-//! Signs of defacement are told at once when they come (`portal-suspect`) and go (`portal-clear`).
+//! Signs of defacement are told at once when they come (`portal-suspect`) and go (`portal-clear`). A restart forgets
+//! neither what was told nor how long another page has stood.
 
 use super::fingerprint;
 use crate::spool::write_whole;
@@ -35,22 +37,19 @@ const FILE: &str = "portals.json";
 #[derive(Debug, Default)]
 pub struct Known {
     pages: BTreeMap<CheckId, Kept>,
-    standing: BTreeMap<CheckId, Standing>,
     changed: bool,
 }
 
-/// A page as it is remembered.
+/// A page as it is remembered, and how what the check saw last stands to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Kept {
     text: u64,
     title: u64,
-}
-
-/// How a check's page stands to the known one since the agent started.
-#[derive(Clone, Copy, Debug, Default)]
-struct Standing {
     /// Runs in a row that saw another page.
+    #[serde(default)]
     strange: u32,
+    /// It shows signs of defacement.
+    #[serde(default)]
     suspect: bool,
 }
 
@@ -79,7 +78,6 @@ impl Known {
     pub fn retain(&mut self, stays: impl Fn(CheckId) -> bool) {
         let before = self.pages.len();
         self.pages.retain(|check, _| stays(*check));
-        self.standing.retain(|check, _| stays(*check));
         self.changed |= self.pages.len() != before;
     }
 
@@ -96,51 +94,48 @@ impl Known {
         if outcome.result.is_err() {
             return Vec::new();
         }
-        let page = Kept { text: text as u64, title: title as u64 };
+        let (text, title) = (text as u64, title as u64);
+        let before = self.pages.get(&outcome.check).copied();
+        let mut page = before.unwrap_or(Kept { text, title, strange: 0, suspect: false });
         let event = |kind| Event::new(outcome.sent, kind, name);
-        let (distance, reason) = self.compare(outcome.check, page);
+        let (distance, reason) = page.compare(text, title);
         let changed = reason.map(|reason| event(EventKind::PortalChanged).with(Field::Reason, reason));
-        let standing = self.standing.entry(outcome.check).or_default();
         let turned = if suspect {
             event(EventKind::PortalSuspect).with(Field::Count, signs.to_string())
         } else {
             event(EventKind::PortalClear)
         };
-        let turned = Some(turned).filter(|_| standing.suspect != suspect);
-        standing.suspect = suspect;
+        let turned = Some(turned).filter(|_| page.suspect != suspect);
+        page.suspect = suspect;
+        if before != Some(page) {
+            self.changed = true;
+            self.pages.insert(outcome.check, page);
+        }
         outcome.samples.push(Sample { metric: Metric::PortalDistance, part: String::new(), value: distance });
         changed.into_iter().chain(turned).collect()
     }
+}
 
-    /// How far `page` is from the known one, and what there is to tell of it.
-    fn compare(&mut self, check: CheckId, page: Kept) -> (f64, Option<&'static str>) {
-        let known = *self.pages.entry(check).or_insert_with(|| {
-            self.changed = true;
-            page
-        });
-        let distance = fingerprint::distance(known.text, page.text);
-        let (text, title) = (distance > NEAR, known.title != page.title);
-        let standing = self.standing.entry(check).or_default();
-        let strange = std::mem::take(&mut standing.strange);
-        if !text && !title {
-            self.learn(check, page);
+impl Kept {
+    /// How far a page is from the known one, and what there is to tell of it. It may become the known one.
+    fn compare(&mut self, text: u64, title: u64) -> (f64, Option<&'static str>) {
+        let distance = fingerprint::distance(self.text, text);
+        let (other_text, other_title) = (distance > NEAR, self.title != title);
+        let strange = std::mem::take(&mut self.strange);
+        if !other_text && !other_title {
+            self.text = text;
             return (distance, (strange >= CONFIRMED).then_some("back"));
         }
-        standing.strange = strange + 1;
-        if standing.strange >= SETTLED {
-            standing.strange = 0;
-            self.learn(check, page);
+        self.strange = strange + 1;
+        if self.strange >= SETTLED {
+            *self = Kept { text, title, strange: 0, ..*self };
         }
-        let reason = match (text, title) {
+        let reason = match (other_text, other_title) {
             (true, true) => "text and title",
             (true, false) => "text",
             _ => "title",
         };
         (distance, (strange + 1 == CONFIRMED).then_some(reason))
-    }
-
-    fn learn(&mut self, check: CheckId, page: Kept) {
-        self.changed |= self.pages.insert(check, page) != Some(page);
     }
 }
 
@@ -233,6 +228,37 @@ mod tests {
         known.retain(|check| check != CHECK);
         known.unkept().unwrap()(directory.path()).unwrap();
         assert!(Known::restore(directory.path()).pages.is_empty());
+    }
+
+    #[test]
+    fn a_restart_forgets_neither_what_was_told_nor_how_long_a_page_has_stood() {
+        let directory = tempfile::tempdir().unwrap();
+        let restarted = |mut known: Known| {
+            known.unkept().unwrap()(directory.path()).unwrap();
+            Known::restore(directory.path())
+        };
+        let mut known = Known::default();
+        told(&mut known, run(USUAL, 1, false));
+        assert_eq!(told(&mut known, run(OTHER, 1, true)).len(), 1, "suspect");
+        let mut known = restarted(known);
+        let text = (EventKind::PortalChanged, "text".to_owned());
+        assert_eq!(
+            told(&mut known, run(OTHER, 1, true)),
+            [text],
+            "the second run in a row; suspect was told"
+        );
+        let mut known = restarted(known);
+        assert_eq!(told(&mut known, run(OTHER, 1, true)), [], "told once");
+        let back = [(EventKind::PortalChanged, "back".to_owned()), (EventKind::PortalClear, String::new())];
+        assert_eq!(told(&mut restarted(known), run(USUAL, 1, false)), back);
+    }
+
+    #[test]
+    fn what_an_older_agent_kept_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = format!(r#"{{"7": {{"text": {USUAL}, "title": 1}}}}"#);
+        std::fs::write(directory.path().join(FILE), kept).unwrap();
+        assert_eq!(Known::restore(directory.path()).pages[&CHECK].text, USUAL);
     }
 
     #[test]

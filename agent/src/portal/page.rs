@@ -23,8 +23,8 @@ const MAX_WORD: usize = 48;
 /// Octets of a character reference.
 const MAX_REFERENCE: usize = 10;
 
-/// Elements whose content is no text.
-const RAW: [&str; 5] = ["script", "style", "textarea", "iframe", "xmp"];
+/// How elements end whose content is no text.
+const RAW: [&str; 5] = ["</script", "</style", "</textarea", "</iframe", "</xmp"];
 /// Elements that may stand inside a word. Links stand side by side in menus, with room between them.
 const INLINE: [&str; 13] =
     ["abbr", "b", "em", "font", "i", "mark", "small", "span", "strong", "sub", "sup", "u", "wbr"];
@@ -204,7 +204,7 @@ impl Page {
             "meta" => self.told(&written, see),
             _ => self.hide(&written, &name, closing, see),
         }
-        if let Some(element) = RAW.iter().position(|raw| !closing && *raw == name) {
+        if let Some(element) = RAW.iter().position(|end| !closing && end[2..] == name) {
             self.step = Step::Raw(element);
         }
         self.tag.clear();
@@ -250,14 +250,13 @@ impl Page {
 
     /// Waits for the end tag of a raw element; the octets that may be one are in `tag`.
     fn raw(&mut self, octet: u8, element: usize) {
-        let name = RAW[element];
+        let end = RAW[element].as_bytes();
         if octet == b'<' {
             self.tag.clear();
         } else if self.tag.is_empty() {
             return;
         }
         self.tag.push(octet.to_ascii_lowercase());
-        let end = [b"</", name.as_bytes()].concat();
         if !end.starts_with(&self.tag) {
             self.tag.clear();
         } else if self.tag.len() == end.len() {
