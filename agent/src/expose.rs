@@ -155,6 +155,14 @@ impl Board {
         self.facts().metered = octets;
     }
 
+    /// Whether no uplink shown before `uplink` is of the same line.
+    pub fn is_first_of(&self, line: &str, uplink: &str) -> bool {
+        let facts = self.facts();
+        let mut shown = facts.uplinks.keys().map(String::as_str);
+        let same = |name: &&str| name.rsplit_once('/').is_some_and(|(of, _)| of == line);
+        shown.find(same).is_none_or(|first| first == uplink)
+    }
+
     /// An uplink's socket could be bound as the plan says, or not.
     pub fn bound(&self, uplink: &str, bound: bool) {
         if let Some(fares) = self.facts().uplinks.get_mut(uplink) {

@@ -243,7 +243,7 @@ impl Sessions {
                     self.liveness.board.round_trip(&self.name, Duration::from_nanos(reply.rtt_ns));
                     self.heard();
                 }
-                Err(dropped) => tracing::debug!(line = self.name, %from, %dropped, "liveness packet dropped"),
+                Err(dropped) => tracing::debug!(line = self.name, %dropped, "liveness packet dropped"),
             }
             return Ok(());
         }
@@ -259,7 +259,7 @@ impl Sessions {
                 self.send(socket, &reply, from).await
             }
             Err(dropped) => {
-                tracing::debug!(line = self.name, %from, %dropped, "liveness packet dropped");
+                tracing::debug!(line = self.name, %dropped, "liveness packet dropped");
                 Ok(())
             }
         }

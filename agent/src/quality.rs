@@ -56,8 +56,8 @@ pub struct Quality {
 #[derive(Debug)]
 struct UnderWay {
     step: Step,
-    /// Their sizes, by number.
-    asked: BTreeMap<u32, usize>,
+    /// By number: their sizes, and when they were sent.
+    asked: BTreeMap<u32, (usize, u64)>,
     back: BTreeMap<u32, Back>,
     trips_ns: Vec<u64>,
 }
@@ -137,7 +137,8 @@ impl Quality {
                 return Turn::Told(self.conclude(size, change, &back, trips_ns));
             }
         };
-        let came: BTreeSet<usize> = back.keys().filter_map(|seq| asked.get(seq)).copied().collect();
+        let came = back.keys().filter_map(|seq| asked.get(seq)).map(|(size, _)| *size);
+        let came: BTreeSet<usize> = came.collect();
         let longer: BTreeSet<usize> = came.iter().copied().filter(|size| *size > BARE).collect();
         let (kept, heads) = (&mut self.told, self.heads);
         let told = || {
@@ -157,19 +158,19 @@ impl Quality {
         }
     }
 
-    /// A measuring packet was sent.
-    pub fn sent(&mut self, seq: u32, size: usize) {
+    /// A measuring packet is sent at `now_ns`, monotonic.
+    pub fn sent(&mut self, seq: u32, size: usize, now_ns: u64) {
         if let Some(now) = &mut self.under_way {
-            now.asked.insert(seq, size);
+            now.asked.insert(seq, (size, now_ns));
         }
     }
 
     /// An answer to one came at `came_ns`, monotonic.
     pub fn answered(&mut self, reply: &Reply, came_ns: u64) {
-        let Some(now) = self.under_way.as_mut().filter(|now| now.asked.contains_key(&reply.seq)) else {
-            return;
-        };
-        now.back.insert(reply.seq, Back { arrived: reply.arrived, came_ns });
+        let Some(now) = &mut self.under_way else { return };
+        let Some((_, sent_ns)) = now.asked.get(&reply.seq) else { return };
+        let Reply { arrived, left, .. } = *reply;
+        now.back.insert(reply.seq, Back { sent_ns: *sent_ns, arrived, left, came_ns });
         now.trips_ns.push(reply.rtt_ns);
         if now.back.len() == now.asked.len() {
             self.due_ns = came_ns;
@@ -260,7 +261,7 @@ mod tests {
             for (nth, size) in sizes.iter().enumerate() {
                 let (seq, request) = self.sender.measure(&at(self.now_ns), *size);
                 assert_eq!(request.len(), *size);
-                self.quality.sent(seq, *size);
+                self.quality.sent(seq, *size, self.now_ns);
                 let there = at(self.now_ns + (nth as u64 + 1) * SECOND / 1_000);
                 if size + HEADS_V4 > self.longest {
                     continue;

@@ -150,9 +150,10 @@ metrics! {
     227 VoiceMos "probe_voice_mos" Gauge "voice MOS: score of a call over this way, 1 to 4.5 (E-model of ITU-T G.107 with its default values; G.711 with loss concealment, a jitter buffer of twice the jitter)";
     228 PathMtu "path_mtu_bytes" Gauge "longest packet, IP header included, that goes to the centre and back whole; 1500 is the most looked for";
     229 BottleneckUp "bottleneck_up_bits_per_second" Gauge "rate of the narrowest link to the centre, by how far it pulled a train of packets apart";
-    230 BottleneckDown "bottleneck_down_bits_per_second" Gauge "rate of the narrowest link from the centre, where it is narrower than the way up";
-    231 BottleneckDownLeast "bottleneck_down_least_bits_per_second" Gauge "rate the way from the centre carries at least, where the way up is as narrow or narrower";
+    230 BottleneckDown "bottleneck_down_bits_per_second" Gauge "rate of the narrowest link from the centre, by how far it pulled the answers to a train apart";
+    231 BottleneckDownLeast "bottleneck_down_least_bits_per_second" Gauge "rate the way from the centre carries at least, where it did not pull the answers apart";
     232 TrainLoss "train_loss_ratio" Gauge "share of the train's packets lost there and back";
+    233 BottleneckUpLeast "bottleneck_up_least_bits_per_second" Gauge "rate the way to the centre carries at least, where it did not pull the train apart";
     235 PathHops "path_hops" Gauge "hops to the target, where it answered";
     236 PathLastHop "path_last_hop" Gauge "number of the last hop that answered, 0 when none did; of a broken path, where it broke";
     237 PathHopRtt "path_hop_rtt_seconds" Gauge "round trip to a hop of the path; the part is its number";

@@ -11,9 +11,10 @@ use prometheus_client::metrics::MetricType;
 use std::fmt;
 
 /// What is told of an uplink's quality.
-const QUALITY: [Metric; 5] = [
+const QUALITY: [Metric; 6] = [
     Metric::PathMtu,
     Metric::BottleneckUp,
+    Metric::BottleneckUpLeast,
     Metric::BottleneckDown,
     Metric::BottleneckDownLeast,
     Metric::TrainLoss,

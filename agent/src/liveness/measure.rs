@@ -43,20 +43,15 @@ impl Sessions {
             Turn::Send(sizes) => {
                 let now = self.timestamps.now();
                 // Made before the first is sent: a train leaves as fast as it can.
-                let packets: Vec<Vec<u8>> = sizes
-                    .iter()
-                    .map(|size| {
-                        let (seq, packet) = up.measure(&now, *size);
-                        quality.sent(seq, *size);
-                        packet
-                    })
-                    .collect();
+                let packets = sizes.iter().map(|size| up.measure(&now, *size));
+                let packets: Vec<(u32, Vec<u8>)> = packets.collect();
                 let moment = liveness.clock.moment();
                 // What began longer ago was never answered.
                 let recent =
                     |at: &Moment| moment.mono_ns.saturating_sub(at.mono_ns) < ANSWERED.as_nanos() as u64;
                 self.measured = Some(self.measured.filter(recent).unwrap_or(moment));
-                for packet in packets {
+                for (seq, packet) in packets {
+                    self.leaves(seq, packet.len());
                     if let Err(error) =
                         self.send(socket, &packet, self.liveness.uplink.plan.stamp_address()).await
                     {
@@ -64,6 +59,14 @@ impl Sessions {
                     }
                 }
             }
+        }
+    }
+
+    /// A packet of the round leaves now.
+    fn leaves(&mut self, seq: u32, octets: usize) {
+        let now_ns = self.liveness.clock.steady_ns();
+        if let Some(quality) = &mut self.quality {
+            quality.sent(seq, octets, now_ns);
         }
     }
 
@@ -84,7 +87,10 @@ impl Sessions {
             );
         }
         self.liveness.board.quality(&self.name, &samples);
-        let check = CheckId::of_line(&self.liveness.uplink.plan.line);
+        // A line's second session has series of its own.
+        let line = &self.liveness.uplink.plan.line;
+        let first = self.liveness.board.is_first_of(line, &self.name);
+        let check = CheckId::of_line(if first { line } else { &self.name });
         let outcome = Outcome { check, sent, result: trip.ok_or(Failure::Timeout), samples };
         if self.liveness.outcomes.try_send(outcome).is_err() {
             tracing::warn!(line = self.name, "quality of the uplink lost: too many outcomes at once");

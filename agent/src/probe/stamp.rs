@@ -100,6 +100,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_door_nobody_asks_by_any_more_is_closed() {
+        let clock = Clock::machine().unwrap();
+        let free = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        for idle in [Some(Duration::from_secs(1)), None] {
+            let doors = idle.map_or_else(|| Doors::new(&clock), |idle| Doors::closing_after(&clock, idle));
+            let address = reflector(&clock).await;
+            let asked = Question { source_port: port, ..question(address) };
+            assert!(doors.run(address, &asked, Duration::from_secs(5)).await.result.is_ok());
+            assert!(UdpSocket::bind(("0.0.0.0", port)).await.is_err(), "its port is taken");
+            // The other way: who drops them closes them.
+            let _held = idle.map(|_| doors);
+            let closed = async {
+                while UdpSocket::bind(("0.0.0.0", port)).await.is_err() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            assert!(tokio::time::timeout(Duration::from_secs(20), closed).await.is_ok(), "idle {idle:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn an_answer_from_a_stranger_does_not_count() {
         let (clock, probe) = probe();
         let asked = UdpSocket::bind("127.0.0.1:0").await.unwrap();

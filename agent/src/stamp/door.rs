@@ -1,9 +1,10 @@
 //! The sockets of all STAMP checks: one for each family, class of service and source port, so that a thousand checks cost one file
 //! descriptor and one task that sorts answers by sender and number.
 //!
-//! An answer counts when it comes from the address asked and echoes the timestamp sent. It is stamped by the kernel.
+//! An answer counts when it comes from the address asked and echoes the timestamp sent. It is stamped by the kernel. A
+//! door that no run has used for [`IDLE`] is closed.
 
-use super::train::{self, Numbers};
+use super::train::{self, Left};
 use crate::dial;
 use crate::figures::{Fate, Found, found};
 use crate::timestamps::Timestamps;
@@ -17,11 +18,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 /// Reflectors remembered by a door. Beyond it those nobody waits for are forgotten; their numbers start again.
 const SESSIONS: usize = 1024;
@@ -32,11 +34,19 @@ const BATCH: usize = 16;
 /// Pause after a failed receive, so that a lasting error does not spin.
 const RECEIVE_PAUSE: Duration = Duration::from_millis(100);
 
+/// Time after its last run began at which a door is closed: longer than any run. Nobody may ask by it any more, and its
+/// port may be wanted.
+const IDLE: Duration = Duration::from_secs(600);
+
 /// All doors; none is open before it is needed.
 pub struct Doors {
     timestamps: Timestamps,
-    open: Mutex<BTreeMap<Kind, Arc<Door>>>,
+    idle: Duration,
+    open: Arc<Open>,
 }
+
+/// The open doors, and when a run last began at each, monotonic ns.
+type Open = Mutex<BTreeMap<Kind, (Arc<Door>, u64)>>;
 
 /// What makes a door another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +59,13 @@ struct Kind {
 impl Doors {
     /// Doors that read `clock`.
     pub fn new(clock: &Clock) -> Doors {
-        Doors { timestamps: Timestamps::of(clock), open: Mutex::default() }
+        Doors { timestamps: Timestamps::of(clock), idle: IDLE, open: Arc::default() }
+    }
+
+    /// The same, that close after `idle`.
+    #[cfg(test)]
+    pub fn closing_after(clock: &Clock, idle: Duration) -> Doors {
+        Doors { idle, ..Doors::new(clock) }
     }
 
     /// Sends the train of `question` to `reflector`; each packet's answer may take `within`. One packet: its round trip,
@@ -63,25 +79,21 @@ impl Doors {
     }
 
     fn door(&self, kind: Kind) -> io::Result<Arc<Door>> {
-        let mut open = lock(&self.open);
-        if let Some(door) = open.get(&kind) {
+        let (mut open, now_ns) = (lock(&self.open), self.timestamps.now().mono_ns);
+        if let Some((door, used_ns)) = open.get_mut(&kind) {
+            *used_ns = now_ns;
             return Ok(door.clone());
         }
         let door = Arc::new(Door::open(kind, self.timestamps.clone())?);
-        let (receiver, socket) = (Arc::downgrade(&door), door.socket.clone());
-        tokio::spawn(async move {
-            let mut inbox = Inbox::<BATCH, MAX_PACKET>::default();
-            loop {
-                let ready = socket.readable().await;
-                // Ends when the doors are gone.
-                let Some(door) = receiver.upgrade() else { return };
-                if let Err(error) = ready.and_then(|()| door.receive(&mut inbox)) {
-                    tracing::debug!(%error, "stamp receive failed");
-                    tokio::time::sleep(RECEIVE_PAUSE).await;
-                }
-            }
-        });
-        open.insert(kind, door.clone());
+        let receiving = Receiving {
+            kind,
+            idle: self.idle,
+            socket: door.socket.clone(),
+            door: Arc::downgrade(&door),
+            open: Arc::downgrade(&self.open),
+        };
+        let _ = door.receiving.set(tokio::spawn(receiving.run()).abort_handle());
+        open.insert(kind, (door.clone(), now_ns));
         Ok(door)
     }
 
@@ -89,7 +101,7 @@ impl Doors {
     #[cfg(test)]
     pub fn waiting(&self) -> Vec<(SocketAddr, usize)> {
         let open = lock(&self.open);
-        let sessions = open.values().flat_map(|door| {
+        let sessions = open.values().flat_map(|(door, _)| {
             let sessions = lock(&door.sessions);
             sessions.iter().map(|(to, session)| (*to, session.waiting.len())).collect::<Vec<_>>()
         });
@@ -97,16 +109,58 @@ impl Doors {
     }
 }
 
+/// The task that sorts what comes to a door, and closes it.
+struct Receiving {
+    kind: Kind,
+    idle: Duration,
+    socket: Arc<UdpSocket>,
+    door: Weak<Door>,
+    open: Weak<Open>,
+}
+
+impl Receiving {
+    async fn run(self) {
+        let mut inbox = Inbox::<BATCH, MAX_PACKET>::default();
+        loop {
+            let ready = tokio::time::timeout(self.idle, self.socket.readable()).await;
+            let Some(door) = self.door.upgrade() else { return };
+            if self.closes(&door) {
+                return;
+            }
+            let Ok(ready) = ready else { continue };
+            if let Err(error) = ready.and_then(|()| door.receive(&mut inbox)) {
+                tracing::debug!(%error, "stamp receive failed");
+                tokio::time::sleep(RECEIVE_PAUSE).await;
+            }
+        }
+    }
+
+    /// Closes the door when no run has begun for long; none can begin meanwhile.
+    fn closes(&self, door: &Door) -> bool {
+        let Some(open) = self.open.upgrade() else { return true };
+        let (mut open, now_ns) = (lock(&open), door.timestamps.now().mono_ns);
+        let used_ns = open.get(&self.kind).map_or(0, |(_, used_ns)| *used_ns);
+        let closes = now_ns.saturating_sub(used_ns) >= self.idle.as_nanos() as u64;
+        if closes {
+            open.remove(&self.kind);
+        }
+        closes
+    }
+}
+
 /// A socket and who waits on it.
 struct Door {
     socket: Arc<UdpSocket>,
+    /// The task that receives; it holds the socket, and ends with the door.
+    receiving: OnceLock<AbortHandle>,
     timestamps: Timestamps,
     sessions: Mutex<BTreeMap<SocketAddr, Session>>,
 }
 
 struct Session {
     sender: PlainSender,
-    numbers: Numbers,
+    /// Where the last run that ended left its numbers.
+    left: Option<Left>,
     waiting: BTreeMap<u32, mpsc::Sender<Reply>>,
 }
 
@@ -127,7 +181,7 @@ impl Door {
             false => SockRef::from(&socket).set_tclass_v6(octet)?,
         }
         let socket = Arc::new(UdpSocket::from_std(socket)?);
-        Ok(Door { socket, timestamps, sessions: Mutex::default() })
+        Ok(Door { socket, receiving: OnceLock::new(), timestamps, sessions: Mutex::default() })
     }
 
     async fn run(self: &Arc<Door>, to: SocketAddr, question: &Question, within: Duration) -> Found {
@@ -159,10 +213,11 @@ impl Door {
         let _ = tokio::time::timeout(within, all).await;
         let fates: Vec<Fate> = run.seqs.iter().map(|seq| fate(replies.get(seq), failures.get(seq))).collect();
         let mut found = found(&fates);
+        let span = self.span(to, question, &run.seqs, &replies);
         if packets > 1 {
             let bound_ns = self.timestamps.now().bound_ns;
             let train: Vec<Option<Reply>> = run.seqs.iter().map(|seq| replies.get(seq).copied()).collect();
-            found.samples.extend(train::figures(&train, self.turn(to), bound_ns));
+            found.samples.extend(train::figures(&train, span, bound_ns));
         }
         found
     }
@@ -178,15 +233,26 @@ impl Door {
             let mut sender = PlainSender::new(0);
             // Its first number is never sent: see `train`.
             let _ = sender.next(&now);
-            Session { sender, numbers: Numbers::default(), waiting: BTreeMap::new() }
+            Session { sender, left: None, waiting: BTreeMap::new() }
         });
         let (seq, packet) = session.sender.next_of(&now, size);
         session.waiting.insert(seq, answers.clone());
         (seq, packet)
     }
 
-    fn turn(&self, to: SocketAddr) -> Option<train::Span> {
-        lock(&self.sessions).get_mut(&to)?.numbers.turn()
+    /// A run of `question` is over: what its numbers tell of each way.
+    fn span(
+        &self,
+        to: SocketAddr,
+        question: &Question,
+        seqs: &[u32],
+        replies: &BTreeMap<u32, Reply>,
+    ) -> Option<train::Span> {
+        let mut sessions = lock(&self.sessions);
+        let session = sessions.get_mut(&to)?;
+        let (span, left) = train::span(question, session.left.take(), seqs, replies);
+        session.left = left;
+        span
     }
 
     fn receive(&self, inbox: &mut Inbox<BATCH, MAX_PACKET>) -> io::Result<()> {
@@ -209,13 +275,20 @@ impl Door {
         let Some(session) = sessions.get_mut(&from) else { return };
         match session.sender.receive(packet, &now) {
             Ok(reply) => {
-                session.numbers.heard(&reply);
                 if let Some(waiter) = session.waiting.remove(&reply.seq) {
                     // Nobody waits any more when the run was cut off just now.
                     let _ = waiter.try_send(reply);
                 }
             }
-            Err(dropped) => tracing::trace!(%from, %dropped, "stamp answer dropped"),
+            Err(dropped) => tracing::trace!(%dropped, "stamp answer dropped"),
+        }
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        if let Some(receiving) = self.receiving.get() {
+            receiving.abort();
         }
     }
 }

@@ -6,15 +6,18 @@
 //! - **Loss** by numbers: a reflector that counts its answers by itself says how many requests reached it. One that
 //!   gives the request's number back (RFC 8762 §4.3, most routers) does not, and nothing is said. They are told apart by
 //!   the first number of a session, which is never sent: who counts is one behind from then on, who repeats is not.
+//!   Where requests of another check lie between those of a run, nothing is said either: the count is of both.
 //! - **Variation** by differences of stamps, which need no common clock (RFC 3393).
 //! - **Delay** only where both clocks say how wrong they may be, and that is less than is known without any clock: each
 //!   way takes between nothing and the whole round trip.
 
 use super::voice;
 use crate::figures::{jitter_ns, rank, sample};
+use haidang_probe::ask::stamp::Question;
 use haidang_probe::liveness::Reply;
 use haidang_probe::metric::Metric;
 use haidang_probe::outcome::Sample;
+use std::collections::BTreeMap;
 
 /// De-jitter buffer of a call, in mean variations of delay.
 const BUFFER: f64 = 2.0;
@@ -30,47 +33,56 @@ pub struct Span {
     pub back: u32,
 }
 
-/// What the answers of one session say of its numbers.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Numbers {
-    /// It counts by itself.
-    counts: bool,
-    /// Number of the request, and of the answer, where the span begins and where it ends.
-    first: Option<(u32, u32)>,
+/// Where a run left its session's numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// What it asked.
+    by: Question,
+    /// Number of the next request.
+    next: u32,
+    /// Numbers of the last request that was answered, and of its answer; none when none was.
     last: Option<(u32, u32)>,
-    /// Answers since the first.
-    back: u32,
 }
 
-impl Numbers {
-    /// An answer came.
-    pub fn heard(&mut self, reply: &Reply) {
-        self.counts |= reply.seq != reply.peer_seq;
-        let numbers = (reply.seq, reply.peer_seq);
-        if self.first.is_none() {
-            self.first = Some(numbers);
-            return;
-        }
-        self.back += 1;
-        if self.last.is_none_or(|(last, _)| reply.seq > last) {
-            self.last = Some(numbers);
-        }
-    }
+/// What is between the last answer before a run and its own last one: `seqs` are the numbers of its requests, `replies`
+/// what answered them, `before` where the session stood. And where it stands now. A span begins at the run's own first
+/// answer where another question's requests lie before it, or a run without an answer: those losses are not its own.
+pub fn span(
+    by: &Question,
+    before: Option<Left>,
+    seqs: &[u32],
+    replies: &BTreeMap<u32, Reply>,
+) -> (Option<Span>, Option<Left>) {
+    // Requests of another run among them would be counted with them.
+    let alone = seqs.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1));
+    let (Some((begin, end)), true) = (seqs.first().zip(seqs.last()), alone) else { return (None, None) };
+    let mut answered = seqs.iter().filter_map(|seq| Some((*seq, replies.get(seq)?.peer_seq)));
+    let next_to = |left: &Left, (seq, _): (u32, u32)| left.by == *by || seq.wrapping_add(1) == *begin;
+    let known = before.filter(|left| left.next == *begin);
+    let known = known.and_then(|left| left.last.filter(|last| next_to(&left, *last)));
+    let first = known.or_else(|| answered.next());
+    let back: Vec<(u32, u32)> = answered.collect();
+    let last = back.last().copied();
+    let left = Left {
+        by: by.clone(),
+        next: end.wrapping_add(1),
+        last: last.or_else(|| first.filter(|_| known.is_none())),
+    };
+    (first.zip(last).and_then(|(first, last)| between(first, last, back.len() as u32)), Some(left))
+}
 
-    /// A run is over: what was between the last answer before it and its own last one. The next span begins there, save
-    /// after a run without an answer: its losses are told by the whole run, and are not the next one's.
-    pub fn turn(&mut self) -> Option<Span> {
-        let Numbers { counts, first, last, back } = *self;
-        *self = Numbers { counts, first: last, last: None, back: 0 };
-        let (first, last) = (first?, last?);
-        let (sent, reflected) = (last.0.checked_sub(first.0)?, last.1.checked_sub(first.1)?);
-        // A reflector that has begun anew counts from zero; one that answers twice counts what was never sent.
-        (counts && 0 < reflected && reflected <= sent && back <= reflected).then_some(Span {
-            sent,
-            reflected,
-            back,
-        })
-    }
+/// Between two answers, each by the number of its request and its own, `back` more came.
+fn between(first: (u32, u32), last: (u32, u32), back: u32) -> Option<Span> {
+    // Who counts by itself is ahead of our numbers at both ends, or behind at both; one strange answer proves nothing.
+    let side = |(ours, theirs): (u32, u32)| ours.cmp(&theirs);
+    let counts = side(first).is_ne() && side(first) == side(last);
+    let (sent, reflected) = (last.0.checked_sub(first.0)?, last.1.checked_sub(first.1)?);
+    // A reflector that has begun anew counts from zero; one that answers twice counts what was never sent.
+    (counts && 0 < reflected && reflected <= sent && back <= reflected).then_some(Span {
+        sent,
+        reflected,
+        back,
+    })
 }
 
 impl Span {
@@ -138,6 +150,7 @@ fn delays(there: &[Option<i64>], back: &[Option<i64>], trip_ns: u64, bound_ns: u
 mod tests {
     use super::*;
     use haidang_probe::liveness::Ntp;
+    use std::ops::RangeInclusive;
 
     const MS: i64 = 1_000_000;
 
@@ -150,6 +163,7 @@ mod tests {
             ttl: 255,
             peer_seq,
             arrived: Ntp(0),
+            left: Ntp(0),
             there_ns,
             back_ns,
             peer_bound_ns: MS as u64,
@@ -162,48 +176,79 @@ mod tests {
         Some((sample.value * 1e6).round() / 1e6)
     }
 
-    fn numbers(replies: &[(u32, u32)]) -> Numbers {
-        let mut numbers = Numbers::default();
-        replies.iter().for_each(|(seq, peer)| numbers.heard(&reply(*seq, *peer, 1, 1)));
-        numbers
+    fn question(place: &str) -> Question {
+        place.parse().unwrap()
     }
+
+    /// Who asks, the numbers of the requests, and of those answered and their answers.
+    type Run<'a> = (&'a str, RangeInclusive<u32>, &'a [(u32, u32)]);
+
+    /// A session of runs: what each of them tells.
+    fn told(runs: &[Run<'_>]) -> Vec<Option<Span>> {
+        let mut left = None;
+        let run = |(by, seqs, answers): &Run<'_>| {
+            let replies = answers.iter().map(|(seq, peer)| (*seq, reply(*seq, *peer, 1, 1))).collect();
+            let seqs: Vec<u32> = seqs.clone().collect();
+            let (span, now) = span(&question(by), left.take(), &seqs, &replies);
+            left = now;
+            span
+        };
+        runs.iter().map(run).collect()
+    }
+
+    const A: &str = "192.0.2.1:862";
+    const B: &str = "192.0.2.2:862";
 
     #[test]
     fn who_counts_by_itself_tells_which_way_lost() {
-        // Sent 1 to 10; 3 and 4 never arrived; the answer to 7 was lost.
-        let mut counting = numbers(&[(1, 0), (2, 1), (5, 2), (6, 3), (8, 5), (9, 6), (10, 7)]);
-        assert_eq!(counting.turn(), Some(Span { sent: 9, reflected: 7, back: 6 }));
-        // The next run loses its first on the way there: seen from the last answer before it.
-        [(12, 8), (13, 9)].iter().for_each(|(seq, peer)| counting.heard(&reply(*seq, *peer, 1, 1)));
-        assert_eq!(counting.turn(), Some(Span { sent: 3, reflected: 2, back: 2 }));
+        // Sent 1 to 10; 3 and 4 never arrived; the answer to 7 was lost. The next run loses its first on the way there:
+        // seen from the last answer before it.
+        let first: &[(u32, u32)] = &[(1, 0), (2, 1), (5, 2), (6, 3), (8, 5), (9, 6), (10, 7)];
+        let spans = told(&[(A, 1..=10, first), (A, 11..=13, &[(12, 8), (13, 9)])]);
+        let span = |sent, reflected, back| Some(Span { sent, reflected, back });
+        assert_eq!(spans, [span(9, 7, 6), span(3, 2, 2)]);
     }
 
     #[test]
     fn who_repeats_our_numbers_tells_no_way() {
-        assert_eq!(numbers(&[(1, 1), (2, 2), (5, 5)]).turn(), None);
+        assert_eq!(told(&[(A, 1..=5, &[(1, 1), (2, 2), (5, 5)])]), [None]);
         let samples = figures(&[Some(reply(1, 1, 5, 5)), None, Some(reply(3, 3, 5, 5))], None, u64::MAX);
         assert_eq!(value(&samples, Metric::LossThere), None);
         assert!(value(&samples, Metric::VoiceMos).is_some());
     }
 
     #[test]
+    fn one_strange_number_makes_no_counting_reflector() {
+        for strange in 1..=4 {
+            let number = |seq| (seq, if seq == strange { 0 } else { seq });
+            let (one, next) = ([1, 2, 4].map(number), [5, 6, 8].map(number));
+            assert_eq!(told(&[(A, 1..=4, &one), (A, 5..=8, &next)]), [None, None], "answer {strange}");
+        }
+    }
+
+    #[test]
     fn a_reflector_that_begins_anew_tells_nothing_of_that_run_and_all_of_the_next() {
-        let mut counting = numbers(&[(1, 0), (2, 1)]);
-        counting.turn();
-        counting.heard(&reply(3, 0, 1, 1));
-        assert_eq!(counting.turn(), None);
-        counting.heard(&reply(4, 1, 1, 1));
-        assert_eq!(counting.turn(), Some(Span { sent: 1, reflected: 1, back: 1 }));
+        let spans = told(&[(A, 1..=2, &[(1, 0), (2, 1)]), (A, 3..=3, &[(3, 0)]), (A, 4..=4, &[(4, 1)])]);
+        assert_eq!(spans[1..], [None, Some(Span { sent: 1, reflected: 1, back: 1 })]);
     }
 
     #[test]
     fn a_run_without_an_answer_is_not_charged_to_the_next() {
-        let mut counting = numbers(&[(1, 0), (2, 1)]);
-        counting.turn();
-        assert_eq!(counting.turn(), None, "ten packets, all lost");
-        counting.heard(&reply(13, 2, 1, 1));
-        counting.heard(&reply(14, 3, 1, 1));
-        assert_eq!(counting.turn(), Some(Span { sent: 1, reflected: 1, back: 1 }));
+        let spans =
+            told(&[(A, 1..=2, &[(1, 0), (2, 1)]), (A, 3..=12, &[]), (A, 13..=14, &[(13, 2), (14, 3)])]);
+        assert_eq!(spans[1..], [None, Some(Span { sent: 1, reflected: 1, back: 1 })]);
+    }
+
+    #[test]
+    fn what_another_check_lost_is_not_this_ones() {
+        // The other's last two are lost; then its last is answered.
+        let own: Run<'_> = (A, 5..=7, &[(5, 2), (7, 4)]);
+        let spans = told(&[(B, 1..=4, &[(1, 0), (2, 1)]), own.clone()]);
+        assert_eq!(spans[1], Some(Span { sent: 2, reflected: 2, back: 1 }));
+        let spans = told(&[(B, 3..=4, &[(4, 1)]), own]);
+        assert_eq!(spans[1], Some(Span { sent: 3, reflected: 3, back: 2 }), "nothing lies between");
+        let replies = [2, 4, 6].map(|seq| (seq, reply(seq, seq - 1, 1, 1))).into();
+        assert_eq!(span(&question(A), None, &[2, 4, 6], &replies), (None, None), "two trains at once");
     }
 
     #[test]

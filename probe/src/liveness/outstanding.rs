@@ -3,8 +3,13 @@
 use super::{Answer, Dropped, Now, Ntp};
 use std::collections::VecDeque;
 
-/// Requests a sender remembers: 128 s at one a second, 12.8 s at ten. A later answer is dropped as unasked.
+/// Requests a sender remembers whatever became of them: 128 s at one a second, 12.8 s at ten.
 const OUTSTANDING: usize = 128;
+/// Requests it remembers beyond that while the oldest waits: ten whole trains at once. A later answer is dropped as
+/// unasked.
+const MOST_OUTSTANDING: usize = 1024;
+/// How long the oldest may wait then.
+const PATIENCE_NS: u64 = 60_000_000_000;
 
 /// An answer to a request of ours, the first one to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +28,8 @@ pub struct Reply {
     pub peer_seq: u32,
     /// When the request arrived, by the reflector's clock.
     pub arrived: Ntp,
+    /// When the answer left it, by the same clock.
+    pub left: Ntp,
     /// The way there by two clocks, nanoseconds: too long by what the reflector's is ahead of ours.
     pub there_ns: i64,
     /// The way back by two clocks, nanoseconds: too short by as much.
@@ -50,13 +57,25 @@ pub(super) struct Outstanding {
 impl Outstanding {
     /// Remembers a request sent now; its number.
     pub fn ask(&mut self, now: &Now) -> u32 {
-        if self.asked.len() == OUTSTANDING {
+        while self.asked.front().is_some_and(|oldest| self.forgets(oldest, now)) {
             self.asked.pop_front();
         }
         self.asked.push_back(Asked { sent: now.ntp(), mono_ns: now.mono_ns, answered: false });
         let seq = self.next;
         self.next = seq.wrapping_add(1);
         seq
+    }
+
+    /// Requests remembered.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// Whether the oldest request gives way to the next one.
+    fn forgets(&self, oldest: &Asked, now: &Now) -> bool {
+        let over = oldest.answered || now.mono_ns.saturating_sub(oldest.mono_ns) >= PATIENCE_NS;
+        self.asked.len() >= if over { OUTSTANDING } else { MOST_OUTSTANDING }
     }
 
     /// Number of the next request.
@@ -89,6 +108,7 @@ impl Outstanding {
             ttl: answer.ttl,
             peer_seq: answer.seq,
             arrived,
+            left,
             there_ns: arrived.ns_since(asked.sent),
             back_ns: now.ntp().ns_since(left),
             // PTP's seconds are TAI's: what it says of UTC is not known.

@@ -146,6 +146,24 @@ mod tests {
         assert!((measured.there_ns - 1_004_000_000).abs() <= 1, "{} ns", measured.there_ns);
         assert!((measured.back_ns + 997_000_000).abs() <= 1, "{} ns", measured.back_ns);
         assert_eq!((measured.peer_seq, measured.peer_bound_ns), (0, u64::MAX));
+        assert!((measured.left.ns_since(measured.arrived) - 2_000_000).abs() <= 1, "by the clock there");
+    }
+
+    #[test]
+    fn trains_that_are_out_together_are_matched_and_no_more_is_remembered_than_the_limit() {
+        let mut sender = PlainSender::new(0);
+        let reply = |request: &[u8]| reflect_plain(request, 60, &at(0), &at(0)).unwrap();
+        let requests: Vec<Vec<u8>> = (0..400).map(|_| sender.next(&at(0)).1).collect();
+        assert!(requests.iter().all(|request| sender.receive(&reply(request), &at(1)).is_ok()));
+        let (_, first) = sender.next(&at(0));
+        let (_, second) = sender.next(&at(0));
+        (0..1_023).for_each(|_| drop(sender.next(&at(0))));
+        assert_eq!(sender.receive(&reply(&first), &at(1)), Err(Dropped::Unasked));
+        assert!(sender.receive(&reply(&second), &at(1)).is_ok());
+        // A minute later nobody waits for them.
+        sender.next(&at(60_000_000_000));
+        (0..127).for_each(|_| drop(sender.next(&at(60_000_000_000))));
+        assert_eq!(sender.outstanding.len(), 128);
     }
 
     proptest! {
