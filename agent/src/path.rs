@@ -9,12 +9,14 @@
 //! ```
 //!
 //! Echoes with rising hop limits, one flow in the eyes of routers that share load ([`wire`]). Addresses of hops are
-//! restricted: they are in events, which the collector keeps as evidence, and in no log, metric or message.
+//! restricted: they are in events, which the collector keeps as evidence, and in no log, metric or message. A hop that
+//! stands in the record is named by its id there, which is not.
 
 pub mod door;
 pub mod doubt;
 pub mod flight;
 pub mod route;
+pub mod traced;
 pub mod watch;
 pub mod wire;
 
@@ -23,10 +25,10 @@ use crate::icmp::{LAZY, SLOT};
 use door::Door;
 use flight::{Flight, Stamp};
 use haidang_daemon::clock::Clock;
-use haidang_probe::event::{Event, EventKind, Field, MAX_VALUE_BYTES};
+use haidang_probe::event::MAX_VALUE_BYTES;
 use haidang_probe::moment::Moment;
 use haidang_probe::outcome::Failure;
-use route::{Change, End, Known, Route};
+use route::{End, Known, Route};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
@@ -34,13 +36,18 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+pub use traced::{Cost, Traced, Untraced};
 use wire::{Flow, Reason, Said, Step};
 
-/// Traces under way at once; the next waits.
+/// Traces under way at once, beside those by uplinks; the next waits.
 pub const AT_ONCE: usize = 4;
 
 /// Packets a second of all traces together.
 pub const PACKETS_PER_SECOND: u64 = 128;
+
+/// Parts of a trace's time that must be left when its first round begins, and its second: what waited longer for its turn
+/// would take hops for silent that just had no time.
+const LEFT: [u64; 2] = [2, 8];
 
 /// Ways remembered, each by target and origin. Beyond it the one not traced for longest is forgotten: its next trace
 /// finds no change.
@@ -59,6 +66,8 @@ struct Shared {
     /// Until when packets were granted.
     granted_ns: Mutex<u64>,
     known: Mutex<BTreeMap<Way, Standing>>,
+    /// What stands where by the record: `KIND/ID`.
+    names: Mutex<BTreeMap<IpAddr, String>>,
 }
 
 /// A way is known by its ends.
@@ -73,7 +82,7 @@ struct Way {
 struct Standing {
     known: Known,
     changes: u64,
-    whole: Option<bool>,
+    reached: Option<bool>,
     traced_ns: u64,
 }
 
@@ -90,25 +99,6 @@ pub struct Request {
     pub within: Duration,
 }
 
-/// What a trace found, and what is new about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Traced {
-    /// When its first packet was sent.
-    pub began: Moment,
-    /// The way.
-    pub route: Route,
-    /// Set when it is another than was known.
-    pub change: Option<Change>,
-    /// Fingerprint of the way as it is known now.
-    pub fingerprint: String,
-    /// Changes since the agent started.
-    pub changes: u64,
-    /// It was whole and is broken, or the reverse.
-    pub turned: bool,
-    /// Packets sent.
-    pub packets: u16,
-}
-
 impl Tracer {
     /// A tracer that knows nothing yet and opens no socket.
     pub fn new(clock: &Clock) -> Tracer {
@@ -118,32 +108,64 @@ impl Tracer {
             turns: Semaphore::new(AT_ONCE),
             granted_ns: Mutex::new(0),
             known: Mutex::default(),
+            names: Mutex::default(),
         }))
+    }
+
+    /// What stands where by the record, from now on: `KIND/ID` by address.
+    pub fn name(&self, names: BTreeMap<IpAddr, String>) {
+        *lock(&self.0.names) = names;
     }
 
     /// Traces the way to `request`'s target. That it is broken is what was found, no error.
     ///
     /// # Errors
     /// A failure of our own side: no socket, no source, no turn in time.
-    pub async fn trace(&self, request: &Request) -> Result<Traced, Failure> {
+    pub async fn trace(&self, request: &Request) -> Result<Traced, Untraced> {
         let begun_ns = self.0.clock.steady_ns();
-        let turn = tokio::time::timeout(request.within, self.0.turns.acquire()).await;
-        let Ok(Ok(_turn)) = turn else { return Err(Failure::Local) };
-        let waited = Duration::from_nanos(self.0.clock.steady_ns().saturating_sub(begun_ns));
-        let round = request.within.saturating_sub(waited) / 2;
-        let flow = self.flow(request).map_err(|error| dial::failure(&error))?;
-        let door = Door::open(flow, &request.origin).map_err(|error| dial::failure(&error))?;
-        let began = self.0.clock.moment();
+        let turn = tokio::time::timeout(request.within / LEFT[0] as u32, self.0.turns.acquire()).await;
+        let Ok(Ok(_turn)) = turn else { return Err(Failure::Local.into()) };
+        self.trace_since(request, begun_ns).await
+    }
+
+    /// The same by an uplink: it waits for no turn, and whoever asks makes one at a time for each uplink.
+    ///
+    /// # Errors
+    /// As of [`Tracer::trace`].
+    pub async fn trace_uplink(&self, request: &Request) -> Result<Traced, Untraced> {
+        self.trace_since(request, self.0.clock.steady_ns()).await
+    }
+
+    async fn trace_since(&self, request: &Request, begun_ns: u64) -> Result<Traced, Untraced> {
+        let flow = self.flow(request)?;
+        let door = Door::open(flow, &request.origin)?;
+        let usual = door.identifier() == flow.identifier;
         let mut trace = Trace::new(self, door, request);
-        for again in [false, true] {
-            self.granted(trace.flight.round(again).len()).await;
+        match self.rounds(&mut trace, request.within, begun_ns).await {
+            Ok(began) => Ok(self.compared(request, trace.route(), Flew { began, usual, cost: trace.cost })),
+            Err(failure) => Err(Untraced { failure, cost: trace.cost }),
+        }
+    }
+
+    /// Both rounds, `within` from `begun_ns` on; when the first began.
+    async fn rounds(
+        &self,
+        trace: &mut Trace<'_>,
+        within: Duration,
+        begun_ns: u64,
+    ) -> Result<Moment, Failure> {
+        let (clock, within_ns) = (&self.0.clock, within.as_nanos() as u64);
+        let (until_ns, mut began) = (begun_ns + within_ns, None);
+        for (again, part) in [false, true].into_iter().zip(LEFT) {
+            self.granted(trace.flight.round(again).len(), until_ns - within_ns / part).await?;
+            began = began.or_else(|| Some(clock.moment()));
             trace.send(again)?;
-            if trace.listen(round).await {
+            let left = Duration::from_nanos(until_ns.saturating_sub(clock.steady_ns()));
+            if trace.listen(if again { left } else { left / 2 }).await {
                 break;
             }
         }
-        let packets = trace.packets;
-        Ok(self.compared(request, trace.route(), began, packets))
+        began.ok_or(Failure::Local)
     }
 
     fn flow(&self, request: &Request) -> io::Result<Flow> {
@@ -158,19 +180,24 @@ impl Tracer {
         })
     }
 
-    /// Waits until so many packets may be sent.
-    async fn granted(&self, packets: usize) {
+    /// Waits until so many packets may be sent; a failure, and no wait, where that is after `latest_ns`.
+    async fn granted(&self, packets: usize, latest_ns: u64) -> Result<(), Failure> {
         let now_ns = self.0.clock.steady_ns();
         let from_ns = {
             let mut granted_ns = lock(&self.0.granted_ns);
             let from_ns = (*granted_ns).max(now_ns);
+            if from_ns > latest_ns {
+                return Err(Failure::Local);
+            }
             *granted_ns = from_ns + packets as u64 * 1_000_000_000 / PACKETS_PER_SECOND;
             from_ns
         };
         tokio::time::sleep(Duration::from_nanos(from_ns - now_ns)).await;
+        Ok(())
     }
 
-    fn compared(&self, request: &Request, route: Route, began: Moment, packets: u16) -> Traced {
+    fn compared(&self, request: &Request, route: Route, flew: Flew) -> Traced {
+        let Flew { began, usual, cost } = flew;
         let (mut ways, way) = (lock(&self.0.known), Way::of(request));
         if ways.len() >= KNOWN && !ways.contains_key(&way) {
             let oldest = ways.iter().min_by_key(|(_, standing)| standing.traced_ns);
@@ -180,13 +207,24 @@ impl Tracer {
         }
         let standing = ways.entry(way).or_default();
         standing.traced_ns = self.0.clock.steady_ns();
-        let change = standing.known.follow(&route);
+        // Another flow may well take another way.
+        let change = if usual { standing.known.follow(&route) } else { None };
         standing.changes += u64::from(change.is_some());
-        let whole = route.end() == End::Reached;
-        let turned = standing.whole.replace(whole).is_some_and(|before| before != whole);
+        let reached = route.end() == End::Reached;
+        let turned = standing.reached.replace(reached).is_some_and(|before| before != reached);
         let (fingerprint, changes) = (standing.known.fingerprint(), standing.changes);
-        Traced { began, route, change, fingerprint, changes, turned, packets }
+        let known = route.known(&lock(&self.0.names), MAX_VALUE_BYTES);
+        Traced { began, route, change, fingerprint, changes, turned, known, cost }
     }
+}
+
+/// How a trace was made.
+#[derive(Clone, Copy, Debug)]
+struct Flew {
+    began: Moment,
+    /// By the flow that is its way's own. Another has it while two traces of one way overlap.
+    usual: bool,
+    cost: Cost,
 }
 
 impl Way {
@@ -204,14 +242,14 @@ struct Trace<'a> {
     /// Ourselves: who says of its own packets that there is no way has not let them out.
     own: Option<IpAddr>,
     stayed: Option<Reason>,
-    packets: u16,
+    cost: Cost,
 }
 
 impl<'a> Trace<'a> {
     fn new(tracer: &'a Tracer, door: Door, request: &Request) -> Trace<'a> {
         let own = request.origin.local(request.target).ok();
         let flight = Flight::new(request.hops);
-        Trace { clock: &tracer.0.clock, door, flight, own, stayed: None, packets: 0 }
+        Trace { clock: &tracer.0.clock, door, flight, own, stayed: None, cost: Cost::default() }
     }
 
     /// Sends what a round asks. Without a way out nothing more is sent.
@@ -233,7 +271,7 @@ impl<'a> Trace<'a> {
     }
 
     fn departed(&mut self, step: Step, stamp: Stamp) {
-        self.packets += 1;
+        self.cost.packets += 1;
         self.flight.departed(step, stamp);
     }
 
@@ -242,7 +280,7 @@ impl<'a> Trace<'a> {
     async fn listen(&mut self, round: Duration) -> bool {
         let until_ns = self.clock.steady_ns() + round.as_nanos() as u64;
         let mut pause = SLOT;
-        while !self.flight.whole() {
+        while !self.flight.over() {
             let left = Duration::from_nanos(until_ns.saturating_sub(self.clock.steady_ns()));
             tokio::time::sleep(pause.min(left)).await;
             pause = if self.receive() { SLOT } else { (pause * 2).min(LAZY) };
@@ -250,16 +288,19 @@ impl<'a> Trace<'a> {
                 break;
             }
         }
-        self.flight.whole()
+        self.flight.over()
     }
 
     /// True when something came.
     fn receive(&mut self) -> bool {
-        let Trace { clock, door, flight, own, stayed, .. } = self;
+        let Trace { clock, door, flight, own, stayed, cost } = self;
         let mut any = false;
         door.receive(|arrival| match arrival.answer.said {
             Said::NoWay(reason) if *own == Some(arrival.from) => *stayed = Some(reason),
-            _ => any |= flight.back(arrival.answer, arrival.from, arrival.utc_ns, clock.steady_ns()),
+            _ => {
+                cost.answers = cost.answers.saturating_add(1);
+                any |= flight.back(arrival.answer, arrival.from, arrival.utc_ns, clock.steady_ns());
+            }
         });
         any
     }
@@ -276,33 +317,6 @@ impl<'a> Trace<'a> {
 
 fn unreachable(error: &io::Error) -> Reason {
     if error.kind() == io::ErrorKind::HostUnreachable { Reason::NoTarget } else { Reason::NoNetwork }
-}
-
-impl Traced {
-    /// What it has to tell of `part`: that the way changed; and, where somebody doubts it or it has turned, how it is.
-    pub fn events(&self, part: &str, doubted: bool) -> Vec<Event> {
-        let event = |kind| {
-            Event::new(self.began, kind, part)
-                .with(Field::Route, self.route.text(MAX_VALUE_BYTES))
-                .with(Field::Fingerprint, self.fingerprint.as_str())
-        };
-        let changed = self.change.as_ref().map(|change| {
-            event(EventKind::PathChanged)
-                .with(Field::Hop, change.hop.to_string())
-                .with(Field::FingerprintBefore, change.before.as_str())
-        });
-        let length = self.route.length().to_string();
-        let standing = match self.route.end() {
-            _ if !doubted && !self.turned => None,
-            End::Reached => Some(event(EventKind::PathReached).with(Field::Hop, length)),
-            end => {
-                let last = self.route.last().map(|hop| hop.address.to_string());
-                let broken = event(EventKind::PathBroken).with(Field::Hop, length);
-                Some(broken.with(Field::Reason, end.name()).with(Field::Address, last.unwrap_or_default()))
-            }
-        };
-        changed.into_iter().chain(standing).collect()
-    }
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -15,8 +15,11 @@ use crate::topology::{Id, Line, Role, Site, SiteKind, Topology};
 use haidang_probe::check::{Check, Span};
 use haidang_probe::credential::{Credential, Credentials};
 use haidang_probe::listening::Listening;
-use haidang_probe::plan::{EVERY, MAX_CHECKS, MAX_ORDERS_BYTES, MAX_UPLINKS, Orders, PlanDigest, Way};
+use haidang_probe::plan::{
+    EVERY, MAX_CHECKS, MAX_KNOWN, MAX_ORDERS_BYTES, MAX_UPLINKS, Orders, PlanDigest, Way,
+};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Name of the uplink of an agent that stands on no known line.
@@ -104,7 +107,9 @@ fn named(checks: &[Check], listen: &Listening, credentials: &Credentials) -> Vec
 /// The site's lines with a session, primary first.
 fn ways(topology: &Topology, record: &Site) -> Vec<Way> {
     if let Some(ssid) = record.ssid {
-        return vec![way(ANY.into(), ssid, Span(EVERY))];
+        let lines = record.needs.lines().iter().filter_map(|id| Some((id, topology.lines.get(id)?)));
+        let known = lines.flat_map(|(id, line)| known(topology, id, line)).take(MAX_KNOWN).collect();
+        return vec![Way { known, ..way(ANY.into(), ssid, Span(EVERY)) }];
     }
     let lines = record.needs.lines().iter().filter_map(|id| Some((id, topology.lines.get(id)?)));
     let mut lines: Vec<_> = lines.collect();
@@ -123,18 +128,36 @@ fn of_line(topology: &Topology, record: &Site, id: &Id, line: &Line) -> Option<W
         interface: line.pin.interface.clone(),
         metered: line.metered,
         budget_mb: line.budget_mb,
+        known: known(topology, id, line).into_iter().take(MAX_KNOWN).collect(),
         ..way(id.clone(), line.ssid?, every)
     })
 }
 
+/// What stands on the line's way to the centre where the record says an address, by the name that the question about it
+/// has.
+fn known(topology: &Topology, id: &Id, line: &Line) -> Vec<(IpAddr, String)> {
+    let (port, carrier) = (topology.hand_offs.get(&line.hand_off), topology.carriers.get(&line.carrier));
+    let asks = [
+        line.gateway.as_ref(),
+        carrier.and_then(|carrier| carrier.core.as_ref()),
+        port.and_then(|port| port.carrier_port.as_ref()),
+        port.and_then(|port| port.our_port.as_ref()),
+    ];
+    let asked = asks.into_iter().flatten().filter_map(|ask| Some((ask.address()?, ask.0.name.clone())));
+    let first_hop = line.first_hop.map(|address| (address, format!("line/{id}/first-hop")));
+    let pop = line.pop.as_ref().and_then(|id| Some((topology.pops.get(id)?.address?, format!("pop/{id}"))));
+    first_hop.into_iter().chain(pop).chain(asked).collect()
+}
+
 fn way(line: String, ssid: u16, every: Span) -> Way {
-    Way { line, ssid, pin: None, source: None, interface: None, every, metered: false, budget_mb: None }
+    let (pin, source, interface, budget_mb) = (None, None, None, None);
+    Way { line, ssid, pin, source, interface, every, metered: false, budget_mb, known: BTreeMap::new() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topology::{HandOff, Needs, Observe, Pin};
+    use crate::topology::{Ask, HandOff, Needs, Observe, Pin, Pop};
     use haidang_probe::check::{Check, ProbeKind, With};
 
     fn record() -> Topology {
@@ -174,6 +197,31 @@ mod tests {
         let [fibre, cellular] = [&orders.uplinks[0], &orders.uplinks[1]];
         assert_eq!((fibre.pin, fibre.interface.as_deref()), ("10.255.0.1".parse().ok(), Some("wan0")));
         assert_eq!((cellular.metered, cellular.budget_mb, cellular.every.0.as_secs()), (true, Some(500), 60));
+    }
+
+    #[test]
+    fn an_uplink_says_what_stands_on_its_lines_way_and_not_on_anothers() {
+        let mut topology = record();
+        let address = |text: &str| text.parse::<IpAddr>().ok();
+        let ask = |name: &str, target: &str| {
+            let check = &topology.sites["a"].checks[0];
+            let (name, target) = (name.into(), target.into());
+            Some(Ask(Check { name, target, probe: ProbeKind::Stamp, ..check.clone() }))
+        };
+        let (ours, theirs) =
+            (ask("hand-off/h/ours", "192.0.2.1:862"), ask("hand-off/h/carrier", "name.example:862"));
+        topology
+            .hand_offs
+            .insert("h".into(), HandOff { our_port: ours, carrier_port: theirs, ..HandOff::default() });
+        let pop = Pop { name: "P".into(), carrier: "c".into(), address: address("192.0.2.9") };
+        topology.pops.insert("p".into(), pop);
+        let fibre = topology.lines.get_mut("fibre").unwrap();
+        (fibre.pop, fibre.first_hop) = (Some("p".into()), address("198.51.100.1"));
+        let orders = orders(&topology, &Credentials::new(), "a").unwrap();
+        let known = |way: &Way| way.known.iter().map(|(at, name)| format!("{at} {name}")).collect::<Vec<_>>();
+        let all = ["192.0.2.1 hand-off/h/ours", "192.0.2.9 pop/p", "198.51.100.1 line/fibre/first-hop"];
+        assert_eq!(known(&orders.uplinks[0]), all, "what is asked by name has no address");
+        assert_eq!(known(&orders.uplinks[1]), all[..1]);
     }
 
     #[test]

@@ -92,10 +92,11 @@ fields! {
     12 Reason "reason" Open "why, by a stable name";
     13 Version "version" Open "version of the protocol spoken";
     30 Hop "hop" Open "number of a hop of a path, counted from the agent; 0 is the agent's own machine";
-    31 Route "route" Restricted "addresses of the first hops of a path, `*` for one that does not answer";
+    31 Route "route" Restricted "addresses of the hops of a path, `*` for one that does not answer; `+N` where N more do not fit";
     32 Fingerprint "fingerprint" Restricted "of a path: first 8 octets of SHA-256 of its hops that answered, hex";
     33 FingerprintBefore "fingerprint_before" Restricted "of the path that was taken before";
     34 DefaultRoute "default_route" Open "`yes` where an uplink leaves as the machine's default route does, else `no`";
+    35 Known "known" Open "hops of a path that stand in the record, as `NUMBER=KIND/ID`; `+N` where N more do not fit";
 }
 
 macro_rules! event_kinds {

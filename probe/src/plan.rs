@@ -21,6 +21,7 @@ use crate::credential::Credential;
 use crate::listening::Listening;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub const SPOOL_RAW: Span = Span(Duration::from_secs(72 * 3_600));
 pub const SPOOL_DIGESTS: Span = Span(Duration::from_secs(7 * 86_400));
 /// Most uplinks of one agent.
 pub const MAX_UPLINKS: usize = 8;
+/// Most addresses on an uplink's way that are known by name.
+pub const MAX_KNOWN: usize = 16;
 /// Octets of the longest orders that travel.
 pub const MAX_ORDERS_BYTES: usize = 4 << 20;
 /// Between two liveness packets of an uplink that nobody pays by volume.
@@ -133,6 +136,9 @@ pub struct Uplink {
     /// What it may carry in a month, MB (10^6 octets), liveness included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_mb: Option<u32>,
+    /// What stands on its way by the record, `KIND/ID` by address: what a trace says of a hop. At most [`MAX_KNOWN`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub known: BTreeMap<IpAddr, String>,
 }
 
 impl Uplink {
@@ -152,6 +158,7 @@ impl Uplink {
             every: self.every,
             metered: self.metered,
             budget_mb: self.budget_mb,
+            known: self.known.clone(),
         }
     }
 }
@@ -174,13 +181,15 @@ pub struct Way {
     pub metered: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_mb: Option<u32>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub known: BTreeMap<IpAddr, String>,
 }
 
 impl Way {
     /// The uplink this is, to a collector at these addresses.
     pub fn reached_at(self, collector: String, stamp: SocketAddr) -> Uplink {
-        let Way { line, ssid, pin, source, interface, every, metered, budget_mb } = self;
-        Uplink { line, ssid, stamp, collector, pin, source, interface, every, metered, budget_mb }
+        let Way { line, ssid, pin, source, interface, every, metered, budget_mb, known } = self;
+        Uplink { line, ssid, stamp, collector, pin, source, interface, every, metered, budget_mb, known }
     }
 
     /// The uplink this is, reached as `own` is. What the record leaves open (pin, source, interface) is as `own`
@@ -292,6 +301,7 @@ mod tests {
             every: Span(EVERY),
             metered: false,
             budget_mb: None,
+            known: BTreeMap::new(),
         }
     }
 

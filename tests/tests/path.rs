@@ -24,7 +24,6 @@ use haidang_probe::check::CheckId;
 use haidang_probe::event::{Event, EventKind, Field};
 use haidang_probe::moment::Moment;
 use haidang_probe::outcome::{Failure, Outcome};
-use haidang_probe::plan;
 use haidang_tests::network::{Elsewhere, in_a_network_of_its_own, sh};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -171,7 +170,7 @@ async fn every_hop_answers_by_both_kinds_of_socket_and_both_versions_of_ip() {
             );
             assert_eq!(traced.route.text(128), hops, "{datagram}");
             assert!(traced.route.result().is_ok_and(|trip| trip < Duration::from_secs(1)), "{traced:?}");
-            assert_eq!(traced.packets, 16, "one round will do");
+            assert_eq!(traced.cost.packets, 16, "one round will do");
         }
     }
 }
@@ -348,9 +347,10 @@ impl Noted {
 
 fn uplink() -> Arc<Uplink> {
     let text = format!(
-        r#"{{"line": "29869-1", "ssid": 4, "stamp": "{CENTRE}:8862", "collector": "http://{CENTRE}:8443"}}"#
+        r#"{{"line": "29869-1", "ssid": 4, "stamp": "{CENTRE}:8862", "collector": "http://{CENTRE}:8443",
+            "known": {{"10.0.2.2": "pop/a"}}}}"#
     );
-    let plan: plan::Uplink = serde_json::from_str(&text).unwrap();
+    let plan = serde_json::from_str(&text).unwrap();
     Arc::new(Uplink::new(&plan, Some("bearer"), &Finder::default(), None).unwrap())
 }
 
@@ -368,8 +368,8 @@ async fn an_uplink_that_falls_silent_has_its_way_noted_and_its_return_too() {
     noted.uplinks.send_replace(vec![uplink.clone()]);
     chain.cut(true);
     uplink.heard(false);
-    let fields = [Field::Hop, Field::Reason, Field::Address, Field::DefaultRoute];
-    let said = ["2", "silent", "10.0.2.2", "yes"].map(|word| Some(word.to_owned()));
+    let fields = [Field::Hop, Field::Reason, Field::Address, Field::Known, Field::DefaultRoute];
+    let said = ["2", "silent", "10.0.2.2", "2=pop/a", "yes"].map(|word| Some(word.to_owned()));
     assert_eq!(noted.next(&fields).await, (EventKind::PathBroken, name.clone(), said.to_vec()));
     chain.cut(false);
     uplink.heard(true);

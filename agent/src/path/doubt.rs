@@ -7,7 +7,8 @@
 //! | it still is not | each [`SILENT_EVERY`]; a metered uplink each [`SILENT_METERED`] |
 //! | an uplink that is not metered, else | each [`ROUTINE`]: what a later change is compared with |
 //!
-//! A target is not traced again for a check within [`PAUSE`].
+//! A target is not traced again for a check within [`PAUSE`]; nor an uplink, a metered one within [`SILENT_METERED`]: it
+//! is traced then, if it fell silent or came back meanwhile. So is one of which no trace could be made.
 
 use crate::by_id::ById;
 use haidang_probe::check::CheckId;
@@ -18,11 +19,11 @@ use std::time::Duration;
 
 /// Misses in a row after which a check's target is doubted.
 pub const MISSES: u8 = 2;
-/// Between two traces of one target for checks.
+/// Between two traces of one target for checks, or by one uplink.
 pub const PAUSE: Duration = Duration::from_secs(10);
 /// Between two traces by an uplink on which the collector is not heard.
 pub const SILENT_EVERY: Duration = Duration::from_secs(60);
-/// The same where volume is paid for: about 5 MB a month.
+/// The same where volume is paid for, and between any two there: about 15 MB in a month of silence.
 pub const SILENT_METERED: Duration = Duration::from_secs(600);
 /// Between two traces by an uplink that fares well.
 pub const ROUTINE: Duration = Duration::from_secs(1800);
@@ -71,37 +72,51 @@ pub struct Uplinks {
 #[derive(Clone, Copy, Debug)]
 struct Turn {
     silent: bool,
+    /// It fell silent or came back, and no trace has shown it yet.
+    owed: bool,
+    /// When it is traced though nothing has happened.
     next_ns: u64,
+    /// Not before.
+    rests_ns: u64,
 }
 
 impl Uplinks {
     /// How an uplink fares at `now_ns`: whether it is traced now, and if so, whether it is doubted.
     pub fn due(&mut self, uplink: &str, silent: bool, metered: bool, now_ns: u64) -> Option<bool> {
-        let before = self.ways.get(uplink).copied();
-        let turned = before.is_some_and(|turn| turn.silent != silent);
-        let due = before.is_none_or(|turn| turn.silent != silent || turn.next_ns <= now_ns);
-        let routine = !silent && !turned;
-        if !due || routine && metered {
-            if before.is_none() {
-                self.ways.insert(uplink.into(), Turn { silent, next_ns: u64::MAX });
-            }
+        let first = Turn { silent, owed: silent, next_ns: now_ns, rests_ns: now_ns };
+        let turn = self.ways.entry(uplink.into()).or_insert(first);
+        turn.owed |= turn.silent != silent;
+        turn.silent = silent;
+        let doubted = turn.owed || silent;
+        let due = turn.owed || turn.next_ns <= now_ns;
+        if !due || turn.rests_ns > now_ns || metered && !doubted {
             return None;
         }
-        let pause = match (silent, metered) {
-            (false, false) => ROUTINE,
-            (true, false) => SILENT_EVERY,
-            (true, true) => SILENT_METERED,
-            (false, true) => Duration::MAX,
+        let (rest, next) = match (silent, metered) {
+            (_, true) => (SILENT_METERED, SILENT_METERED),
+            (true, false) => (PAUSE, SILENT_EVERY),
+            (false, false) => (PAUSE, ROUTINE),
         };
-        let next_ns = now_ns.saturating_add(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX));
-        self.ways.insert(uplink.into(), Turn { silent, next_ns });
-        Some(!routine)
+        *turn = Turn { silent, owed: false, next_ns: after(now_ns, next), rests_ns: after(now_ns, rest) };
+        Some(doubted)
+    }
+
+    /// The trace that was due could not be made, and is after the next rest.
+    pub fn failed(&mut self, uplink: &str, doubted: bool) {
+        if let Some(turn) = self.ways.get_mut(uplink) {
+            turn.owed |= doubted;
+            turn.next_ns = turn.rests_ns;
+        }
     }
 
     /// Forgets uplinks that are gone.
     pub fn retain(&mut self, used: impl Fn(&str) -> bool) {
         self.ways.retain(|uplink, _| used(uplink));
     }
+}
+
+fn after(now_ns: u64, pause: Duration) -> u64 {
+    now_ns + pause.as_nanos() as u64
 }
 
 /// Targets that were just traced for a check.
@@ -118,7 +133,7 @@ impl Pauses {
             self.0.retain(|_, until_ns| now_ns < *until_ns);
         }
         if self.0.len() < PAUSES {
-            self.0.insert(target, now_ns + PAUSE.as_nanos() as u64);
+            self.0.insert(target, after(now_ns, PAUSE));
         }
         true
     }
@@ -180,7 +195,41 @@ mod tests {
         let mut due = |silent, second| uplinks.due("b/4", silent, true, second * SECOND);
         assert_eq!((due(false, 0), due(false, 9_000)), (None, None));
         assert_eq!((due(true, 9_001), due(true, 9_600), due(true, 9_601)), (Some(true), None, Some(true)));
-        assert_eq!((due(false, 9_700), due(false, 99_000)), (Some(true), None));
+        assert_eq!((due(false, 10_300), due(false, 99_000)), (Some(true), None));
+    }
+
+    #[test]
+    fn an_uplink_that_flaps_is_traced_no_more_often_than_it_may() {
+        for (metered, most) in [(false, 360), (true, 6)] {
+            let mut uplinks = Uplinks::default();
+            let flaps = |second: u64| second / 3 % 2 == 1;
+            let mut due = |second| uplinks.due("a/2", flaps(second), metered, second * SECOND);
+            let traced = (0..3_600).filter(|second| due(*second).is_some()).count();
+            assert!((most - 1..=most).contains(&traced), "{traced} in an hour, metered {metered}");
+        }
+    }
+
+    #[test]
+    fn a_change_while_it_rests_is_traced_after() {
+        let mut uplinks = Uplinks::default();
+        let mut due = |silent, second| uplinks.due("b/4", silent, true, second * SECOND);
+        assert_eq!((due(true, 0), due(false, 10), due(false, 599)), (Some(true), None, None));
+        assert_eq!((due(false, 600), due(false, 1_200)), (Some(true), None));
+    }
+
+    #[test]
+    fn a_trace_that_could_not_be_made_is_made_soon() {
+        let mut uplinks = Uplinks::default();
+        assert_eq!(uplinks.due("a/2", true, false, 0), Some(true));
+        uplinks.failed("a/2", true);
+        assert_eq!(uplinks.due("a/2", false, false, 9 * SECOND), None);
+        assert_eq!(
+            uplinks.due("a/2", false, false, 10 * SECOND),
+            Some(true),
+            "doubted still, though it is back"
+        );
+        uplinks.failed("a/2", false);
+        assert_eq!(uplinks.due("a/2", false, false, 20 * SECOND), Some(false));
     }
 
     #[test]

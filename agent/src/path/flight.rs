@@ -75,7 +75,7 @@ impl Flight {
     }
 
     /// Whether nothing more is waited for: the end and all hops before it have answered.
-    pub fn whole(&self) -> bool {
+    pub fn over(&self) -> bool {
         self.ends().is_some() && self.nearer().iter().all(|seat| seat.found.is_some())
     }
 
@@ -123,13 +123,13 @@ mod tests {
         assert!(
             answers(&mut flight, 4, false, Said::Here, 4) && answers(&mut flight, 5, false, Said::Here, 4)
         );
-        assert!(!flight.whole());
+        assert!(!flight.over());
         let steps = flight.round(true);
         assert_eq!(steps.iter().map(|step| step.hop).collect::<Vec<u8>>(), [2, 3]);
         steps.into_iter().for_each(|step| flight.departed(step, at(1_000)));
         assert!(answers(&mut flight, 2, true, Said::Passing, 1_002));
         assert!(answers(&mut flight, 3, false, Said::Passing, 1_500), "late, to the first packet");
-        assert!(flight.whole());
+        assert!(flight.over());
         let route = flight.route();
         assert_eq!((route.end(), route.length()), (End::Reached, 4));
     }
@@ -162,7 +162,7 @@ mod tests {
         for hop in 3..=8 {
             answers(&mut flight, hop, false, Said::NoWay(super::super::wire::Reason::Prohibited), 1);
         }
-        assert!(!flight.whole(), "hops 1 and 2 are silent yet");
+        assert!(!flight.over(), "hops 1 and 2 are silent yet");
         assert_eq!(flight.round(true).len(), 2);
     }
 }

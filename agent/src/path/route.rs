@@ -13,6 +13,7 @@ use super::wire::{Reason, Said};
 use haidang_probe::metric::Metric;
 use haidang_probe::outcome::{Failure, Sample};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -139,20 +140,18 @@ impl Route {
         samples
     }
 
-    /// The addresses of its hops, `*` for a silent one; as many as fit in `octets`.
+    /// The addresses of its hops, `*` for a silent one; as many as fit in `octets`, and how many do not.
     pub fn text(&self, octets: usize) -> String {
-        let mut text = String::new();
-        for hop in &self.hops {
-            let word = hop.map_or("*".into(), |hop| hop.address.to_string());
-            if text.len() + 1 + word.len() > octets {
-                break;
-            }
-            if !text.is_empty() {
-                text.push(' ');
-            }
-            text.push_str(&word);
-        }
-        text
+        let word = |hop: &Option<Hop>| hop.map_or("*".into(), |hop| hop.address.to_string());
+        fitted(&self.hops.iter().map(word).collect::<Vec<String>>(), octets)
+    }
+
+    /// The hops of which `names` knows who stands there, `NUMBER=NAME`; as [`Route::text`].
+    pub fn known(&self, names: &BTreeMap<IpAddr, String>, octets: usize) -> String {
+        let name = |(number, hop): (u8, &Option<Hop>)| {
+            Some(format!("{number}={}", names.get(&hop.as_ref()?.address)?))
+        };
+        fitted(&(1..).zip(&self.hops).filter_map(name).collect::<Vec<String>>(), octets)
     }
 
     /// Whether somebody answers again after another did: packets come back to it.
@@ -168,6 +167,16 @@ impl Route {
         let stands = |hop: &Hop| !matches!(hop.said, Said::NoWay(_));
         self.hops.iter().map(|hop| hop.filter(stands).map(|hop| hop.address)).collect()
     }
+}
+
+/// The first of `words` that fit in `octets`, and `+N` where N are left out.
+fn fitted(words: &[String], octets: usize) -> String {
+    let cut = |kept: usize| {
+        let left_out = words.len() - kept;
+        let more = (left_out > 0).then(|| format!("+{left_out}"));
+        words[..kept].iter().cloned().chain(more).collect::<Vec<String>>().join(" ")
+    };
+    (0..=words.len()).rev().map(cut).find(|text| text.len() <= octets).unwrap_or_default()
 }
 
 /// A way as far as it is known, over several traces.
@@ -347,10 +356,21 @@ mod tests {
     }
 
     #[test]
-    fn a_long_route_is_told_as_far_as_it_fits() {
+    fn a_long_route_is_told_as_far_as_it_fits_and_says_so() {
         let long = route(&[1, 0, 3, 4]);
         assert_eq!(long.text(128), "10.0.0.1 * 10.0.0.3 10.0.0.4");
-        assert_eq!(long.text(20), "10.0.0.1 * 10.0.0.3");
+        assert_eq!(long.text(22), "10.0.0.1 * 10.0.0.3 +1");
+        assert_eq!(long.text(21), "10.0.0.1 * +2");
         assert_eq!(Route::default().text(128), "");
+    }
+
+    #[test]
+    fn a_hop_that_stands_in_the_record_is_named() {
+        let named = [(1, "line/a"), (3, "hand-off/vnpt-1"), (9, "carrier/vnpt")];
+        let names = named.map(|(last, name)| (IpAddr::from([10, 0, 0, last]), name.to_owned())).into();
+        let way = route(&[1, 0, 3, T]);
+        assert_eq!(way.known(&names, 128), "1=line/a 3=hand-off/vnpt-1");
+        assert_eq!(way.known(&names, 12), "1=line/a +1");
+        assert_eq!(route(&[2, T]).known(&names, 128), "");
     }
 }

@@ -2,7 +2,14 @@
 
 use super::route::Hop;
 use super::*;
+use haidang_probe::event::{EventKind, Field};
+use haidang_probe::moment::BootId;
 
+const USUAL: Flew = Flew {
+    began: Moment { boot: BootId([0; 16]), mono_ns: 0 },
+    usual: true,
+    cost: Cost { packets: 0, answers: 0 },
+};
 const MS: Duration = Duration::from_millis(1);
 
 fn route(hops: &[(u8, Said)]) -> Route {
@@ -23,7 +30,7 @@ fn request(source: u8) -> Request {
 }
 
 fn compared(tracer: &Tracer, route: Route) -> Traced {
-    tracer.compared(&request(1), route, Moment::default(), 0)
+    tracer.compared(&request(1), route, USUAL)
 }
 
 fn kinds(traced: &Traced, doubted: bool) -> Vec<EventKind> {
@@ -73,8 +80,8 @@ fn a_way_that_does_not_leave_the_machine_breaks_at_hop_0() {
 #[test]
 fn ways_from_two_sources_are_two() {
     let tracer = Tracer::new(&Clock::manual());
-    tracer.compared(&request(1), whole(&[1, 99]), Moment::default(), 0);
-    let other = tracer.compared(&request(2), whole(&[5, 99]), Moment::default(), 0);
+    tracer.compared(&request(1), whole(&[1, 99]), USUAL);
+    let other = tracer.compared(&request(2), whole(&[5, 99]), USUAL);
     assert_eq!(other.change, None);
 }
 
@@ -83,13 +90,57 @@ fn no_more_ways_are_remembered_than_the_limit() {
     let tracer = Tracer::new(&Clock::manual());
     for target in 0..KNOWN as u32 + 10 {
         let target = IpAddr::from(target.to_be_bytes());
-        tracer.compared(&Request { target, ..request(1) }, whole(&[1, 99]), Moment::default(), 0);
+        tracer.compared(&Request { target, ..request(1) }, whole(&[1, 99]), USUAL);
     }
     assert_eq!(lock(&tracer.0.known).len(), KNOWN);
 }
 
+#[test]
+fn a_trace_by_another_flow_is_not_compared() {
+    let tracer = Tracer::new(&Clock::manual());
+    let first = compared(&tracer, whole(&[1, 2, 99]));
+    let other = tracer.compared(&request(1), whole(&[1, 3, 99]), Flew { usual: false, ..USUAL });
+    assert_eq!((other.change, &other.fingerprint), (None, &first.fingerprint));
+    assert_eq!(compared(&tracer, whole(&[1, 2, 99])).change, None, "and nothing is known by it");
+}
+
+#[test]
+fn events_name_the_hops_that_stand_in_the_record() {
+    let tracer = Tracer::new(&Clock::manual());
+    tracer.name([(IpAddr::from([10, 0, 0, 2]), "hand-off/vnpt-1".to_owned())].into());
+    let events = compared(&tracer, route(&[(1, Said::Passing), (2, Said::Passing)])).events("a", true);
+    let said = [Field::Hop, Field::Known].map(|field| events[0].says(field));
+    assert_eq!(said, [Some("2"), Some("2=hand-off/vnpt-1")]);
+    tracer.name(BTreeMap::new());
+    assert_eq!(compared(&tracer, whole(&[1, 2, 99])).events("a", true)[0].says(Field::Known), None);
+}
+
+#[tokio::test]
+async fn who_waits_too_long_for_a_turn_makes_no_trace_of_what_is_left() {
+    let tracer = Tracer::new(&Clock::machine().unwrap());
+    let within = Duration::from_millis(200);
+    let here =
+        Request { target: IpAddr::from([127, 0, 0, 1]), origin: Origin::default(), within, ..request(1) };
+    let held = tracer.0.turns.acquire_many(AT_ONCE as u32).await.unwrap();
+    let begun_ns = tracer.0.clock.steady_ns();
+    assert_eq!(tracer.trace(&here).await.map_err(|untraced| untraced.failure), Err(Failure::Local));
+    assert!(lock(&tracer.0.known).is_empty(), "nothing was learnt of the way");
+    let uplink = tracer.trace_uplink(&here).await.map_err(|untraced| untraced.failure);
+    assert!(matches!(uplink, Ok(_) | Err(Failure::NotPermitted)), "{uplink:?}: no check keeps it waiting");
+    drop(held);
+    // Nor who would have to wait for packets.
+    *lock(&tracer.0.granted_ns) = begun_ns + 3_600_000_000_000;
+    let refused = tracer.trace(&here).await.map_err(|untraced| untraced.failure);
+    assert!(matches!(refused, Err(Failure::Local | Failure::NotPermitted)), "{refused:?}");
+    assert_eq!(*lock(&tracer.0.granted_ns), begun_ns + 3_600_000_000_000, "and nothing is granted to it");
+}
+
 #[tokio::test]
 async fn a_source_this_machine_has_not_is_our_own_failure() {
-    let traced = Tracer::new(&Clock::machine().unwrap()).trace(&request(1)).await;
-    assert!(traced.is_err_and(|failure| !failure.tells_of_target()));
+    match Tracer::new(&Clock::machine().unwrap()).trace(&request(1)).await {
+        Err(Untraced { failure: Failure::NotPermitted, .. }) => {
+            println!("not judged: this machine does not permit icmp");
+        }
+        traced => assert_eq!(traced, Err(Failure::Local.into())),
+    }
 }

@@ -5,7 +5,7 @@
 //! what is left out is counted.
 
 use super::doubt::{Checks, Pauses, Uplinks};
-use super::{AT_ONCE, Request, Traced, Tracer};
+use super::{AT_ONCE, Cost, Request, Traced, Tracer, Untraced};
 use crate::by_id::ById;
 use crate::dial::Origin;
 use crate::expose::Board;
@@ -22,6 +22,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
@@ -29,7 +30,7 @@ use tokio::time::MissedTickBehavior;
 /// Doubts that wait. When a line breaks all that lies behind it is doubted: a few tell enough.
 pub const QUEUE: usize = 64;
 
-/// Traces for checks under way at once; one turn is left for the uplinks and for checks of paths.
+/// Traces for checks under way at once; one turn is left for checks of paths.
 pub const CHECKS_AT_ONCE: usize = AT_ONCE - 1;
 
 /// How long a trace may take. A router tells only after 3 s that its neighbour does not answer it.
@@ -40,11 +41,15 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Octets of a trace's packet after its IP head, for the meter.
 const PACKET: usize = 64;
+/// Of an answer, which quotes the packet at most whole, behind its IP head.
+const ANSWER: usize = PACKET + 20;
 
 /// What is left out, and why: names in figures.
 const FULL: &str = "queue";
+const ENDED: &str = "ended";
 const PAUSED: &str = "pause";
-const OURS: &str = "own-failure";
+const FAILED: &str = "own-failure";
+const BUDGET: &str = "budget";
 
 /// What the task works with.
 pub struct Tools {
@@ -99,8 +104,10 @@ impl Doubter {
         };
         if let Some(place) = place {
             let wanted = Wanted { check: asked.name.clone(), place: place.clone() };
-            if self.wanted.try_send(wanted).is_err() {
-                self.board.trace_left_out(FULL);
+            match self.wanted.try_send(wanted) {
+                Ok(()) => {}
+                Err(TrySendError::Full(_)) => self.board.trace_left_out(FULL),
+                Err(TrySendError::Closed(_)) => self.board.trace_left_out(ENDED),
             }
         }
     }
@@ -123,7 +130,7 @@ struct Watch {
 /// A trace that ended; none where the target was traced just now.
 struct Ended {
     subject: Subject,
-    traced: Option<Result<Traced, Failure>>,
+    traced: Option<Result<Traced, Untraced>>,
 }
 
 enum Subject {
@@ -132,7 +139,9 @@ enum Subject {
 }
 
 impl Watch {
-    fn new(tools: Tools) -> Watch {
+    fn new(mut tools: Tools) -> Watch {
+        // What there is now is new too.
+        tools.uplinks.mark_changed();
         Watch {
             tools,
             ways: Uplinks::default(),
@@ -174,14 +183,19 @@ impl Watch {
                         pauses.lock().unwrap_or_else(PoisonError::into_inner).may(target, clock.steady_ns());
                     if may { Some(tracer.trace(&request(target, Origin::default())).await) } else { None }
                 }
-                Err(failure) => Some(Err(failure)),
+                Err(failure) => Some(Err(failure.into())),
             };
             Ended { subject: Subject::Check(check), traced }
         });
     }
 
     fn trace_uplinks(&mut self) {
+        let changed = self.tools.uplinks.has_changed().unwrap_or(false);
         let uplinks = self.tools.uplinks.borrow_and_update().clone();
+        if changed {
+            let known = uplinks.iter().flat_map(|uplink| uplink.plan.known.clone());
+            self.tools.tracer.name(known.collect());
+        }
         let names: BTreeSet<String> = uplinks.iter().map(|uplink| uplink.name()).collect();
         self.ways.retain(|uplink| names.contains(uplink));
         let now_ns = self.tools.clock.steady_ns();
@@ -194,10 +208,14 @@ impl Watch {
             let Some(doubted) = self.ways.due(&name, uplink.silent(), uplink.plan.metered, now_ns) else {
                 continue;
             };
+            if !self.tools.meter.affords(&uplink.plan, self.tools.clock.utc_ms()) {
+                self.tools.board.trace_left_out(BUDGET);
+                continue;
+            }
             self.uplinks.insert(name);
             let (tracer, uplink) = (self.tools.tracer.clone(), uplink.clone());
             self.under_way.spawn(async move {
-                let traced = tracer.trace(&request(target, Origin::of(&uplink.plan))).await;
+                let traced = tracer.trace_uplink(&request(target, Origin::of(&uplink.plan))).await;
                 Ended { subject: Subject::Uplink { uplink, doubted }, traced: Some(traced) }
             });
         }
@@ -206,9 +224,13 @@ impl Watch {
     async fn ended(&mut self, Ended { subject, traced }: Ended) {
         let traced = match traced {
             Some(Ok(traced)) => Some(traced),
-            Some(Err(failure)) => {
+            Some(Err(Untraced { failure, cost })) => {
                 tracing::debug!(failure = failure.name(), "no trace");
-                self.tools.board.trace_left_out(OURS);
+                self.tools.board.trace_left_out(FAILED);
+                if let Subject::Uplink { uplink, doubted } = &subject {
+                    self.metered(uplink, cost);
+                    self.ways.failed(&uplink.name(), *doubted);
+                }
                 None
             }
             None => {
@@ -237,14 +259,20 @@ impl Watch {
     }
 
     fn uplink(&self, uplink: &Uplink, doubted: bool, traced: &Traced) -> Vec<Event> {
-        let (plan, name, now_ms) = (&uplink.plan, uplink.name(), self.tools.clock.utc_ms());
-        // There and, at most, back.
-        (0..2 * traced.packets).for_each(|_| self.tools.meter.packet(plan, PACKET, now_ms));
+        let (plan, name) = (&uplink.plan, uplink.name());
+        self.metered(uplink, traced.cost);
         let default = Origin::of(plan).is_default(plan.stamp_address().is_ipv4());
         self.tools.board.way(&name, traced.route.length(), default);
         let said = default.map_or("", |default| if default { "yes" } else { "no" });
         let events = traced.events(&name, doubted).into_iter();
         events.map(|event| event.with(Field::DefaultRoute, said)).collect()
+    }
+
+    fn metered(&self, uplink: &Uplink, cost: Cost) {
+        let now_ms = self.tools.clock.utc_ms();
+        for (packets, octets) in [(cost.packets, PACKET), (cost.answers, ANSWER)] {
+            (0..packets).for_each(|_| self.tools.meter.packet(&uplink.plan, octets, now_ms));
+        }
     }
 }
 

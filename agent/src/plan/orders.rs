@@ -18,7 +18,8 @@ use haidang_probe::credential::{Credential, Credentials, MAX_CREDENTIALS};
 use haidang_probe::key::unhex;
 use haidang_probe::liveness::down_session;
 use haidang_probe::plan::{
-    Delivery, MAX_CHECKS, MAX_ORDERS_BYTES, MAX_UPLINKS, Orders, Plan, PlanDigest, Sealed, Uplink, Way,
+    Delivery, MAX_CHECKS, MAX_KNOWN, MAX_ORDERS_BYTES, MAX_UPLINKS, Orders, Plan, PlanDigest, Sealed, Uplink,
+    Way,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -126,6 +127,7 @@ fn uplinks(ways: Vec<Way>, own: &[Uplink]) -> Result<Vec<Uplink>, Refusal> {
         if !ours || ![way.ssid, down_session(way.ssid)].into_iter().all(|session| sessions.insert(session)) {
             return Err(Refusal::Sessions(way.ssid));
         }
+        way.known = way.known.into_iter().take(MAX_KNOWN).collect();
         way.every = Span(way.every.0.clamp(*EVERY_BETWEEN.start(), *EVERY_BETWEEN.end()));
         let reached = own.iter().find(|own| own.line == way.line).unwrap_or(first);
         let uplink = way.reached_as(reached);
@@ -214,6 +216,15 @@ mod tests {
         assert_eq!(uplink.stamp_address(), "127.0.0.9:8862".parse().unwrap());
         assert_eq!(uplink.collector, good().plan.uplinks[0].collector);
         assert_eq!(uplink.every.0, Duration::from_secs(60), "held to what a session lives on");
+    }
+
+    #[test]
+    fn what_stands_on_the_way_is_taken_up_to_the_limit() {
+        let known: Vec<String> = (0..40).map(|last| format!(r#""10.0.0.{last}":"pop/{last}""#)).collect();
+        let orders = format!(r#"{{"uplinks":[{{"line":"b","ssid":4,"known":{{{}}}}}]}}"#, known.join(","));
+        let uplink = &with(&orders).unwrap().plan.uplinks[0];
+        assert_eq!(uplink.known.len(), MAX_KNOWN);
+        assert_eq!(uplink.known[&"10.0.0.1".parse::<std::net::IpAddr>().unwrap()], "pop/1");
     }
 
     #[test]

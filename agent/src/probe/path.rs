@@ -60,7 +60,7 @@ impl Probe {
         // A little is left for what is not waiting.
         let within = budget.left() * 9 / 10;
         let request = Request { target, hops: question.hops, origin: Origin::default(), within };
-        self.tracer.trace(&request).await
+        self.tracer.trace(&request).await.map_err(|untraced| untraced.failure)
     }
 
     fn remember(&self, question: &Question, traced: Traced) {

@@ -64,14 +64,15 @@ impl Draft {
         self.faults(fields.done());
     }
 
-    /// `{id: vnpt-cai-be, name: Trạm Cái Bè, carrier: vnpt}`.
+    /// `{id: vnpt-cai-be, name: Trạm Cái Bè, carrier: vnpt, address: 10.82.3.9}`.
     pub(super) fn pop(&mut self, file: &Arc<Path>, tree: &Tree) {
         let Some(mut fields) = self.fields(file, tree, "a pop") else { return };
         let id = self.identity(&mut fields, Kind::Pop, "id", value::id);
         let owner = (Kind::Pop, id.as_str());
         let name = fields.needed("name", value::text);
         let carrier = self.reference(&mut fields, owner, "carrier", Kind::Carrier, true).unwrap_or_default();
-        self.topology.pops.insert(id, Pop { name, carrier });
+        let address = fields.optional("address", value::address);
+        self.topology.pops.insert(id, Pop { name, carrier, address });
         self.faults(fields.done());
     }
 
@@ -85,6 +86,7 @@ impl Draft {
             carrier: self.reference(&mut fields, owner, "carrier", Kind::Carrier, true).unwrap_or_default(),
             hand_off: self.reference(&mut fields, owner, "hand_off", Kind::HandOff, true).unwrap_or_default(),
             pop: self.reference(&mut fields, owner, "pop", Kind::Pop, false),
+            first_hop: fields.optional("first_hop", value::address),
             circuit: self.circuit(&mut fields),
             mbps: fields.optional("mbps", value::count),
             role: fields.optional("role", |tree| one_of(tree, &ROLES)).unwrap_or(Role::Primary),

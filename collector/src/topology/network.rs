@@ -1,6 +1,8 @@
 //! The network tree: carriers, hand-offs, aggregation points, lines, and what the core agent asks of them.
 
 use super::Id;
+use haidang_probe::ask::Question;
+use haidang_probe::ask::place::Place;
 use haidang_probe::check::{Check, CheckId};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -39,6 +41,8 @@ pub struct Pop {
     pub name: String,
     /// Whose it is.
     pub carrier: Id,
+    /// Its address on the way to the centre, if the carrier told; restricted.
+    pub address: Option<IpAddr>,
 }
 
 /// A line bought from a carrier, known by its circuit id.
@@ -52,6 +56,8 @@ pub struct Line {
     pub hand_off: Id,
     /// Aggregation point, if recorded.
     pub pop: Option<Id>,
+    /// Address of the carrier's first hop as seen from the site, where one is visible; restricted.
+    pub first_hop: Option<IpAddr>,
     /// The carrier's circuit id (mã kênh).
     pub circuit: String,
     /// Contracted rate, Mb/s.
@@ -136,6 +142,14 @@ impl Ask {
     /// The check's id within the core agent.
     pub fn id(&self) -> CheckId {
         self.0.id()
+    }
+
+    /// The address it asks, where it is asked by address.
+    pub fn address(&self) -> Option<IpAddr> {
+        match Question::of(&self.0).ok()?.place()? {
+            Place::Address(address) => Some(*address),
+            _ => None,
+        }
     }
 
     /// Its interval, ms.

@@ -64,7 +64,7 @@ pub fn topology() -> Topology {
         for pop in 0..POPS {
             t.pops.insert(
                 format!("{carrier}-p{pop}"),
-                Pop { name: format!("POP {pop}"), carrier: carrier.into() },
+                Pop { name: format!("POP {pop}"), carrier: carrier.into(), address: None },
             );
         }
     }

@@ -200,7 +200,10 @@ pub fn province() -> Topology {
     let carrier = Carrier { name: "VNPT".into(), hotline: Some("18001166".into()), core };
     record.carriers.insert("vnpt".into(), carrier);
     record.hand_offs.insert("vnpt-1".into(), hand_off());
-    record.pops.insert("vnpt-cai-be".into(), Pop { name: "Trạm Cái Bè".into(), carrier: "vnpt".into() });
+    record.pops.insert(
+        "vnpt-cai-be".into(),
+        Pop { name: "Trạm Cái Bè".into(), carrier: "vnpt".into(), address: None },
+    );
     let gateway = check("gateway", ProbeKind::Icmp, "192.168.77.1");
     let resolver = check("resolver", ProbeKind::Tcp, "203.0.113.9:53");
     let centre = site("Trung tâm tỉnh", SiteKind::Core, None, &[], vec![resolver]);
