@@ -102,6 +102,7 @@ fn own(url: &str, stamp: SocketAddr, answer: &Enrolled) -> Result<Plan, EnrolErr
         checks: Vec::new(),
         listeners: orders.listen,
         credentials: Vec::new(),
+        known: orders.known,
     })
 }
 

@@ -145,7 +145,6 @@ fn start() -> Site {
         every: Span(Duration::from_millis(200)),
         metered: false,
         budget_mb: None,
-        known: std::collections::BTreeMap::new(),
     };
     let uplink = Arc::new(Uplink::new(&plan, Some("token"), &Finder::default(), None).unwrap());
     let (events, events_in) = mpsc::channel(64);

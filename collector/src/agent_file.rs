@@ -39,7 +39,7 @@ pub fn plan(
     let (agents, stamp) = reached(settings)?;
     let collector = format!("{scheme}://{agents}");
     let orders = plans::orders(topology, credentials, site).ok_or_else(|| NoFile::NoUplink(site.into()))?;
-    let Orders { flush, prompt, uplinks, checks, listen, credentials, .. } = orders;
+    let Orders { flush, prompt, uplinks, checks, listen, credentials, known, .. } = orders;
     Ok(Plan {
         agent: site.into(),
         secret: Some(secret.hex()),
@@ -54,6 +54,7 @@ pub fn plan(
         checks,
         listeners: listen,
         credentials,
+        known,
     })
 }
 

@@ -84,7 +84,9 @@ pub fn orders(topology: &Topology, credentials: &Credentials, site: &str) -> Opt
     let checks = topology.checks_of(site);
     let listen = record.listen.clone();
     let credentials = named(&checks, &listen, credentials);
-    Some(Orders { flush: Span(FLUSH), prompt, uplinks, checks, listen, credentials, sealed: record.sealed })
+    let known = lines(topology, record).flat_map(|(id, line)| known(topology, id, line));
+    let (flush, known) = (Span(FLUSH), known.take(MAX_KNOWN).collect());
+    Some(Orders { flush, prompt, uplinks, checks, listen, credentials, known, sealed: record.sealed })
 }
 
 /// Writes into the record which orders tell credentials: their digests, for the fold.
@@ -107,14 +109,15 @@ fn named(checks: &[Check], listen: &Listening, credentials: &Credentials) -> Vec
 /// The site's lines with a session, primary first.
 fn ways(topology: &Topology, record: &Site) -> Vec<Way> {
     if let Some(ssid) = record.ssid {
-        let lines = record.needs.lines().iter().filter_map(|id| Some((id, topology.lines.get(id)?)));
-        let known = lines.flat_map(|(id, line)| known(topology, id, line)).take(MAX_KNOWN).collect();
-        return vec![Way { known, ..way(ANY.into(), ssid, Span(EVERY)) }];
+        return vec![way(ANY.into(), ssid, Span(EVERY))];
     }
-    let lines = record.needs.lines().iter().filter_map(|id| Some((id, topology.lines.get(id)?)));
-    let mut lines: Vec<_> = lines.collect();
+    let mut lines: Vec<_> = lines(topology, record).collect();
     lines.sort_by_key(|(_, line)| line.role == Role::Backup);
     lines.into_iter().filter_map(|(id, line)| of_line(topology, record, id, line)).collect()
+}
+
+fn lines<'t>(topology: &'t Topology, record: &'t Site) -> impl Iterator<Item = (&'t Id, &'t Line)> {
+    record.needs.lines().iter().filter_map(|id| Some((id, topology.lines.get(id)?)))
 }
 
 /// A rehearsal's lines are told apart by the address packets leave from; a real gateway's routes, or a pin, decide.
@@ -128,7 +131,6 @@ fn of_line(topology: &Topology, record: &Site, id: &Id, line: &Line) -> Option<W
         interface: line.pin.interface.clone(),
         metered: line.metered,
         budget_mb: line.budget_mb,
-        known: known(topology, id, line).into_iter().take(MAX_KNOWN).collect(),
         ..way(id.clone(), line.ssid?, every)
     })
 }
@@ -150,8 +152,7 @@ fn known(topology: &Topology, id: &Id, line: &Line) -> Vec<(IpAddr, String)> {
 }
 
 fn way(line: String, ssid: u16, every: Span) -> Way {
-    let (pin, source, interface, budget_mb) = (None, None, None, None);
-    Way { line, ssid, pin, source, interface, every, metered: false, budget_mb, known: BTreeMap::new() }
+    Way { line, ssid, pin: None, source: None, interface: None, every, metered: false, budget_mb: None }
 }
 
 #[cfg(test)]
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn an_uplink_says_what_stands_on_its_lines_way_and_not_on_anothers() {
+    fn an_agent_is_told_what_stands_on_its_lines_ways() {
         let mut topology = record();
         let address = |text: &str| text.parse::<IpAddr>().ok();
         let ask = |name: &str, target: &str| {
@@ -218,10 +219,20 @@ mod tests {
         let fibre = topology.lines.get_mut("fibre").unwrap();
         (fibre.pop, fibre.first_hop) = (Some("p".into()), address("198.51.100.1"));
         let orders = orders(&topology, &Credentials::new(), "a").unwrap();
-        let known = |way: &Way| way.known.iter().map(|(at, name)| format!("{at} {name}")).collect::<Vec<_>>();
-        let all = ["192.0.2.1 hand-off/h/ours", "192.0.2.9 pop/p", "198.51.100.1 line/fibre/first-hop"];
-        assert_eq!(known(&orders.uplinks[0]), all, "what is asked by name has no address");
-        assert_eq!(known(&orders.uplinks[1]), all[..1]);
+        let known: Vec<String> = orders.known.iter().map(|(at, name)| format!("{at} {name}")).collect();
+        // What is asked by name has no address.
+        assert_eq!(
+            known,
+            ["192.0.2.1 hand-off/h/ours", "192.0.2.9 pop/p", "198.51.100.1 line/fibre/first-hop"]
+        );
+        let (before, mut other) = (orders, topology);
+        other.hand_offs.clear();
+        let after = super::orders(&other, &Credentials::new(), "a").unwrap();
+        assert_eq!(
+            (after.known.len(), &after.uplinks[1]),
+            (2, &before.uplinks[1]),
+            "the uplinks stay as they are"
+        );
     }
 
     #[test]

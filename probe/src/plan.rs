@@ -33,8 +33,8 @@ pub const SPOOL_RAW: Span = Span(Duration::from_secs(72 * 3_600));
 pub const SPOOL_DIGESTS: Span = Span(Duration::from_secs(7 * 86_400));
 /// Most uplinks of one agent.
 pub const MAX_UPLINKS: usize = 8;
-/// Most addresses on an uplink's way that are known by name.
-pub const MAX_KNOWN: usize = 16;
+/// Most addresses on an agent's ways to the centre that are known by name.
+pub const MAX_KNOWN: usize = 64;
 /// Octets of the longest orders that travel.
 pub const MAX_ORDERS_BYTES: usize = 4 << 20;
 /// Between two liveness packets of an uplink that nobody pays by volume.
@@ -103,6 +103,9 @@ pub struct Plan {
     /// As whom it asks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<Credential>,
+    /// What stands on its ways to the centre, `KIND/ID` by address: what a trace calls a hop.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub known: BTreeMap<IpAddr, String>,
 }
 
 /// One way to the collector.
@@ -136,9 +139,6 @@ pub struct Uplink {
     /// What it may carry in a month, MB (10^6 octets), liveness included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_mb: Option<u32>,
-    /// What stands on its way by the record, `KIND/ID` by address: what a trace says of a hop. At most [`MAX_KNOWN`].
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub known: BTreeMap<IpAddr, String>,
 }
 
 impl Uplink {
@@ -158,7 +158,6 @@ impl Uplink {
             every: self.every,
             metered: self.metered,
             budget_mb: self.budget_mb,
-            known: self.known.clone(),
         }
     }
 }
@@ -181,15 +180,13 @@ pub struct Way {
     pub metered: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_mb: Option<u32>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub known: BTreeMap<IpAddr, String>,
 }
 
 impl Way {
     /// The uplink this is, to a collector at these addresses.
     pub fn reached_at(self, collector: String, stamp: SocketAddr) -> Uplink {
-        let Way { line, ssid, pin, source, interface, every, metered, budget_mb, known } = self;
-        Uplink { line, ssid, stamp, collector, pin, source, interface, every, metered, budget_mb, known }
+        let Way { line, ssid, pin, source, interface, every, metered, budget_mb } = self;
+        Uplink { line, ssid, stamp, collector, pin, source, interface, every, metered, budget_mb }
     }
 
     /// The uplink this is, reached as `own` is. What the record leaves open (pin, source, interface) is as `own`
@@ -228,6 +225,9 @@ pub struct Orders<C = Check, K = Credential> {
     /// The credentials its checks name, and no others.
     #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<K>,
+    /// As in [`Plan`]; at most [`MAX_KNOWN`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub known: BTreeMap<IpAddr, String>,
     /// Digest of the [`Sealed`] that goes with them; absent when nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<PlanDigest>,
@@ -256,6 +256,7 @@ impl Plan {
             checks: self.checks.clone(),
             listen: self.listeners.clone(),
             credentials: self.credentials.clone(),
+            known: self.known.clone(),
             sealed: None,
         }
     }
@@ -301,7 +302,6 @@ mod tests {
             every: Span(EVERY),
             metered: false,
             budget_mb: None,
-            known: BTreeMap::new(),
         }
     }
 
@@ -337,6 +337,7 @@ mod tests {
             checks: Vec::new(),
             listeners: Listening { neighbours: true, ..Listening::default() },
             credentials: Vec::new(),
+            known: [("192.0.2.1".parse().unwrap(), "pop/p".to_owned())].into(),
         };
         let text = plan.orders().text();
         assert!(!text.contains("5ec4e7") && !text.contains("collector.example"), "{text}");

@@ -347,8 +347,7 @@ impl Noted {
 
 fn uplink() -> Arc<Uplink> {
     let text = format!(
-        r#"{{"line": "29869-1", "ssid": 4, "stamp": "{CENTRE}:8862", "collector": "http://{CENTRE}:8443",
-            "known": {{"10.0.2.2": "pop/a"}}}}"#
+        r#"{{"line": "29869-1", "ssid": 4, "stamp": "{CENTRE}:8862", "collector": "http://{CENTRE}:8443"}}"#
     );
     let plan = serde_json::from_str(&text).unwrap();
     Arc::new(Uplink::new(&plan, Some("bearer"), &Finder::default(), None).unwrap())
@@ -366,6 +365,7 @@ async fn an_uplink_that_falls_silent_has_its_way_noted_and_its_return_too() {
     let name = uplink.name();
     noted.board.plan([], std::slice::from_ref(&name));
     noted.uplinks.send_replace(vec![uplink.clone()]);
+    noted.doubter.follow(&ById::default(), &[(IpAddr::from([10, 0, 2, 2]), "pop/a".to_owned())].into());
     chain.cut(true);
     uplink.heard(false);
     let fields = [Field::Hop, Field::Reason, Field::Address, Field::Known, Field::DefaultRoute];

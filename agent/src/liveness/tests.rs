@@ -60,7 +60,6 @@ fn start_one(collector: SocketAddr, source: Option<IpAddr>, measure_every: Durat
         every: Span(plan::EVERY),
         metered,
         budget_mb: None,
-        known: std::collections::BTreeMap::new(),
     };
     let uplink = Arc::new(Uplink::new(&plan, Some("token"), &Finder::default(), None).unwrap());
     let (sender, events) = mpsc::channel(8);

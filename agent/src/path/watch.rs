@@ -18,7 +18,7 @@ use haidang_probe::ask::path::HOPS;
 use haidang_probe::ask::place::Place;
 use haidang_probe::event::{Event, Field};
 use haidang_probe::outcome::{Failure, Outcome};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -73,6 +73,7 @@ pub struct Tools {
 pub struct Doubter {
     checks: Checks,
     wanted: mpsc::Sender<Wanted>,
+    tracer: Tracer,
     board: Board,
 }
 
@@ -86,9 +87,9 @@ impl Doubter {
     /// Starts the task. It ends with the doubter.
     pub fn start(tools: Tools) -> Doubter {
         let (wanted, wanted_in) = mpsc::channel(QUEUE);
-        let board = tools.board.clone();
+        let (tracer, board) = (tools.tracer.clone(), tools.board.clone());
         tokio::spawn(Watch::new(tools).run(wanted_in));
-        Doubter { checks: Checks::default(), wanted, board }
+        Doubter { checks: Checks::default(), wanted, tracer, board }
     }
 
     /// A run ended. Most change nothing: the check is looked up only when they do.
@@ -112,9 +113,10 @@ impl Doubter {
         }
     }
 
-    /// A new plan: checks that are no longer asked are forgotten.
-    pub fn retain(&mut self, asked: &ById<Arc<Asked>>) {
+    /// A new plan: checks that are no longer asked are forgotten, and what is `known` to stand on the ways is named.
+    pub fn follow(&mut self, asked: &ById<Arc<Asked>>, known: &BTreeMap<IpAddr, String>) {
         self.checks.retain(|check| asked.contains_key(&check));
+        self.tracer.name(known.clone());
     }
 }
 
@@ -139,9 +141,7 @@ enum Subject {
 }
 
 impl Watch {
-    fn new(mut tools: Tools) -> Watch {
-        // What there is now is new too.
-        tools.uplinks.mark_changed();
+    fn new(tools: Tools) -> Watch {
         Watch {
             tools,
             ways: Uplinks::default(),
@@ -190,12 +190,7 @@ impl Watch {
     }
 
     fn trace_uplinks(&mut self) {
-        let changed = self.tools.uplinks.has_changed().unwrap_or(false);
         let uplinks = self.tools.uplinks.borrow_and_update().clone();
-        if changed {
-            let known = uplinks.iter().flat_map(|uplink| uplink.plan.known.clone());
-            self.tools.tracer.name(known.collect());
-        }
         let names: BTreeSet<String> = uplinks.iter().map(|uplink| uplink.name()).collect();
         self.ways.retain(|uplink| names.contains(uplink));
         let now_ns = self.tools.clock.steady_ns();

@@ -103,6 +103,7 @@ impl Loaded {
             checks: Vec::new(),
             listeners: orders.listen,
             credentials: Vec::new(),
+            known: orders.known.into_iter().take(MAX_KNOWN).collect(),
             ..self.plan.clone()
         };
         Ok(Loaded { plan, secrets, checks, credentials, digest: PlanDigest::of(text.orders) })
@@ -127,7 +128,6 @@ fn uplinks(ways: Vec<Way>, own: &[Uplink]) -> Result<Vec<Uplink>, Refusal> {
         if !ours || ![way.ssid, down_session(way.ssid)].into_iter().all(|session| sessions.insert(session)) {
             return Err(Refusal::Sessions(way.ssid));
         }
-        way.known = way.known.into_iter().take(MAX_KNOWN).collect();
         way.every = Span(way.every.0.clamp(*EVERY_BETWEEN.start(), *EVERY_BETWEEN.end()));
         let reached = own.iter().find(|own| own.line == way.line).unwrap_or(first);
         let uplink = way.reached_as(reached);
@@ -220,11 +220,10 @@ mod tests {
 
     #[test]
     fn what_stands_on_the_way_is_taken_up_to_the_limit() {
-        let known: Vec<String> = (0..40).map(|last| format!(r#""10.0.0.{last}":"pop/{last}""#)).collect();
-        let orders = format!(r#"{{"uplinks":[{{"line":"b","ssid":4,"known":{{{}}}}}]}}"#, known.join(","));
-        let uplink = &with(&orders).unwrap().plan.uplinks[0];
-        assert_eq!(uplink.known.len(), MAX_KNOWN);
-        assert_eq!(uplink.known[&"10.0.0.1".parse::<std::net::IpAddr>().unwrap()], "pop/1");
+        let known: Vec<String> = (0..99).map(|last| format!(r#""10.0.0.{last}":"pop/{last}""#)).collect();
+        let taken = with(&format!(r#"{{{WAYS},"known":{{{}}}}}"#, known.join(","))).unwrap();
+        assert_eq!(taken.plan.known.len(), MAX_KNOWN);
+        assert_eq!(taken.plan.known[&"10.0.0.1".parse::<std::net::IpAddr>().unwrap()], "pop/1");
     }
 
     #[test]

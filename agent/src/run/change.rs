@@ -172,7 +172,7 @@ impl Agent {
                 self.asked.insert(*check, Arc::new(asked.clone()));
             }
         }
-        self.doubter.retain(&self.asked);
+        self.doubter.follow(&self.asked, &runs.plan.known);
         let questions = runs.checks.values().filter_map(|asked| asked.question.as_ref());
         self.probes.learn(runs.credentials.clone(), questions);
         let names: Vec<String> = runs.plan.uplinks.iter().map(uplink::name).collect();

@@ -343,7 +343,6 @@ mod tests {
             every: Span(EVERY),
             metered: false,
             budget_mb: None,
-            known: std::collections::BTreeMap::new(),
         };
         let post = Post::new(&own, Some("token"), Finder::default(), None).unwrap();
         let refused = post.batch(&Bytes::new()).await;
