@@ -68,14 +68,15 @@ fn measure(clock: &Clock, foes: Option<&Foes>, seen: &mut Seen) -> anyhow::Resul
     let page = site.page()?;
     let late = Lateness::read(&page)?.since(&before);
     let [cost] = &costs[..] else { bail!("one process costs once") };
+    let rss_mib = cost.rss_mib.median().context("no memory was read")?;
     let kind = if foes.is_some() { "beside hostile ones" } else { "good alone" };
-    println!("| {kind} | {} | {late} | {:.1} | {:.1} |", late.runs(), cost.whole_ms_s, cost.rss_mib);
+    println!("| {kind} | {} | {late} | {:.1} | {rss_mib:.1} |", late.runs(), cost.whole_ms_s);
     let good = beside::succeeded(&page);
     if good < FRIENDS {
         bail!("{good} of {FRIENDS} good checks succeed");
     }
     seen.lateness.add(&late);
     seen.cpu_ms_s.push(cost.whole_ms_s);
-    cost.rss_mib.median().into_iter().for_each(|mib| seen.rss_mib.push(mib));
+    seen.rss_mib.push(rss_mib);
     Ok(())
 }

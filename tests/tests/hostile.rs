@@ -10,7 +10,7 @@ use haidang_tests::evidence::{Kept, numbered};
 use haidang_tests::gateway::nothing_is_lost;
 use haidang_tests::hostile::floods::{Flood, waiting};
 use haidang_tests::hostile::lateness::Lateness;
-use haidang_tests::hostile::seen::{Heard, Runs};
+use haidang_tests::hostile::seen::{Messages, Runs};
 use haidang_tests::hostile::{FRIENDS, Foe, Foes, Friends, PATIENCE, Site};
 use haidang_tests::mutants::TRAP;
 use haidang_tests::process::usage;
@@ -129,7 +129,7 @@ fn deafened(site: &Site, messages: u64) {
     })
     .unwrap();
     wait("every message to be told", PATIENCE, || {
-        let heard = Heard::by("syslog", Field::Facility, &numbered(&site.stage.agent_folder())?)?;
+        let heard = Messages::by("syslog", Field::Facility, &numbered(&site.stage.agent_folder())?)?;
         Ok((heard.count() >= messages).then_some(()))
     })
     .unwrap();
@@ -137,14 +137,14 @@ fn deafened(site: &Site, messages: u64) {
 
 /// Every message became an event or was counted, and a flood is few events.
 fn floods_are_told(batches: &[Kept], [syslog_sent, traps_sent]: [(u64, u64); 2]) {
-    let syslog = Heard::by("syslog", Field::Facility, batches).unwrap();
+    let syslog = Messages::by("syslog", Field::Facility, batches).unwrap();
     println!("syslog: {syslog_sent:?}: {} events, {:?}", syslog.events.len(), syslog.lost);
-    let lost = |heard: &Heard, why: Lost| heard.lost.get(why.name()).copied().unwrap_or(0);
+    let lost = |heard: &Messages, why: Lost| heard.lost.get(why.name()).copied().unwrap_or(0);
     assert_eq!((syslog.count(), lost(&syslog, Lost::Overrun)), syslog_sent);
     let most = OF_ONE.burst + syslog.span_ns() / OF_ONE.every_ns + 1;
     assert!((1..=most).contains(&(syslog.events.len() as u64)), "at most {most}");
     assert!(lost(&syslog, Lost::Rate) > 0 && lost(&syslog, Lost::Garbled) > 0, "{:?}", syslog.lost);
-    let traps = Heard::by("traps", Field::Oid, batches).unwrap();
+    let traps = Messages::by("traps", Field::Oid, batches).unwrap();
     println!("traps: {traps_sent:?}: {} events, {:?}", traps.events.len(), traps.lost);
     assert_eq!(traps.events.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::PortDown]);
     assert_eq!(lost(&traps, Lost::Overrun), traps_sent.1);

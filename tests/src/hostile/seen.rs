@@ -61,20 +61,20 @@ impl Runs {
 
 /// What became of the messages that came to a listener.
 #[derive(Clone, Debug, Default)]
-pub struct Heard {
+pub struct Messages {
     /// Those that became events.
     pub events: Vec<Event>,
     /// Those that did not, by reason.
     pub lost: BTreeMap<String, u64>,
 }
 
-impl Heard {
+impl Messages {
     /// Told in some batches by a listener whose events all have `field`.
     ///
     /// # Errors
     /// When a batch does not read.
-    pub fn by(listener: &str, field: Field, batches: &[Kept]) -> anyhow::Result<Heard> {
-        let mut heard = Heard::default();
+    pub fn by(listener: &str, field: Field, batches: &[Kept]) -> anyhow::Result<Messages> {
+        let mut heard = Messages::default();
         for batch in batches {
             for event in batch.events()? {
                 if event.kind == EventKind::HeardDropped && event.part == listener {
