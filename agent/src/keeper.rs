@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   outcomes ─┐
-//!   events  ──┼─▶ gather ─ due ─▶ seal on another thread (it syncs) ─▶ wake the courier
+//!   events  ──┼─▶ gather ─ due ─▶ seal on another thread (it syncs) ─▶ wake the courier ─ BEHIND ─▶ reduce what is old
 //!   digests ──┘     ▲                        │
 //!                   └── disk refused: back ──┘
 //! ```
@@ -35,6 +35,9 @@ const TAKEN: usize = 256;
 
 /// Tries to seal what is left at the end before it is given up, a second apart.
 const LAST_TRIES: u32 = 3;
+
+/// Time the courier has for what was just sealed before the spool is busy with what is old.
+const BEHIND: Duration = Duration::from_millis(500);
 
 /// What the running plan means to the keeper.
 #[derive(Clone, Debug)]
@@ -71,6 +74,7 @@ pub struct Keeper {
     events: mpsc::Receiver<Event>,
     digests: mpsc::Receiver<LineDigest>,
     sealing: Option<JoinHandle<Sealing>>,
+    reducing: Option<JoinHandle<()>>,
     /// Losses already told in an event.
     told: u64,
     /// Whether the disk refused last time.
@@ -89,7 +93,19 @@ impl Keeper {
         (events, digests): (mpsc::Receiver<Event>, mpsc::Receiver<LineDigest>),
     ) -> Keeper {
         let gather = Gather::new(terms.borrow().flush);
-        Keeper { shared, gather, terms, outcomes, events, digests, sealing: None, told: 0, refused: false }
+        let (sealing, reducing) = (None, None);
+        Keeper {
+            shared,
+            gather,
+            terms,
+            outcomes,
+            events,
+            digests,
+            sealing,
+            reducing,
+            told: 0,
+            refused: false,
+        }
     }
 
     /// Runs until nobody can send outcomes any more; then seals what is left.
@@ -120,6 +136,10 @@ impl Keeper {
     }
 
     async fn finish(&mut self) {
+        // What holds the spool already goes on; what is still old can wait for the next start.
+        if let Some(reducing) = self.reducing.take() {
+            reducing.abort();
+        }
         let mut tries = 0;
         loop {
             while let Ok(event) = self.events.try_recv() {
@@ -156,17 +176,11 @@ impl Keeper {
         let digest = self.terms.borrow().digest;
         let Some(mut batch) = self.gather.take(clock.moment(), clock.map(), digest) else { return };
         batch.backlog = !self.shared.flowing.load(Ordering::Relaxed);
-        let (keep, now, map) = (self.terms.borrow().keep, clock.moment(), clock.map());
         let spool = self.shared.spool.clone();
         self.sealing = Some(tokio::spawn(async move {
             let mut spool = spool.lock_owned().await;
             let sealing = tokio::task::spawn_blocking(move || {
                 let result = spool.seal(&batch);
-                if result.is_ok()
-                    && let Err(error) = spool.reduce(now, map, keep)
-                {
-                    tracing::warn!(%error, "old batches are not reduced");
-                }
                 (result, batch)
             });
             // Ends otherwise only when the runtime does, or by a panic, which goes on.
@@ -183,6 +197,7 @@ impl Keeper {
                 }
                 tracing::debug!(seq = sealed.seq, bytes = sealed.bytes.len(), "batch sealed");
                 self.shared.wake.notify_one();
+                self.reduce();
             }
             Err(SpoolError::Batch(refusal)) => {
                 let outcomes = batch.outcomes.len();
@@ -196,6 +211,27 @@ impl Keeper {
             }
         }
         self.tell_losses();
+    }
+
+    /// Starts reducing what is old, a little later, unless that is under way.
+    fn reduce(&mut self) {
+        if self.reducing.as_ref().is_some_and(|reducing| !reducing.is_finished()) {
+            return;
+        }
+        let (keep, clock, spool) =
+            (self.terms.borrow().keep, self.shared.clock.clone(), self.shared.spool.clone());
+        self.reducing = Some(tokio::spawn(async move {
+            tokio::time::sleep(BEHIND).await;
+            let mut spool = spool.lock_owned().await;
+            let reducing = tokio::task::spawn_blocking(move || {
+                if let Err(error) = spool.reduce(clock.moment(), clock.map(), keep) {
+                    tracing::warn!(%error, "old batches are not reduced");
+                }
+            });
+            if let Err(error) = reducing.await {
+                tracing::error!(%error, "reducing old batches ended early");
+            }
+        }));
     }
 
     /// An event for losses since the last one, so that the collector knows of the hole.

@@ -6,7 +6,7 @@
 //!                     number = position in the journal      fdatasync
 //!
 //!   DATA/spool/id         random identity of this spool, 16 hex digits, and whose it is
-//!             /journal/   the envelopes, as they travel
+//!             /journal/   the envelopes, as they travel; `standing`: what is not acknowledged, and may have left
 //!             /refused/   envelopes the collector will never take, at most REFUSED_KEPT
 //! ```
 //!
@@ -20,12 +20,15 @@
 //!   under the same number, unless they turn out to be on disk already.
 //! - **The size is bounded**: at the plan's `spool_bytes` the oldest go first; those not acknowledged are
 //!   counted.
-//! - **The cursor** (first number not acknowledged) is stored each [`PERSIST_SEALS`] batches and at the end.
-//!   After a crash a few batches are sent again; the collector knows them by number.
+//! - **The cursor** (first number not acknowledged), and the holes behind it, are stored each [`PERSIST_SEALS`] batches
+//!   and at the end. After a crash a few batches are sent again; the collector knows them by number.
 
+mod doubt;
 mod error;
 mod identity;
 mod reduce;
+mod reduction;
+mod standing;
 mod unacked;
 
 pub use error::SpoolError;
@@ -35,7 +38,7 @@ pub use unacked::Unacked;
 
 use bytes::Bytes;
 use haidang_journal::{Disk, Files, Item, Journal, Loss, OnFull, Position, Reader, Settings};
-use haidang_probe::batch::{Ack, Batch, Envelope, limit, sha256};
+use haidang_probe::batch::{Batch, Envelope, limit, sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -79,6 +82,8 @@ pub struct Tally {
     pub reduced: u64,
     /// Digests, of checks and lines, and events that were too old to be kept, since the process started.
     pub expired: u64,
+    /// Values measured beside runs that were reduced: no row keeps them. Since the process started.
+    pub samples: u64,
 }
 
 /// The one writer of a spool, on files or on any other disk.
@@ -96,6 +101,11 @@ pub struct Spool<D: Disk = Files> {
     unsure: Option<Sealed>,
     newest: Option<Sealed>,
     unacked: Unacked,
+    /// Lost or refused: no reduction stands for these.
+    gone: Unacked,
+    /// What a start would be told.
+    written: standing::Standing,
+    doubt: doubt::Doubt,
     since_persisted: u32,
     lost: u64,
     refused: u64,
@@ -134,6 +144,9 @@ impl<D: Disk + Clone> Spool<D> {
             unsure: None,
             newest: None,
             unacked: Unacked::default(),
+            gone: Unacked::default(),
+            written: standing::Standing::default(),
+            doubt: doubt::Doubt::default(),
             since_persisted: 0,
             lost: 0,
             refused: 0,
@@ -192,9 +205,10 @@ impl<D: Disk + Clone> Spool<D> {
         self.unsure.as_ref().is_none_or(|unsure| seq < unsure.seq)
     }
 
-    /// The newest batch, if it is durable and not acknowledged.
+    /// The newest batch of what was just seen, if it is durable and not acknowledged; a reduction is old.
     pub fn newest(&self) -> Option<Sealed> {
-        self.newest.clone().filter(|newest| self.unacked.contains(newest.seq))
+        let waits = |newest: &Sealed| !self.reducing.replaces(newest.seq);
+        self.newest.clone().filter(|newest| self.unacked.contains(newest.seq) && waits(newest))
     }
 
     /// The oldest batch not acknowledged and not in `under_way`.
@@ -212,21 +226,10 @@ impl<D: Disk + Clone> Spool<D> {
         Ok(None)
     }
 
-    /// The collector has what `ack` says; an answer that speaks of another spool changes nothing.
-    pub fn acknowledged(&mut self, ack: &Ack) -> bool {
-        if ack.spool_id != self.id {
-            return false;
-        }
-        self.unacked.remove(ack.seq, ack.seq);
-        for &(first, last) in ack.received.as_slice() {
-            self.unacked.remove(first, last);
-        }
-        true
-    }
-
     /// The collector will never take this batch: it is counted, kept aside for a person, and not sent again.
     pub fn set_aside(&mut self, sealed: &Sealed) {
         self.unacked.remove(sealed.seq, sealed.seq);
+        self.gone.put(sealed.seq, sealed.seq);
         self.refused += 1;
         if self.refused > REFUSED_KEPT {
             return;
@@ -239,22 +242,6 @@ impl<D: Disk + Clone> Spool<D> {
         }
     }
 
-    /// Stores the cursor and gives back the disk space of what was acknowledged.
-    pub fn persist(&mut self) -> Result<(), SpoolError> {
-        self.since_persisted = 0;
-        // The last record stays: the next one names its hash.
-        let keep = self.unacked.first().unwrap_or(u64::MAX);
-        let directory = self.directory.clone();
-        let journal = self.open_journal()?;
-        let (synced, last) = (journal.synced(), Position(journal.next().0.saturating_sub(1)));
-        journal
-            .set_cursor(CURSOR, Position(keep).min(synced))
-            .and_then(|()| journal.drop_before(Position(keep).min(last)))
-            .map_err(|source| SpoolError::Journal { directory, source })?;
-        self.reducing.stored();
-        Ok(())
-    }
-
     /// How full the spool is and what it lost.
     pub fn tally(&self) -> Tally {
         Tally {
@@ -265,13 +252,14 @@ impl<D: Disk + Clone> Spool<D> {
             refused: self.refused,
             reduced: self.reducing.reduced,
             expired: self.reducing.expired,
+            samples: self.reducing.samples,
         }
     }
 
     /// Makes good what an earlier failure left: nothing is numbered before that.
     fn settle(&mut self) -> Result<(), SpoolError> {
         self.write_unsure()?;
-        // A start finds a reduction that its cursor does not know of only where it is the last record.
+        // A start finds a reduction that nothing stored knows of only where it is the last record.
         if self.reducing.is_unstored() { self.persist() } else { Ok(()) }
     }
 
@@ -281,7 +269,9 @@ impl<D: Disk + Clone> Spool<D> {
         match self.write(&sealed) {
             Ok(()) => {
                 self.unacked.sealed(sealed.seq);
-                self.newest = Some(sealed);
+                if !self.reducing.is_pending() {
+                    self.newest = Some(sealed);
+                }
                 self.count_dropped();
                 self.replaced();
                 Ok(())
@@ -318,8 +308,10 @@ impl<D: Disk + Clone> Spool<D> {
     }
 
     fn lose(&mut self, first: u64, last: u64, why: &str) {
-        let lost = self.unacked.remove(first, last);
+        let taken = self.unacked.take(first, last);
+        let lost = taken.len();
         if lost > 0 {
+            taken.as_slice().iter().for_each(|&(first, last)| self.gone.put(first, last));
             self.lost += lost;
             tracing::warn!(batches = lost, why, "batches lost before they were acknowledged");
         }
@@ -370,7 +362,8 @@ impl<D: Disk + Clone> Spool<D> {
         let (first, next) = (journal.first().0, journal.next().0);
         let cursor = journal.cursor(CURSOR).map_or(first, |cursor| cursor.0.max(first));
         self.next = next;
-        self.unacked = Unacked::between(cursor, next);
+        self.recall(cursor, next)?;
+        self.doubt = doubt::Doubt::earlier(self.written.sent);
         if let Some(last) = next.checked_sub(1) {
             match self.read(last)? {
                 Some(sealed) => {

@@ -12,20 +12,23 @@
 //! line nor a collector that wants its holes filled first stops the rest. Nothing is lost here: a batch
 //! leaves the spool only by an acknowledgement, or set aside after the collector refused it for good.
 
+mod bring;
 pub mod health;
 pub mod meter;
 pub mod post;
 mod rate;
+mod verdict;
 
 use crate::dial::Trust;
 use crate::expose::Board;
 use crate::place::Finder;
 use crate::spool::{Sealed, Spool, SpoolError};
+use bring::bring;
 use bytes::Bytes;
 use haidang_daemon::clock::Clock;
 use haidang_daemon::stop::Stop;
 use haidang_probe::plan::{self, PlanDigest};
-use health::{Candidate, Health, Lanes, jitter};
+use health::{Candidate, Health, Lanes};
 use meter::Meter;
 use post::{Post, Verdict};
 pub use rate::BACKLOG_LANES;
@@ -167,6 +170,8 @@ struct Attempt {
     sealed: Sealed,
     live: bool,
     verdict: Verdict,
+    /// Whether any octet of it may have left.
+    left: bool,
     /// From its first octet to the verdict.
     took: Duration,
 }
@@ -282,21 +287,23 @@ impl Courier {
     fn send(&mut self, spool: &mut Spool, sealed: Sealed, live: bool, order: &Way) {
         self.under_way.insert(sealed.seq);
         spool.lend(sealed.seq);
+        let announced = spool.is_announced(sealed.seq);
         let (shared, order) = (self.shared.clone(), order.clone());
         self.attempts.spawn(async move {
             let began_ns = shared.clock.steady_ns();
-            let verdict = bring(&sealed, &order, &shared).await;
+            let (verdict, left) = bring((&sealed, announced), &order, &shared).await;
             let took = Duration::from_nanos(shared.clock.steady_ns().saturating_sub(began_ns));
-            Attempt { sealed, live, verdict, took }
+            Attempt { sealed, live, verdict, left, took }
         });
     }
 
     async fn ended(&mut self, ended: Result<Attempt, tokio::task::JoinError>) {
-        let Ok(Attempt { sealed, live, verdict, took }) = ended else {
+        let now_ns = self.shared.clock.steady_ns();
+        let Ok(Attempt { sealed, live, verdict, left, took }) = ended else {
             // It panicked and took its number along; once the others have ended, none is under way.
             if self.attempts.is_empty() {
                 self.under_way.clear();
-                self.shared.spool.lock().await.all_returned();
+                self.shared.spool.lock().await.all_returned(now_ns);
                 self.live = false;
             }
             return;
@@ -309,10 +316,10 @@ impl Courier {
             _ => {}
         }
         let mut spool = self.shared.spool.lock().await;
-        spool.returned(sealed.seq);
+        spool.returned(sealed.seq, left.then_some(now_ns));
         let answered = match verdict {
             Verdict::Kept(ack) => {
-                let ours = spool.acknowledged(&ack);
+                let ours = spool.acknowledged(&ack, now_ns);
                 if !ours {
                     tracing::warn!(seq = sealed.seq, "the acknowledgement speaks of another spool");
                 }
@@ -325,7 +332,7 @@ impl Courier {
                 true
             }
             Verdict::Later(_) => {
-                let from_ns = self.shared.clock.steady_ns() + LATER.as_nanos() as u64;
+                let from_ns = now_ns + LATER.as_nanos() as u64;
                 *(if live { &mut self.live_from_ns } else { &mut self.backlog_from_ns }) = from_ns;
                 self.flowing()
             }
@@ -342,53 +349,6 @@ impl Courier {
     fn flowing(&self) -> bool {
         self.shared.flowing.load(Ordering::Relaxed)
     }
-}
-
-/// Tries the uplinks in order until one answers; the last verdict when none does.
-async fn bring(sealed: &Sealed, order: &[Arc<Uplink>], shared: &Shared) -> Verdict {
-    let Shared { clock, board, meter, .. } = shared;
-    let mut last = Verdict::Failed("no uplink".into());
-    for uplink in order {
-        meter.exchange(&uplink.plan, sealed.bytes.len(), clock.utc_ms());
-        let verdict = uplink.post.batch(&sealed.bytes).await;
-        let line = uplink.name();
-        let now_ns = clock.steady_ns();
-        match &verdict {
-            Verdict::Kept(_) | Verdict::Refused(_) => {
-                if matches!(verdict, Verdict::Kept(_)) {
-                    uplink.carried();
-                }
-                if uplink.health().answered() {
-                    tracing::info!(line, "uplink carries batches");
-                }
-                board.batch(&line, true);
-                return verdict;
-            }
-            Verdict::Later(reason) => {
-                tracing::debug!(line, seq = sealed.seq, reason, "batch wanted later");
-                board.batch(&line, false);
-                return verdict;
-            }
-            Verdict::Unknown(reason) => {
-                if uplink.health().unknown(now_ns, jitter()) {
-                    tracing::warn!(
-                        line,
-                        reason,
-                        "the collector takes no batches of this agent; check its secret and the address"
-                    );
-                }
-            }
-            Verdict::Failed(reason) => {
-                if uplink.health().failed(now_ns, jitter()) {
-                    tracing::info!(line, reason, "uplink does not carry batches");
-                }
-                tracing::debug!(line, seq = sealed.seq, reason, "batch not brought");
-            }
-        }
-        board.batch(&line, false);
-        last = verdict;
-    }
-    last
 }
 
 /// Sleeps for so many nanoseconds; for ever without.

@@ -15,6 +15,7 @@ use haidang_daemon::room::make_private;
 use haidang_daemon::{log, stop};
 use std::fs::DirBuilder;
 use std::io::{BufWriter, Write, stdout};
+use std::ops::ControlFlow;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
@@ -74,14 +75,17 @@ fn evidence(wish: &Evidence) -> anyhow::Result<()> {
     let mut out = BufWriter::new(stdout().lock());
     let mut written = Ok(());
     seen::read(&wish.journal, wish.from, |seen| {
-        let wanted = wish.site.is_empty() || wish.site.contains(&seen.site);
-        if wanted && written.is_ok() {
+        if wish.site.is_empty() || wish.site.contains(&seen.site) {
             written =
                 serde_json::to_string(&seen).map_err(Into::into).and_then(|line| writeln!(out, "{line}"));
         }
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
-    written?;
-    Ok(out.flush()?)
+    match written.and_then(|()| out.flush()) {
+        // Whoever read it has enough: `| head`.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
 }
 
 fn people(user: User) -> anyhow::Result<()> {

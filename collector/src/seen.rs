@@ -22,6 +22,8 @@ use haidang_probe::{
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Metrics whose parts are hardware addresses or names of other equipment.
@@ -117,11 +119,12 @@ pub enum SeenError {
     },
 }
 
-/// Tells `each` what agents saw, in the order it came, from the record at `from` on. Damaged records are passed over.
+/// Tells `each` what agents saw, in the order it came, from the record at `from` on, until it has enough. Damaged records
+/// are passed over.
 ///
 /// # Errors
 /// When the journal cannot be read, or is of another version.
-pub fn read(dir: &Path, from: u64, mut each: impl FnMut(Seen)) -> Result<(), SeenError> {
+pub fn read(dir: &Path, from: u64, mut each: impl FnMut(Seen) -> ControlFlow<()>) -> Result<(), SeenError> {
     let (snapshot, _) = Snapshot::open(Files::new(dir))?;
     let mut names = BTreeMap::new();
     for item in snapshot.read(Position(from.max(snapshot.first().0))) {
@@ -129,7 +132,11 @@ pub fn read(dir: &Path, from: u64, mut each: impl FnMut(Seen)) -> Result<(), See
         let position = position.0;
         match Entry::decode(&bytes).map_err(|garbled| SeenError::Garbled { position, garbled })? {
             Entry::Config { topology, .. } => names = names_of(&topology),
-            Entry::Batch(received) => batch(&received, &names, &mut each),
+            Entry::Batch(received) => {
+                if batch(&received, &names, &mut each).is_break() {
+                    return Ok(());
+                }
+            }
             _ => {}
         }
     }
@@ -142,26 +149,24 @@ fn names_of(topology: &Topology) -> BTreeMap<CheckId, String> {
 }
 
 /// Tells what is in one batch.
-fn batch(received: &Received, names: &BTreeMap<CheckId, String>, each: &mut impl FnMut(Seen)) {
+fn batch(
+    received: &Received,
+    names: &BTreeMap<CheckId, String>,
+    each: &mut impl FnMut(Seen) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     // Ingest accepted it: it decodes. A repeat is told again, as it came again.
-    let Ok(batch) = Envelope::decode(&received.envelope).and_then(|envelope| envelope.open()) else { return };
-    let name = |check: CheckId| names.get(&check).cloned().unwrap_or_else(|| check.to_string());
-    let mut tell = |at: Moment, what: What| {
-        let at = utc_ms(&batch, at).unwrap_or(received.at);
-        each(Seen { at, received: received.at, site: received.agent.clone(), what });
+    let Ok(batch) = Envelope::decode(&received.envelope).and_then(|envelope| envelope.open()) else {
+        return ControlFlow::Continue(());
     };
-    for outcome in &batch.outcomes {
-        tell(outcome.sent, run(name(outcome.check), outcome));
-    }
-    for digest in &batch.checks {
-        tell(digest.from, runs(name(digest.check), digest));
-    }
-    for digest in &batch.lines {
-        tell(digest.from, line(digest));
-    }
-    for event in &batch.events {
-        tell(event.at, unasked(event));
-    }
+    let name = |check: CheckId| names.get(&check).cloned().unwrap_or_else(|| check.to_string());
+    let outcomes = batch.outcomes.iter().map(|it| (it.sent, run(name(it.check), it)));
+    let rows = batch.checks.iter().map(|it| (it.from, runs(name(it.check), it)));
+    let lines = batch.lines.iter().map(|it| (it.from, line(it)));
+    let events = batch.events.iter().map(|it| (it.at, unasked(it)));
+    outcomes.chain(rows).chain(lines).chain(events).try_for_each(|(at, what)| {
+        let at = utc_ms(&batch, at).unwrap_or(received.at);
+        each(Seen { at, received: received.at, site: received.agent.clone(), what })
+    })
 }
 
 fn utc_ms(batch: &Batch, at: Moment) -> Option<i64> {
@@ -206,9 +211,16 @@ fn unasked(event: &Event) -> What {
     let open = event.fields.iter().filter(|(field, _)| field.class() == Class::Open);
     What::Event {
         kind: event.kind.name(),
-        part: event.part.clone(),
+        part: if is_address(&event.part) { String::new() } else { event.part.clone() },
         fields: open.map(|(field, value)| (field.name(), value.clone())).collect(),
     }
+}
+
+/// Whether a part, which names a piece of the machine, is an address of the LAN after all.
+fn is_address(part: &str) -> bool {
+    let hardware = part.split([':', '-']).map(|octet| u8::from_str_radix(octet, 16).is_ok());
+    part.parse::<IpAddr>().is_ok()
+        || hardware.fold((0, true), |(n, is), octet| (n + 1, is && octet)) == (6, true)
 }
 
 #[cfg(test)]
@@ -217,20 +229,28 @@ mod tests {
     use haidang_journal::{Journal, OnFull, Settings};
     use haidang_probe::event::{EventKind, Field};
     use haidang_probe::moment::ClockMap;
+    use haidang_probe::outcome::Sample;
     use std::time::Duration;
 
     fn batch() -> Batch {
         let sent = Moment { mono_ns: 5_000_000, ..Moment::default() };
         let event = Event::new(sent, EventKind::AuthFailure, "").with(Field::Source, "192.0.2.7");
+        let broken = Event::new(sent, EventKind::PathBroken, "aa:bb:cc:dd:ee:01").with(Field::Hop, "2");
+        let sample = |metric, part: &str| Sample { metric, part: part.into(), value: 1.0 };
+        let samples = [
+            sample(Metric::LldpNeighbour, "core-sw-3"),
+            sample(Metric::BridgeStationPort, "aa:bb:cc:dd:ee:02"),
+            sample(Metric::IfInOctets, "eth0"),
+        ];
         Batch {
             clocks: vec![ClockMap { offset_ns: 1_000_000_000, ..ClockMap::default() }],
             outcomes: vec![Outcome {
                 check: CheckId(7),
                 sent,
                 result: Err(Failure::Timeout),
-                samples: Vec::new(),
+                samples: samples.into(),
             }],
-            events: vec![event.with(Field::App, "sshd")],
+            events: vec![event.with(Field::App, "sshd"), broken.with(Field::Route, "10.82.0.1 *")],
             lines: vec![LineDigest {
                 uplink: "d2-c06/4".into(),
                 lasted: Duration::from_secs(10),
@@ -243,8 +263,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn everything_of_a_batch_is_told_with_its_time_and_nothing_restricted() {
+    /// A journal of that batch, so many times.
+    fn journal(times: u64) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
             segment_bytes: 4 << 20,
@@ -253,16 +273,55 @@ mod tests {
             max_record: 1 << 20,
         };
         let (mut journal, _) = Journal::open(Files::new(folder.path()), settings).unwrap();
-        let envelope = Envelope::seal("c06", 1, 0, [0; 32], &batch()).unwrap().encode();
-        let received = Received { at: 9_000, agent: "c06".into(), envelope };
-        journal.append(&Entry::Batch(received).encode()).unwrap();
+        for seq in 0..times {
+            let envelope = Envelope::seal("c06", 1, seq, [0; 32], &batch()).unwrap().encode();
+            let received = Received { at: 9_000, agent: "c06".into(), envelope };
+            journal.append(&Entry::Batch(received).encode()).unwrap();
+        }
         journal.sync().unwrap();
+        folder
+    }
+
+    #[test]
+    fn everything_of_a_batch_is_told_with_its_time_and_nothing_restricted() {
         let mut lines = Vec::new();
-        read(folder.path(), 0, |seen| lines.push(serde_json::to_string(&seen).unwrap())).unwrap();
-        assert_eq!(lines.len(), 3);
+        let each = |seen| {
+            lines.push(serde_json::to_string(&seen).unwrap());
+            ControlFlow::Continue(())
+        };
+        read(journal(1).path(), 0, each).unwrap();
+        assert_eq!(lines.len(), 4);
         assert!(lines.iter().all(|line| line.contains(r#""received":9000,"site":"c06""#)), "{lines:?}");
         assert!(lines[0].contains(r#""at":1005"#) && lines[0].contains(r#""failed":"timeout""#));
+        assert!(lines[0].contains("ifHCInOctets") && lines[0].contains("eth0"), "{}", lines[0]);
         assert!(lines[1].contains(r#""loss_up":1.0,"loss_down":0.0"#), "{}", lines[1]);
-        assert!(lines[2].contains("sshd") && !lines[2].contains("192.0.2.7"), "{}", lines[2]);
+        assert!(lines[2].contains("sshd"), "{}", lines[2]);
+        assert!(lines[3].contains(r#"["hop","2"]"#), "{}", lines[3]);
+        for restricted in
+            ["192.0.2.7", "core-sw-3", "ee:01", "ee:02", "lldp", "station", "10.82.0.1", "route"]
+        {
+            assert!(!lines.concat().contains(restricted), "{restricted}: {lines:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_has_enough_reads_no_further() {
+        let mut told = 0;
+        let each = |_| {
+            told += 1;
+            if told == 6 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        read(journal(5).path(), 0, each).unwrap();
+        assert_eq!(told, 6, "of twenty");
+    }
+
+    #[test]
+    fn an_address_in_place_of_a_part_is_left_out_and_a_name_is_not() {
+        for (part, left_out) in [("192.0.2.7", true), ("fe80::1", true), ("AA-bb-CC-dd-ee-0f", true)] {
+            assert_eq!(is_address(part), left_out, "{part}");
+        }
+        for part in ["", "eth0", "d2-c06/4", "a:b:c", "Gi1/0/1", "be:ef:is:no:ad:dr"] {
+            assert!(!is_address(part), "{part}");
+        }
     }
 }

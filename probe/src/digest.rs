@@ -42,6 +42,16 @@ impl Spread {
     }
 }
 
+impl Spread {
+    /// With another, of so many durations each.
+    fn with(self, other: Spread, (here, there): (u32, u32)) -> Spread {
+        let weighed = |spread: Spread, count: u32| u128::from(spread.median) * u128::from(count);
+        let both = weighed(self, here) + weighed(other, there);
+        let median = (both / (u128::from(here) + u128::from(there)).max(1)) as u32;
+        Spread { min: self.min.min(other.min), median, max: self.max.max(other.max) }
+    }
+}
+
 /// Whole microseconds; more than an hour and eleven minutes is that.
 pub fn micros(took: Duration) -> u32 {
     u32::try_from(took.as_micros()).unwrap_or(u32::MAX)
@@ -130,6 +140,27 @@ impl CheckDigest {
         })
     }
 
+    /// This and the row of `later` runs of the same check and boot, that tell of the target as these do, as one. The
+    /// median of both is not known: it is between theirs, and told as their mean by successes.
+    #[must_use]
+    pub fn with(&self, later: &CheckDigest) -> CheckDigest {
+        let ms = |row: &CheckDigest| row.from.mono_ns / 1_000_000 + row.lasted.as_millis() as u64;
+        let end = ms(self).max(ms(later));
+        CheckDigest {
+            lasted: Duration::from_millis(end.saturating_sub(self.from.mono_ns / 1_000_000)),
+            runs: self.runs.saturating_add(later.runs),
+            succeeded: self.succeeded.saturating_add(later.succeeded),
+            first: self.first.or(later.first),
+            last: later.last.or(self.last),
+            took: match (self.succeeded, later.succeeded) {
+                (0, _) => later.took,
+                (_, 0) => self.took,
+                (here, there) => self.took.with(later.took, (here, there)),
+            },
+            ..*self
+        }
+    }
+
     /// Share of its runs that succeeded; `None` where they tell nothing of the target.
     pub fn success(&self) -> Option<f64> {
         let told = self.succeeded > 0 || self.last.is_some_and(Failure::tells_of_target);
@@ -174,6 +205,25 @@ mod tests {
         assert_eq!((digest.first, digest.last), (Some(Failure::Timeout), Some(Failure::Refused)));
         assert_eq!(digest.took, Spread { min: 2_000, median: 2_000, max: 4_000 });
         assert_eq!(CheckDigest::of(&[]), None);
+    }
+
+    #[test]
+    fn rows_that_follow_each_other_are_one() {
+        let sent = |second: u64| Moment { mono_ns: second * 1_000_000_000, ..Moment::default() };
+        let run =
+            |second, result| Outcome { check: CheckId(7), sent: sent(second), result, samples: Vec::new() };
+        let took = |ms| Ok(Duration::from_millis(ms));
+        let row = |runs: &[Outcome]| CheckDigest::of(&runs.iter().collect::<Vec<_>>()).unwrap();
+        let one = row(&[run(1, took(4)), run(2, took(4)), run(3, Err(Failure::Timeout))]);
+        let other = row(&[run(10, Err(Failure::Refused)), run(20, took(1))]);
+        let both = one.with(&other);
+        assert_eq!((both.from, both.lasted), (sent(1), Duration::from_secs(19)));
+        assert_eq!((both.runs, both.succeeded), (5, 3));
+        assert_eq!((both.first, both.last), (Some(Failure::Timeout), Some(Failure::Refused)));
+        assert_eq!(both.took, Spread { min: 1_000, median: 3_000, max: 4_000 });
+        let none = row(&[run(30, Err(Failure::Timeout))]);
+        assert_eq!((none.with(&one).took, one.with(&none).took), (one.took, one.took));
+        assert_eq!(one.with(&none).last, Some(Failure::Timeout));
     }
 
     #[test]

@@ -91,6 +91,7 @@ fields! {
     11 Count "count" Open "how many";
     12 Reason "reason" Open "why, by a stable name";
     13 Version "version" Open "version of the protocol spoken";
+    14 Samples "samples" Open "how many measured values";
     30 Hop "hop" Open "number of a hop of a path, counted from the agent; 0 is the agent's own machine";
     31 Route "route" Restricted "addresses of the hops of a path, `*` for one that does not answer; `+N` where N more do not fit";
     32 Fingerprint "fingerprint" Restricted "of a path: first 8 octets of SHA-256 of its hops that answered, hex";
@@ -130,7 +131,7 @@ event_kinds! {
     7 LivenessHeard "liveness-heard" "the collector's liveness packets arrive again on an uplink";
     8 LivenessSilent "liveness-silent" "the collector's liveness packets stopped on an uplink";
     9 ClockStepped "clock-stepped" "the wall clock was stepped against the monotonic clock";
-    10 SpoolReduced "spool-reduced" "records too old to be kept one by one were reduced to digests; `count` batches";
+    10 SpoolReduced "spool-reduced" "records too old to be kept one by one were reduced to digests; `count` batches, and with them `samples` values beside their runs";
     16 PlanTaken "plan-taken" "the agent runs a plan the collector delivered";
     17 PlanRefused "plan-refused" "the agent refused a plan the collector delivered, and runs the one before";
     18 UplinkUnbound "uplink-unbound" "an uplink could not be bound to its interface or source, and is not used";

@@ -12,6 +12,7 @@ use crate::witness;
 use anyhow::Context;
 use haidang_collector::seen::{self, Seen, What};
 use serde_json::Value;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// How long after an event evidence of it may begin, seconds.
@@ -36,7 +37,11 @@ pub struct Table {
 pub fn read(collector: &Path) -> anyhow::Result<Vec<Seen>> {
     let mut all = Vec::new();
     let journal = collector.join("evidence");
-    seen::read(&journal, 0, |seen| all.push(seen)).context("read what agents saw")?;
+    let each = |seen| {
+        all.push(seen);
+        ControlFlow::Continue(())
+    };
+    seen::read(&journal, 0, each).context("read what agents saw")?;
     all.sort_by_key(shown_at);
     Ok(all)
 }

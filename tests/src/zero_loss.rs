@@ -2,29 +2,30 @@
 //! and lose power, and a line that loses requests and answers. What was numbered must be stored, once.
 //!
 //! ```text
-//!            flows │            held            │ flows
+//!            flows │deaf│         held          │ flows
 //!   site   ────────┼─ k ── c ──── k ── c ── k ──┼──── c ── k ──────   k kill -9 in the middle of a change
 //!   centre ────────┼────────────────────────────┼─ k ─ c ── k ── c    c power cut: what was not synced may go
-//!                  WARM                    WARM + outage        + REST
+//!                  WARM  no answer comes   WARM + outage        + REST
 //!
 //!   seen ≥ numbered = acknowledged = stored        a run that was in no batch yet dies with its agent
 //!              answered ⊆ stored
 //! ```
 //!
 //! Where the site keeps runs for less than the outage, what it reduces stands for what was numbered:
-//! `numbered = stored + replaced`, and every run of a numbered batch is told, by itself or in a row of a digest.
+//! `numbered = stored + replaced`, and every run of a numbered batch is told once, by itself or in a row of a digest.
 //!
 //! Real are the agent's spool and the collector's ingest, roster, fold and journal; the disks
 //! ([`haidang_journal::memory`]), the clock and the line are made up. The same seed gives the same history.
 
 mod centre;
 mod site;
+mod told;
 
 use anyhow::ensure;
 use centre::Centre;
 use haidang_daemon::clock::Clock;
 use haidang_journal::memory::Memory;
-use haidang_probe::batch::{Batch, Envelope};
+use haidang_probe::batch::{Ack, Batch, Envelope};
 use site::Site;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -34,6 +35,8 @@ use std::time::Duration;
 const WARM: Duration = Duration::from_secs(1_800);
 /// How long anything may still fall after it; then everything must come home.
 const REST: Duration = Duration::from_secs(3_600);
+/// How long, as the outage begins, requests still arrive and no answer does: half of the line is gone.
+const DEAF: Duration = Duration::from_secs(300);
 /// Time between two batches of the site.
 const TURN: Duration = Duration::from_secs(30);
 /// What one exchange over the line takes.
@@ -77,8 +80,10 @@ pub struct Counts {
     pub replaced: u64,
     /// Runs of the batches numbered.
     pub runs: u64,
-    /// Runs that the centre knows of, by themselves or in rows of digests.
+    /// Runs that the centre knows of once, by themselves or in rows of digests.
     pub told: u64,
+    /// Runs and rows that the centre has and that tell of something else.
+    pub wrong: u64,
     /// Numbered or answered for, and neither stored as numbered nor replaced.
     pub lost: u64,
     /// Stored again.
@@ -97,7 +102,7 @@ impl Counts {
         self.numbered > 0
             && [self.acknowledged, self.answered, self.stored + self.replaced] == [self.numbered; 3]
             && self.told == self.runs
-            && (self.lost, self.doubled) == (0, 0)
+            && (self.lost, self.doubled, self.wrong) == (0, 0, 0)
     }
 }
 
@@ -108,7 +113,7 @@ impl fmt::Display for Counts {
         writeln!(f, "{} kills, {} power cuts, {} exchanges", self.kills, self.cuts, self.exchanges)?;
         write!(f, "{seen} runs seen; batches: {numbered} numbered, {acknowledged} acknowledged, ")?;
         write!(f, "{answered} answered for, {stored} stored, {} replaced by digests; ", self.replaced)?;
-        write!(f, "of {} runs {} told", self.runs, self.told)
+        write!(f, "of {} runs {} told once, {} runs and rows wrong", self.runs, self.told, self.wrong)
     }
 }
 
@@ -222,18 +227,22 @@ impl Stage {
 
     async fn play(&mut self, script: &Script) -> anyhow::Result<()> {
         let held = (WARM.as_nanos() as u64)..((WARM + script.outage).as_nanos() as u64);
+        let deaf = held.start..held.start + DEAF.as_nanos() as u64;
         let end_ns = held.end + REST.as_nanos() as u64;
         while self.clock.steady_ns() < end_ns || !self.falls.iter().all(Falls::over) {
             let turn_ends = self.clock.steady_ns() + TURN.as_nanos() as u64;
             self.see()?;
+            if deaf.contains(&self.clock.steady_ns()) {
+                self.exchange(true).await?;
+            }
             while !held.contains(&self.clock.steady_ns()) && self.clock.steady_ns() < turn_ends {
-                if !self.exchange().await? {
+                if !self.exchange(false).await? {
                     break;
                 }
             }
             self.clock.advance(Duration::from_nanos(turn_ends.saturating_sub(self.clock.steady_ns())));
         }
-        while self.exchange().await? {
+        while self.exchange(false).await? {
             ensure!(self.exchanges < PATIENCE, "what was numbered never comes home");
         }
         Ok(())
@@ -245,31 +254,41 @@ impl Stage {
         if self.site.seal(&mut self.dice) {
             return Ok(());
         }
+        self.site_fell()
+    }
+
+    fn site_fell(&mut self) -> anyhow::Result<()> {
         let fall = self.falls[0].fell();
         let fall = fall.ok_or_else(|| anyhow::anyhow!("the site's disk fails though nothing fell"))?;
         self.site.fall(fall, self.dice.roll())
     }
 
-    /// One batch goes to the centre, live first; false when there is none to send.
-    async fn exchange(&mut self) -> anyhow::Result<bool> {
+    /// One batch goes to the centre, live first; false when there is none to send. A site that is `deaf` hears no answer.
+    async fn exchange(&mut self, deaf: bool) -> anyhow::Result<bool> {
         let Some(sealed) = self.site.next()? else { return Ok(false) };
+        if !self.site.leaves(sealed.seq) {
+            self.site_fell()?;
+            return Ok(true);
+        }
         self.exchanges += 1;
         self.clock.advance(EXCHANGE);
-        if self.dice.below(LOSES) == 0 {
-            return Ok(true);
-        }
-        self.falls[1].arm(self.clock.steady_ns(), &self.centre.disk, &mut self.dice);
-        let Some(ack) = self.centre.post(sealed.bytes).await? else {
-            // A fall comes to light at the first change after it; without one the centre asks for the oldest first.
-            if let Some(fall) = self.centre.fell().then(|| self.falls[1].fell()).flatten() {
-                self.centre.fall(fall, self.dice.roll())?;
-            }
-            return Ok(true);
-        };
-        if self.dice.below(LOSES) > 0 {
-            self.site.acknowledged(&ack);
-        }
+        let ack = if self.dice.below(LOSES) == 0 { None } else { self.arrives(sealed.bytes).await? };
+        let heard = ack.filter(|_| !deaf && self.dice.below(LOSES) > 0);
+        self.site.answered(sealed.seq, heard.as_ref());
         Ok(true)
+    }
+
+    /// A batch arrives; none where the centre gives no acknowledgement.
+    async fn arrives(&mut self, octets: bytes::Bytes) -> anyhow::Result<Option<Ack>> {
+        self.falls[1].arm(self.clock.steady_ns(), &self.centre.disk, &mut self.dice);
+        let ack = self.centre.post(octets).await?;
+        // A fall comes to light at the first change after it; without one the centre asks for the oldest first.
+        if ack.is_none()
+            && let Some(fall) = self.centre.fell().then(|| self.falls[1].fell()).flatten()
+        {
+            self.centre.fall(fall, self.dice.roll())?;
+        }
+        Ok(ack)
     }
 
     fn count(&self) -> anyhow::Result<Counts> {
@@ -279,16 +298,13 @@ impl Stage {
             once.entry(*seq).or_insert(octets);
         }
         let numbered = &self.site.numbered;
-        let mut replaced = BTreeSet::new();
-        let mut told = 0;
-        for octets in once.values() {
-            let batch = Envelope::decode(octets)?.open()?;
-            told += runs(&batch);
-            replaced.extend(batch.replaces.into_iter().flat_map(|(first, last)| first..=last));
-        }
+        let open = |octets: &[u8]| Ok(Envelope::decode(octets)?.open()?);
+        let kept = once.values().map(|octets| open(octets)).collect::<anyhow::Result<Vec<Batch>>>()?;
+        let made = numbered.iter().map(|(_, octets)| open(octets)).collect::<anyhow::Result<Vec<Batch>>>()?;
+        let told = told::hold(&made, &kept);
+        let replaces = kept.iter().filter_map(|batch| batch.replaces);
+        let mut replaced: BTreeSet<u64> = replaces.flat_map(|(first, last)| first..=last).collect();
         replaced.retain(|seq| !once.contains_key(seq));
-        let raw =
-            numbered.iter().map(|(_, octets)| Ok(Envelope::decode(octets)?.open()?.outcomes.len() as u64));
         let kept = |(seq, octets): &&(u64, bytes::Bytes)| once.get(seq) == Some(&&octets[..]);
         let lost: BTreeSet<u64> = numbered
             .iter()
@@ -311,8 +327,9 @@ impl Stage {
             answered: self.centre.answered.len() as u64,
             stored: stored.len() as u64,
             replaced: replaced.len() as u64,
-            runs: raw.sum::<anyhow::Result<u64>>()?,
-            told,
+            runs: told.runs,
+            told: told.once,
+            wrong: told.wrong,
             lost: lost.len() as u64,
             doubled: (stored.len() - once.len()) as u64,
             kills,
@@ -320,9 +337,4 @@ impl Stage {
             exchanges: self.exchanges,
         })
     }
-}
-
-/// Runs that a batch tells of.
-fn runs(batch: &Batch) -> u64 {
-    batch.outcomes.len() as u64 + batch.checks.iter().map(|row| u64::from(row.runs)).sum::<u64>()
 }

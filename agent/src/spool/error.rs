@@ -24,6 +24,14 @@ pub enum SpoolError {
         /// The system's reason.
         source: io::Error,
     },
+    /// What a start must know cannot be read or stored.
+    #[error("spool {}: what is not acknowledged: {source}", .directory.display())]
+    Standing {
+        /// The spool.
+        directory: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// Records vanished from the disk while the agent ran.
     #[error("spool {}: holds {next} records of {seq} sealed; restart the agent", .directory.display())]
     Shrunk {

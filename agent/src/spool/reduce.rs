@@ -10,38 +10,36 @@
 //!
 //! # What it promises
 //!
-//! - **Nothing between is lost.** The records go once what they were reduced to is durable. A crash between the two
-//!   leaves the reduction as the last record: the next start reads in it what it stands for. Until the cursor says
-//!   the same nothing else is numbered.
-//! - **What is under way is left alone**, and all after it: a batch is not brought and reduced at once.
-//! - **It is counted**: batches reduced, and rows and events older than [`Keep::digests`], which are left out. The
-//!   reduction tells how many batches it stands for as an event `spool-reduced`.
+//! - **No run between is lost.** The records go once what they were reduced to is durable. A crash between the two
+//!   leaves the reduction as the last record: the next start reads in it what it stands for. Until what is not
+//!   acknowledged is stored nothing else is numbered.
+//! - **No run counts twice.** What is under way, and what the collector may have though it did not say so, is left alone:
+//!   a reduction ends before it and the next begins after it. Where room is short and there is nothing else, what is
+//!   in doubt is reduced all the same, told in the log.
+//! - **It stands for what it holds.** Between its numbers is none that was lost, refused, or is still held.
+//! - **What no row keeps is counted**: values measured beside the runs (counters, jitter), and rows and events older than
+//!   [`Keep::digests`]. An event `spool-reduced` tells the batches and values that were reduced.
+//! - **What does not shrink stops nothing**: it is passed over, and looked at again after a pause.
 //! - A clock that was wrong makes nothing old: of another boot than this one only synchronised clocks are
 //!   believed, else it is as old as this boot.
 //!
 //! A spool three quarters full reduces its older half without regard to age, where that makes it smaller.
 
+use super::reduction::{Reduction, Sum};
+use super::standing::INTERVALS;
 use super::{Sealed, Spool, SpoolError};
+use bytes::Bytes;
 use haidang_journal::{Disk, Journal};
 use haidang_probe::batch::{Batch, Envelope};
-use haidang_probe::check::CheckId;
-use haidang_probe::digest::CheckDigest;
-use haidang_probe::event::{Event, EventKind, Field};
-use haidang_probe::moment::{BootId, ClockMap, Moment};
-use haidang_probe::outcome::Outcome;
-use std::collections::{BTreeMap, BTreeSet};
+use haidang_probe::moment::{ClockMap, Moment};
 use std::time::Duration;
 
 /// Batches reduced at once.
 const CHUNK: u64 = 256;
 /// Fewer are not worth it, where room is short.
 const LEAST: u64 = 16;
-/// Runs held in memory meanwhile.
-const RUNS: usize = 16_384;
-/// Pause after a reduction that would have made nothing smaller.
+/// Pause once all was looked at and nothing would become smaller.
 const FRUITLESS: Duration = Duration::from_secs(600);
-/// Rows and events of a reduction, but for those of its first batch.
-const ROWS: usize = 8_192;
 
 /// How long what is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,20 +53,24 @@ pub struct Keep {
 /// How far a reduction has come.
 #[derive(Debug, Default)]
 pub(super) struct Reducing {
-    /// Numbers that the envelope which is being written stands for.
-    replacing: Option<(u64, u64)>,
-    /// The cursor does not know of the last one yet.
+    /// What the envelope which is being written stands for.
+    replacing: Option<Sum>,
+    /// What a start would read does not know of the last one yet.
     unstored: bool,
-    /// No record is old enough before this, by the monotonic clock of that boot.
-    until: Option<Moment>,
+    /// No record is old enough before this, by the monotonic clock of that boot, where so much is kept.
+    until: Option<(Moment, Keep)>,
     /// Nothing would become smaller: not tried again before this.
-    fruitless: Option<Moment>,
-    /// Numbers under way to the collector.
-    lent: BTreeSet<u64>,
+    fruitless: Option<(Moment, Keep)>,
+    /// Numbers before this would not become smaller.
+    passed: u64,
+    /// Room is short and only what is in doubt is left.
+    doubtful: bool,
     /// Batches reduced.
     pub(super) reduced: u64,
     /// Rows and events left out.
     pub(super) expired: u64,
+    /// Values measured beside runs that were reduced.
+    pub(super) samples: u64,
 }
 
 impl Reducing {
@@ -76,27 +78,36 @@ impl Reducing {
         self.unstored
     }
 
+    /// Whether the envelope that is being written is a reduction.
+    pub(super) fn is_pending(&self) -> bool {
+        self.replacing.is_some()
+    }
+
     /// Whether what stands for this number waits for the disk: it is not brought meanwhile.
     pub(super) fn replaces(&self, seq: u64) -> bool {
-        self.replacing.is_some_and(|(first, last)| (first..=last).contains(&seq))
+        self.replacing.is_some_and(|sum| (sum.first..=sum.last).contains(&seq))
     }
 
     pub(super) fn stored(&mut self) {
         self.unstored = false;
     }
+
+    fn pass(&mut self, next: u64) {
+        (self.passed, self.until) = (next, None);
+    }
 }
 
 /// Now, and what is old by it.
 #[derive(Clone, Copy)]
-struct Ages {
+pub(super) struct Ages {
     now: Moment,
     map: ClockMap,
-    keep: Keep,
+    pub(super) keep: Keep,
 }
 
 impl Ages {
     /// How old something of a batch with these clocks is, at least.
-    fn of(&self, at: Moment, clocks: &[ClockMap]) -> Duration {
+    pub(super) fn of(&self, at: Moment, clocks: &[ClockMap]) -> Duration {
         let known = |map: &&ClockMap| map.bound_ns != u64::MAX;
         let ns = if at.boot == self.now.boot {
             self.now.mono_ns.saturating_sub(at.mono_ns)
@@ -112,12 +123,16 @@ impl Ages {
         Duration::from_nanos(ns)
     }
 
-    fn is_before(&self, until: Moment) -> bool {
-        until.boot == self.now.boot && self.now.mono_ns < until.mono_ns
+    /// Whether that time has not come; told for other spans to keep it says nothing.
+    fn is_before(&self, until: Option<(Moment, Keep)>) -> bool {
+        until.is_some_and(|(until, keep)| {
+            until.boot == self.now.boot && self.now.mono_ns < until.mono_ns && keep == self.keep
+        })
     }
 
-    fn after(&self, span: Duration) -> Moment {
-        Moment { mono_ns: self.now.mono_ns.saturating_add(span.as_nanos() as u64), ..self.now }
+    fn after(&self, span: Duration) -> Option<(Moment, Keep)> {
+        let mono_ns = self.now.mono_ns.saturating_add(span.as_nanos() as u64);
+        Some((Moment { mono_ns, ..self.now }, self.keep))
     }
 
     /// How old the newest thing of a batch is.
@@ -138,162 +153,143 @@ impl<D: Disk + Clone> Spool<D> {
     pub fn reduce(&mut self, now: Moment, map: ClockMap, keep: Keep) -> Result<Option<Sealed>, SpoolError> {
         self.settle()?;
         let ages = Ages { now, map, keep };
-        if self.reducing.fruitless.is_some_and(|until| ages.is_before(until)) {
+        if ages.is_before(self.reducing.fruitless) || self.unacked.intervals() >= INTERVALS {
             return Ok(None);
         }
-        let most = if self.is_short() { (self.unacked.len() / 2).min(CHUNK) } else { CHUNK };
-        if !self.is_short() && !self.holds_old(&ages)? {
-            return Ok(None);
-        }
-        let mut reduction = Reduction::default();
-        self.gather(&mut reduction, most, &ages)?;
-        let Some((first, last)) = reduction.replaces else { return Ok(None) };
-        let (octets, expired) = (reduction.octets, reduction.expired);
-        let encoded = self.encode(&reduction.batch(now, map));
-        let sealed = match encoded {
-            Ok(sealed) if sealed.len() <= octets / 4 * 3 => sealed,
-            other => {
-                self.reducing.fruitless = Some(ages.after(FRUITLESS));
-                return other.map(|_| None);
+        let short = self.is_short()?;
+        self.reducing.doubtful &= short;
+        let begins = short || self.holds_old(&ages)?;
+        let chunk = if begins { self.chunk(short, &ages) } else { Ok(None) };
+        let Some((sum, octets)) = chunk? else {
+            if begins || self.reducing.passed > 0 {
+                self.reducing.pass(0);
+                (self.reducing.doubtful, self.reducing.fruitless) = (false, ages.after(FRUITLESS));
             }
+            return Ok(None);
         };
-        self.reducing.expired += expired;
-        self.reducing.replacing = Some((first, last));
-        let sealed = self.number(sealed);
+        if octets.len() > sum.octets / 4 * 3 {
+            self.reducing.pass(sum.last + 1);
+            return Ok(None);
+        }
+        if self.doubt.of_any(sum.first, sum.last) {
+            tracing::warn!(batches = sum.batches, "reduced for want of room, though perhaps already brought");
+        }
+        self.reducing.replacing = Some(sum);
+        let sealed = self.number(octets);
         if let Err(error) = self.settle() {
             tracing::warn!(seq = sealed.seq, %error, "a reduction waits for the disk");
         }
         Ok(Some(sealed))
     }
 
-    /// A batch is on its way to the collector.
-    pub fn lend(&mut self, seq: u64) {
-        self.reducing.lent.insert(seq);
-    }
-
-    /// It no longer is, whatever became of it.
-    pub fn returned(&mut self, seq: u64) {
-        self.reducing.lent.remove(&seq);
-    }
-
-    /// None is.
-    pub fn all_returned(&mut self) {
-        self.reducing.lent.clear();
-    }
-
-    fn is_short(&self) -> bool {
-        let bytes = self.journal.as_ref().map_or(0, Journal::bytes);
-        bytes > self.settings.max_bytes / 4 * 3 && self.unacked.len() >= LEAST
+    fn is_short(&mut self) -> Result<bool, SpoolError> {
+        let most = self.settings.max_bytes / 4 * 3;
+        let short = |spool: &Self| spool.journal.as_ref().map_or(0, Journal::bytes) > most;
+        if self.unacked.len() < LEAST || !short(self) {
+            return Ok(false);
+        }
+        // What was acknowledged may still lie there.
+        self.persist()?;
+        Ok(short(self))
     }
 
     /// Whether a chunk of batches is older than records are kept. One is read, and no more until it may be.
     fn holds_old(&mut self, ages: &Ages) -> Result<bool, SpoolError> {
-        if self.reducing.until.is_some_and(|until| ages.is_before(until)) {
+        if ages.is_before(self.reducing.until) {
             return Ok(false);
         }
-        let Some(seq) = self.unacked.nth(CHUNK - 1) else { return Ok(false) };
+        let passed = self.reducing.passed.checked_sub(1).map_or(0, |last| self.unacked.count(0, last));
+        let Some(seq) = self.unacked.nth(passed + CHUNK - 1) else { return Ok(false) };
         let Some(sealed) = self.read(seq)? else { return Ok(false) };
         let age = ages.of_batch(&Envelope::decode(&sealed.bytes)?.open()?);
         let left = ages.keep.raw.saturating_sub(age);
-        self.reducing.until = (!left.is_zero()).then(|| ages.after(left));
+        self.reducing.until = ages.after(left).filter(|_| !left.is_zero());
         Ok(left.is_zero())
     }
 
-    fn gather(&mut self, reduction: &mut Reduction, most: u64, ages: &Ages) -> Result<(), SpoolError> {
-        let (mut from, short) = (0, self.is_short());
-        while let Some(seq) = self.unacked.next(from) {
-            if reduction.batches == most || self.reducing.lent.contains(&seq) || !self.durable(seq) {
-                return Ok(());
+    /// The oldest batches that may be one, and the envelope they would be; fewer where it would be beyond a limit.
+    fn chunk(&mut self, short: bool, ages: &Ages) -> Result<Option<(Sum, Bytes)>, SpoolError> {
+        let mut most = CHUNK;
+        loop {
+            let mut found = self.gather(most, short, ages)?;
+            if found.is_none() && short && !self.reducing.doubtful {
+                self.reducing.pass(0);
+                self.reducing.doubtful = true;
+                found = self.gather(most, short, ages)?;
             }
-            from = seq + 1;
-            let Some(sealed) = self.read(seq)? else { continue };
-            let batch = Envelope::decode(&sealed.bytes)?.open()?;
-            let old = short || ages.of_batch(&batch) >= ages.keep.raw;
-            if !old || !reduction.has_room(&batch) {
-                return Ok(());
+            let Some(reduction) = found else { return Ok(None) };
+            let sum = reduction.sum();
+            match self.encode(&reduction.batch(ages.now, ages.map)) {
+                Ok(octets) => return Ok(Some((sum, octets))),
+                Err(SpoolError::Batch(refusal)) if sum.batches > 1 => {
+                    tracing::debug!(%refusal, batches = sum.batches, "fewer batches are reduced at once");
+                    most = sum.batches / 2;
+                }
+                Err(error) => {
+                    self.reducing.pass(sum.last + 1);
+                    return Err(error);
+                }
             }
-            reduction.octets += sealed.bytes.len();
-            reduction.take(seq, batch, ages);
         }
-        Ok(())
+    }
+
+    /// The first run of batches, after those passed over, that may be one.
+    fn gather(&mut self, most: u64, short: bool, ages: &Ages) -> Result<Option<Reduction>, SpoolError> {
+        let half = self.unacked.nth(self.unacked.len() / 2).filter(|_| short);
+        let (mut from, mut reduction) = (self.reducing.passed, Reduction::default());
+        while let Some(seq) = self.unacked.next(from).filter(|seq| half.is_none_or(|half| *seq < half)) {
+            from = seq + 1;
+            if reduction.sum().batches == most {
+                break;
+            }
+            let batch = self.spare(seq)?;
+            if batch.as_ref().is_some_and(|(_, batch)| !short && ages.of_batch(batch) < ages.keep.raw) {
+                break;
+            }
+            match batch.filter(|(_, batch)| self.may_join(&reduction, seq, batch)) {
+                Some((octets, batch)) => reduction.take((seq, octets), batch, ages),
+                None if reduction.sum().batches > 0 => break,
+                None => {}
+            }
+        }
+        Ok((reduction.sum().batches > 0).then_some(reduction))
+    }
+
+    /// A batch that the collector does not have, and its octets.
+    fn spare(&mut self, seq: u64) -> Result<Option<(usize, Batch)>, SpoolError> {
+        let doubted = self.doubt.of(seq) && !self.reducing.doubtful;
+        if doubted || self.doubt.is_lent(seq) {
+            return Ok(None);
+        }
+        let Some(sealed) = self.read(seq)? else { return Ok(None) };
+        let opened = Envelope::decode(&sealed.bytes).and_then(|envelope| envelope.open());
+        Ok(opened.ok().map(|batch| (sealed.bytes.len(), batch)))
+    }
+
+    /// Whether there is room for it, and nothing would be between the numbers but what the reduction stands for.
+    fn may_join(&self, reduction: &Reduction, seq: u64, batch: &Batch) -> bool {
+        let (first, last) = reduction.hull(seq, batch);
+        let alone = self.unacked.count(first, last) == reduction.sum().batches + 1;
+        alone && self.gone.count(first, last) == 0 && reduction.has_room(batch)
     }
 
     /// What was just written may stand for others: they are no longer sent.
     pub(super) fn replaced(&mut self) {
-        let Some((first, last)) = self.reducing.replacing.take() else { return };
-        let batches = self.unacked.remove(first, last);
+        let Some(sum) = self.reducing.replacing.take() else { return };
+        let Sum { first, last, raw: batches, samples, .. } = sum;
+        self.unacked.remove(first, last);
         self.reducing.reduced += batches;
+        self.reducing.expired += sum.expired;
+        self.reducing.samples += samples;
         self.reducing.unstored = true;
-        tracing::info!(batches, first, last, "old batches reduced to digests");
+        tracing::info!(batches, samples, first, last, "old batches reduced to digests");
     }
 
-    /// At a start: the last record may stand for others of which the cursor does not know.
+    /// At a start: the last record may stand for others of which nothing else tells.
     pub(super) fn recover(&mut self, last: &Sealed) {
         let opened = Envelope::decode(&last.bytes).and_then(|envelope| envelope.open());
         let Some((first, until)) = opened.ok().and_then(|batch| batch.replaces) else { return };
         self.reducing.unstored = self.unacked.remove(first, until) > 0;
-    }
-}
-
-/// Batches on their way to be one.
-#[derive(Default)]
-struct Reduction {
-    replaces: Option<(u64, u64)>,
-    batches: u64,
-    octets: usize,
-    clocks: BTreeMap<BootId, ClockMap>,
-    /// Apart from others those that tell nothing of the target: unknown is not down.
-    runs: BTreeMap<(BootId, CheckId, bool), Vec<Outcome>>,
-    held: usize,
-    kept: Batch,
-    expired: u64,
-}
-
-impl Reduction {
-    fn has_room(&self, batch: &Batch) -> bool {
-        let kept = |batch: &Batch| batch.events.len() + batch.lines.len() + batch.checks.len();
-        self.batches == 0
-            || self.held + batch.outcomes.len() <= RUNS && kept(&self.kept) + kept(batch) <= ROWS
-    }
-
-    fn take(&mut self, seq: u64, batch: Batch, ages: &Ages) {
-        // What an earlier reduction stands for, this one does now.
-        let from = batch.replaces.map_or(seq, |(first, _)| first.min(seq));
-        self.replaces = Some((self.replaces.map_or(from, |(first, _)| first.min(from)), seq));
-        self.batches += 1;
-        self.held += batch.outcomes.len();
-        let Batch { clocks, outcomes, events, lines, checks, plan_digest, .. } = batch;
-        let young = |at: Moment| ages.of(at, &clocks) < ages.keep.digests;
-        let before = events.len() + lines.len() + checks.len();
-        let already = self.kept.events.len() + self.kept.lines.len() + self.kept.checks.len();
-        self.kept.events.extend(events.into_iter().filter(|event| young(event.at)));
-        self.kept.lines.extend(lines.into_iter().filter(|line| young(line.from)));
-        self.kept.checks.extend(checks.into_iter().filter(|digest| young(digest.from)));
-        let after = self.kept.events.len() + self.kept.lines.len() + self.kept.checks.len();
-        self.expired += (already + before - after) as u64;
-        for outcome in outcomes {
-            let tells = outcome.result.as_ref().err().is_none_or(|failure| failure.tells_of_target());
-            let runs = self.runs.entry((outcome.sent.boot, outcome.check, tells)).or_default();
-            runs.push(Outcome { samples: Vec::new(), ..outcome });
-        }
-        self.clocks.extend(clocks.into_iter().map(|map| (map.boot, map)));
-        self.kept.plan_digest = plan_digest;
-    }
-
-    fn batch(mut self, now: Moment, map: ClockMap) -> Batch {
-        for runs in self.runs.values_mut() {
-            runs.sort_by_key(|run| run.sent.mono_ns);
-            self.kept.checks.extend(CheckDigest::of(&runs.iter().collect::<Vec<_>>()));
-        }
-        let told = Event::new(now, EventKind::SpoolReduced, "");
-        self.kept.events.push(told.with(Field::Count, self.batches.to_string()));
-        self.clocks.insert(map.boot, map);
-        let spoken = self.kept.events.iter().map(|event| event.at.boot);
-        let spoken = spoken.chain(self.kept.lines.iter().map(|line| line.from.boot));
-        let spoken: BTreeSet<BootId> =
-            spoken.chain(self.kept.checks.iter().map(|digest| digest.from.boot)).collect();
-        let clocks = self.clocks.into_values().filter(|map| spoken.contains(&map.boot));
-        Batch { clocks: clocks.collect(), replaces: self.replaces, backlog: true, ..self.kept }
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use haidang_probe::batch::Ranges;
+use haidang_probe::batch::{Ack, Ranges};
 use haidang_probe::check::CheckId;
 use haidang_probe::moment::{ClockMap, Moment};
 use haidang_probe::outcome::Outcome;
@@ -57,7 +57,7 @@ fn what_is_acknowledged_is_not_sent_again() {
         spool.seal(&batch(seq)).unwrap();
     }
     assert_eq!(spool.newest().map(|sealed| sealed.seq), Some(5));
-    assert!(spool.acknowledged(&ack(&spool, 5, &[(0, 1), (5, 5)])));
+    assert!(spool.acknowledged(&ack(&spool, 5, &[(0, 1), (5, 5)]), 0));
     assert_eq!(spool.newest(), None);
     let oldest = |spool: &mut Spool, under_way: &[u64]| {
         spool.oldest_but(&under_way.iter().copied().collect()).unwrap().map(|sealed| sealed.seq)
@@ -65,7 +65,7 @@ fn what_is_acknowledged_is_not_sent_again() {
     assert_eq!((oldest(&mut spool, &[]), oldest(&mut spool, &[2, 3])), (Some(2), Some(4)));
     assert_eq!(oldest(&mut spool, &[2, 3, 4]), None);
     assert_eq!(oldest(&mut spool, &[]), Some(2), "what failed is tried again");
-    assert!(!spool.acknowledged(&Ack { spool_id: spool.id() + 1, ..ack(&spool, 2, &[(0, 5)]) }));
+    assert!(!spool.acknowledged(&Ack { spool_id: spool.id() + 1, ..ack(&spool, 2, &[(0, 5)]) }, 0));
     assert_eq!(spool.tally().unacked, 3, "another spool's answer changes nothing");
 }
 
@@ -76,12 +76,47 @@ fn the_cursor_survives_and_only_the_rest_is_sent() {
     for seq in 0..6 {
         spool.seal(&batch(seq)).unwrap();
     }
-    spool.acknowledged(&ack(&spool, 3, &[(0, 3)]));
+    spool.acknowledged(&ack(&spool, 3, &[(0, 3)]), 0);
     spool.persist().unwrap();
     drop(spool);
     let mut spool = open(directory.path());
     assert_eq!(spool.tally().unacked, 2);
     assert_eq!(checks(&spool.oldest_but(&BTreeSet::new()).unwrap().unwrap()), [4]);
+}
+
+#[test]
+fn what_was_acknowledged_behind_a_hole_is_not_sent_again_after_a_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut spool = open(directory.path());
+    (0..8).for_each(|seq| _ = spool.seal(&batch(seq)).unwrap());
+    spool.acknowledged(&ack(&spool, 7, &[(2, 3), (6, 7)]), 0);
+    spool.persist().unwrap();
+    spool.seal(&batch(8)).unwrap();
+    drop(spool);
+    let spool = open(directory.path());
+    assert_eq!(spool.unacked.as_slice(), [(0, 1), (4, 5), (8, 8)]);
+    // One that is damaged makes more to be sent again, not less.
+    spool.disk.replace("standing", b"haidang-spool 1\nnext 9\nsum 00\n").unwrap();
+    drop(spool);
+    assert_eq!(open(directory.path()).unacked.as_slice(), [(0, 8)]);
+}
+
+#[test]
+fn in_quiet_times_the_cursor_alone_is_stored() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut spool = open(directory.path());
+    let stored = || std::fs::read(directory.path().join("journal/standing")).unwrap();
+    spool.announce(0).unwrap();
+    let before = stored();
+    for seq in 0..64 {
+        assert!(spool.is_announced(seq));
+        spool.seal(&batch(0)).unwrap();
+        spool.acknowledged(&ack(&spool, seq, &[(0, seq)]), 0);
+        spool.persist().unwrap();
+    }
+    assert_eq!(stored(), before);
+    drop(spool);
+    assert_eq!(open(directory.path()).tally().unacked, 0);
 }
 
 #[test]
@@ -102,7 +137,7 @@ fn a_full_spool_drops_the_oldest_and_counts_what_was_not_acknowledged() {
         })
         .collect();
     spool.seal(&batch(1)).unwrap();
-    spool.acknowledged(&ack(&spool, 0, &[(0, 0)]));
+    spool.acknowledged(&ack(&spool, 0, &[(0, 0)]), 0);
     while spool.tally().lost == 0 {
         assert!(spool.next_seq() < 1000, "the bound does not hold");
         spool.seal(&large).unwrap();

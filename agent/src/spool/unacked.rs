@@ -26,10 +26,23 @@ impl Unacked {
         }
     }
 
-    /// Takes out `first..=last`; how many of them were in.
-    pub fn remove(&mut self, first: u64, last: u64) -> u64 {
-        let before = self.len();
-        let mut left = Vec::with_capacity(self.0.len() + 1);
+    /// Puts in `first..=last`, whatever of it is in already.
+    pub fn put(&mut self, first: u64, last: u64) {
+        let apart = |&(from, to): &(u64, u64)| to.saturating_add(1) < first || from > last.saturating_add(1);
+        let (mut from, mut to) = (first, last);
+        self.0.retain(|interval| {
+            if !apart(interval) {
+                (from, to) = (from.min(interval.0), to.max(interval.1));
+            }
+            apart(interval)
+        });
+        let place = self.0.partition_point(|interval| interval.0 < from);
+        self.0.insert(place, (from, to));
+    }
+
+    /// Takes out `first..=last`; gives those of them that were in.
+    pub fn take(&mut self, first: u64, last: u64) -> Unacked {
+        let (mut left, mut taken) = (Vec::with_capacity(self.0.len() + 1), Vec::new());
         for &(from, to) in &self.0 {
             if to < first || from > last {
                 left.push((from, to));
@@ -41,9 +54,26 @@ impl Unacked {
             if to > last {
                 left.push((last + 1, to));
             }
+            taken.push((from.max(first), to.min(last)));
         }
         self.0 = left;
-        before - self.len()
+        Unacked(taken)
+    }
+
+    /// Takes out `first..=last`; how many of them were in.
+    pub fn remove(&mut self, first: u64, last: u64) -> u64 {
+        self.take(first, last).len()
+    }
+
+    /// How many of `first..=last` are in.
+    pub fn count(&self, first: u64, last: u64) -> u64 {
+        let shared = |(from, to): &(u64, u64)| (*to.min(&last) + 1).saturating_sub(*from.max(&first));
+        self.0.iter().map(shared).sum()
+    }
+
+    /// The intervals.
+    pub fn as_slice(&self) -> &[(u64, u64)] {
+        &self.0
     }
 
     /// The first number at or after `from`.
@@ -110,6 +140,20 @@ mod tests {
         }
         assert!(unacked.is_empty());
         assert_eq!(unacked.next(0), None);
+    }
+
+    #[test]
+    fn what_is_put_in_joins_what_it_touches() {
+        let mut unacked = Unacked::between(10, 20);
+        unacked.put(30, 39);
+        unacked.put(50, 50);
+        unacked.put(20, 29);
+        assert_eq!(unacked.as_slice(), [(10, 39), (50, 50)]);
+        unacked.put(0, 3);
+        unacked.put(12, 13);
+        assert_eq!(unacked.as_slice(), [(0, 3), (10, 39), (50, 50)]);
+        assert_eq!([(0, 99), (2, 10), (40, 49), (39, 50)].map(|(a, b)| unacked.count(a, b)), [35, 3, 0, 2]);
+        assert_eq!(unacked.take(2, 11).as_slice(), [(2, 3), (10, 11)]);
     }
 
     #[test]

@@ -14,11 +14,12 @@
 //! Connections are kept between batches. One that turns out closed when it is used again is replaced within
 //! the same attempt.
 
+pub use super::verdict::Verdict;
+use super::verdict::{judge, reason};
 use crate::dial::{self, Origin, Trust, Wire, certificate};
 use crate::place::Finder;
 use bytes::Bytes;
 use haidang_probe::ask::url::Url;
-use haidang_probe::batch::Ack;
 use haidang_probe::enrol::MAX_ANSWER_BYTES;
 use haidang_probe::plan::{MAX_ORDERS_BYTES, Uplink};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -46,26 +47,8 @@ const PLAN: &str = "agent/v1/plan";
 /// Most bytes of an answer to a batch read.
 const MAX_ANSWER: usize = 4096;
 
-/// Characters of a refusal's text that reach the log.
-const MAX_REASON: usize = 200;
-
 /// Connections kept while idle.
 const IDLE: usize = 5;
-
-/// What became of a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The collector has it on disk.
-    Kept(Ack),
-    /// The collector will never take this batch.
-    Refused(String),
-    /// The collector does not take anything from this agent here.
-    Unknown(String),
-    /// The collector wants fewer at once, or older ones first.
-    Later(String),
-    /// No usable answer.
-    Failed(String),
-}
 
 /// The collector's batch port, by one uplink.
 pub struct Post {
@@ -78,6 +61,13 @@ pub struct Post {
     trust: Option<Trust>,
     /// With what [`Trust::shown`] was when they were made.
     idle: Mutex<Vec<(u64, SendRequest<Full<Bytes>>)>>,
+}
+
+/// A connection, with what [`Trust::shown`] was when it was made, and whether it stood idle.
+struct Open {
+    shown: u64,
+    send: SendRequest<Full<Bytes>>,
+    kept: bool,
 }
 
 /// What is asked of the collector.
@@ -136,7 +126,17 @@ impl Post {
 
     /// Sends one encoded envelope; answers within [`DEADLINE`].
     pub async fn batch(&self, bytes: &Bytes) -> Verdict {
-        match tokio::time::timeout(DEADLINE, self.exchange(Ask::Batch(bytes))).await {
+        self.batch_after(bytes, std::future::ready(())).await
+    }
+
+    /// The same; `leaves` is done when a connection stands, before the first octet leaves.
+    pub async fn batch_after(&self, bytes: &Bytes, leaves: impl Future<Output = ()>) -> Verdict {
+        let exchange = async {
+            let open = self.ready().await?;
+            leaves.await;
+            self.exchange_on(open, Ask::Batch(bytes)).await
+        };
+        match tokio::time::timeout(DEADLINE, exchange).await {
             Ok(Ok((status, body))) => judge(status, &body),
             Ok(Err(reason)) => Verdict::Failed(reason),
             Err(_) => Verdict::Failed(format!("no answer within {} s", DEADLINE.as_secs())),
@@ -157,22 +157,32 @@ impl Post {
     }
 
     async fn exchange(&self, ask: Ask<'_>) -> Result<(StatusCode, Bytes), String> {
+        let open = self.ready().await?;
+        self.exchange_on(open, ask).await
+    }
+
+    /// A connection kept from before, or a new one.
+    async fn ready(&self) -> Result<Open, String> {
         loop {
             let kept = self.idle().pop();
-            let Some((shown, mut kept)) = kept else { break };
-            if shown != self.shown() || kept.ready().await.is_err() {
-                continue;
-            }
-            // It may have been closed while idle; a new connection tells.
-            if let Ok(response) = kept.send_request(self.request(ask)?).await {
-                return self.read(response, (shown, kept), ask.most()).await;
+            let Some((shown, mut send)) = kept else { break };
+            if shown == self.shown() && send.ready().await.is_ok() {
+                return Ok(Open { shown, send, kept: true });
             }
         }
         let shown = self.shown();
-        let mut send = self.connect().await?;
-        let response =
-            send.send_request(self.request(ask)?).await.map_err(|error| format!("request: {error}"))?;
-        self.read(response, (shown, send), ask.most()).await
+        Ok(Open { shown, send: self.connect().await?, kept: false })
+    }
+
+    async fn exchange_on(&self, mut open: Open, ask: Ask<'_>) -> Result<(StatusCode, Bytes), String> {
+        loop {
+            match open.send.send_request(self.request(ask)?).await {
+                Ok(response) => return self.read(response, (open.shown, open.send), ask.most()).await,
+                // It may have been closed while idle; a new connection tells.
+                Err(_) if open.kept => open = self.ready().await?,
+                Err(error) => return Err(format!("request: {error}")),
+            }
+        }
     }
 
     fn request(&self, ask: Ask<'_>) -> Result<Request<Full<Bytes>>, String> {
@@ -276,59 +286,11 @@ fn wrong_tls(error: &io::Error) -> String {
     }
 }
 
-fn judge(status: StatusCode, body: &[u8]) -> Verdict {
-    if status == StatusCode::OK {
-        return Ack::decode(body).map_or_else(|wrong| Verdict::Failed(wrong.to_string()), Verdict::Kept);
-    }
-    let reason = reason(status, body);
-    match status.as_u16() {
-        401 | 403 | 404 | 405 | 415 => Verdict::Unknown(reason),
-        429 => Verdict::Later(reason),
-        408 => Verdict::Failed(reason),
-        400..500 => Verdict::Refused(reason),
-        _ => Verdict::Failed(reason),
-    }
-}
-
-/// The answer's own words, cut short and on one line.
-fn reason(status: StatusCode, body: &[u8]) -> String {
-    let words = String::from_utf8_lossy(body);
-    let words: String = words.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
-    format!("{status}: {words}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use haidang_probe::check::Span;
     use haidang_probe::plan::EVERY;
-
-    #[test]
-    fn only_the_batchs_own_fault_refuses_it() {
-        for (status, expected) in [
-            (400, "refused"),
-            (413, "refused"),
-            (422, "refused"),
-            (401, "unknown"),
-            (403, "unknown"),
-            (404, "unknown"),
-            (415, "unknown"),
-            (408, "failed"),
-            (429, "later"),
-            (500, "failed"),
-            (503, "failed"),
-            (302, "failed"),
-        ] {
-            let verdict = match judge(StatusCode::from_u16(status).unwrap(), b"why\n") {
-                Verdict::Kept(_) => "kept",
-                Verdict::Refused(_) => "refused",
-                Verdict::Unknown(_) => "unknown",
-                Verdict::Later(_) => "later",
-                Verdict::Failed(_) => "failed",
-            };
-            assert_eq!(verdict, expected, "{status}");
-        }
-    }
 
     #[tokio::test]
     async fn a_pin_never_takes_the_token_off_this_machine_in_plain_text() {
@@ -364,19 +326,5 @@ mod tests {
         };
         let reason = wrong_tls(&io::Error::other(rustls::Error::InvalidCertificate(wrong)));
         assert!(reason.contains("WrongName") && !reason.contains("10.82"), "{reason}");
-    }
-
-    #[test]
-    fn an_answer_that_is_no_acknowledgement_keeps_the_batch_here() {
-        assert!(matches!(judge(StatusCode::OK, b"<html>login</html>"), Verdict::Failed(_)));
-        let ack = Ack { spool_id: 7, seq: 3, ..Ack::default() };
-        assert_eq!(judge(StatusCode::OK, &ack.encode()), Verdict::Kept(ack));
-    }
-
-    #[test]
-    fn a_long_answer_does_not_fill_the_log() {
-        let long = reason(StatusCode::BAD_REQUEST, &[b'x'; 4096]);
-        assert!(long.len() < 300);
-        assert_eq!(reason(StatusCode::BAD_REQUEST, b"a\nb\x1b[0m"), "400 Bad Request: ab[0m");
     }
 }

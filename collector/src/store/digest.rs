@@ -5,7 +5,8 @@
 //! check ─▶ the check itself, at its end: share of runs that succeeded, median duration
 //! ```
 //!
-//! What was lost from site to centre while the centre listened it knows better by itself.
+//! What was lost from site to centre while the centre listened it knows better by itself: a gap is a batch that waited
+//! to be brought, however long its agent gathers.
 
 use super::Row;
 use haidang_probe::batch::Batch;
@@ -15,7 +16,7 @@ use haidang_probe::metric::Metric;
 use haidang_probe::moment::Moment;
 use std::time::Duration;
 
-/// A digest that comes so long after its end, ms, tells of a time when the site was not heard.
+/// A batch that comes so long after the newest it tells, ms, is of a time when the site was not heard.
 const GAP_MS: i64 = 30_000;
 
 /// Some values of one instant.
@@ -27,6 +28,11 @@ pub(super) struct Told {
 }
 
 impl Told {
+    /// UTC ms.
+    pub(super) fn at(&self) -> i64 {
+        self.at
+    }
+
     pub(super) fn row<'a>(&'a self, site: &'a str) -> Row<'a> {
         Row { site, check: self.check, at: self.at, values: &self.values }
     }
@@ -34,11 +40,11 @@ impl Told {
 
 /// Of uplinks, in a batch that came at `received`, UTC ms.
 pub(super) fn lines(batch: &Batch, received: i64) -> Vec<Told> {
+    let gap = newest(batch).is_some_and(|newest| received.saturating_sub(newest) > GAP_MS);
     let told = batch.lines.iter().filter_map(|digest| {
         let at = end(batch, digest.from, digest.lasted)?;
         let line = digest.uplink.rsplit_once('/').map_or(&*digest.uplink, |(line, _)| line);
         let down = digest.loss_down().map(|loss| (Metric::LivenessLossDown, "", loss));
-        let gap = received.saturating_sub(at) > GAP_MS;
         let up = digest.loss_up().filter(|_| gap).map(|loss| (Metric::LivenessLossUp, "", loss));
         let check = CheckId::of_name(&format!("liveness/{line}"));
         Some(Told { check, at, values: down.into_iter().chain(up).collect() })
@@ -56,6 +62,15 @@ pub(super) fn checks(batch: &Batch) -> Vec<Told> {
         Some(Told { check: digest.check, at, values: success.into_iter().chain(took).collect() })
     });
     told.collect()
+}
+
+/// The last that a batch tells of, UTC ms.
+fn newest(batch: &Batch) -> Option<i64> {
+    let outcomes = batch.outcomes.iter().map(|outcome| (outcome.sent, Duration::ZERO));
+    let events = batch.events.iter().map(|event| (event.at, Duration::ZERO));
+    let lines = batch.lines.iter().map(|digest| (digest.from, digest.lasted));
+    let all = outcomes.chain(events).chain(lines);
+    all.filter_map(|(from, lasted)| end(batch, from, lasted)).max()
 }
 
 /// UTC ms.
@@ -86,6 +101,17 @@ mod tests {
         assert_eq!(gap[0].values, [(Metric::LivenessLossDown, "", 0.0), (Metric::LivenessLossUp, "", 1.0)]);
         assert_eq!(lines(&cut_upwards, 12_000)[0].values, [(Metric::LivenessLossDown, "", 0.0)]);
         assert_eq!(lines(&batch(10, 0, 10, 0), 99_999)[0].values, [(Metric::LivenessLossDown, "", 1.0)]);
+    }
+
+    #[test]
+    fn what_an_agent_gathered_for_minutes_and_brought_at_once_is_no_gap() {
+        let (mut slow, latest) = (batch(10, 0, 10, 10), batch(10, 10, 10, 10).lines.remove(0));
+        slow.lines
+            .push(LineDigest { from: Moment { mono_ns: 290_000_000_000, ..Moment::default() }, ..latest });
+        let told = lines(&slow, 301_000);
+        assert_eq!((told.len(), told[0].at), (2, 10_000));
+        assert!(told.iter().all(|told| told.values == [(Metric::LivenessLossDown, "", 0.0)]), "{told:?}");
+        assert!(lines(&slow, 300_000 + GAP_MS + 1).iter().all(|told| told.values.len() == 2));
     }
 
     #[test]

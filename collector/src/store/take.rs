@@ -60,8 +60,8 @@ impl Store {
     }
 
     /// Takes the outcomes of a batch that `site`'s agent sent and that came at `received`, placed in time by
-    /// the batch's own clock maps, and its digests. An outcome that tells nothing of its target (no permission) gives no
-    /// `probe_success`: unknown is not down. How old the batch was is a series of its agent, [`AGENT`].
+    /// the batch's own clock maps, and its digests; what no map places is counted. An outcome that tells nothing of its target (no permission) gives no
+    /// `probe_success`: unknown is not down. How old the oldest of it was is a series of its agent, [`AGENT`].
     pub fn take_batch(&self, position: Option<u64>, site: &str, batch: &Batch, received: i64) {
         let placed: Vec<_> = batch
             .outcomes
@@ -73,17 +73,18 @@ impl Store {
             .collect();
         let mut rows: Vec<Row<'_>> =
             placed.iter().map(|(check, at, values)| Row { site, check: *check, at: *at, values }).collect();
-        let oldest = rows.iter().map(|row| row.at).min().unwrap_or(received);
+        let (lines, checks) = (digest::lines(batch, received), digest::checks(batch));
+        let digests = || lines.iter().chain(&checks);
+        let times = rows.iter().map(|row| row.at).chain(digests().map(digest::Told::at));
+        let oldest = times.min().unwrap_or(received);
         let delay = [(Metric::AgentDelay, "", (received - oldest).max(0) as f64 / 1e3)];
         if self.delay_is_due(site, received) {
             rows.push(Row { site, check: CheckId::of_name(AGENT), at: received, values: &delay });
         }
-        let (lines, checks) = (digest::lines(batch, received), digest::checks(batch));
-        let digests =
-            lines.iter().map(|line| line.row(site)).chain(checks.iter().map(|check| check.row(site)));
-        rows.extend(digests);
+        rows.extend(digests().map(|digest| digest.row(site)));
         self.take(position, &rows, received);
-        self.ring().counts.unplaced += (batch.outcomes.len() - placed.len()) as u64;
+        let came = batch.outcomes.len() + batch.lines.len() + batch.checks.len();
+        self.ring().counts.unplaced += (came - placed.len() - digests().count()) as u64;
     }
 
     fn delay_is_due(&self, site: &str, now: i64) -> bool {

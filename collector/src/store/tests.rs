@@ -5,6 +5,7 @@
 use super::*;
 use haidang_probe::batch::Batch;
 use haidang_probe::check::CheckId;
+use haidang_probe::digest::{CheckDigest, LineDigest, Spread};
 use haidang_probe::metric::Metric;
 use haidang_probe::moment::{BootId, ClockMap, Moment};
 use haidang_probe::outcome::{Failure, Outcome, Sample};
@@ -178,6 +179,36 @@ fn a_batch_lands_where_its_clock_says_and_a_failure_of_our_own_is_no_zero() {
     };
     let delays: Vec<_> = query(&store, &agent).iter().map(|p| (p.at - DAY0, p.avg, p.count)).collect();
     assert_eq!(delays, [(60_000, 50.0, 1)], "the oldest outcome was 50 s old");
+}
+
+#[test]
+fn a_batch_of_rows_alone_is_as_old_as_they_are_and_what_no_clock_places_is_counted() {
+    let boot = BootId([3; 16]);
+    let row = |boot, second: u64| CheckDigest {
+        check: CHECK,
+        from: Moment { boot, mono_ns: second * 1_000_000_000 },
+        lasted: Duration::from_secs(10),
+        runs: 4,
+        succeeded: 4,
+        first: None,
+        last: None,
+        took: Spread { min: 1, median: 2, max: 3 },
+    };
+    let batch = Batch {
+        clocks: vec![ClockMap { boot, offset_ns: DAY0 * 1_000_000, bound_ns: 0 }],
+        checks: vec![row(boot, 0), row(boot, 30), row(BootId([4; 16]), 0)],
+        lines: vec![LineDigest { due: 1, ..LineDigest::default() }],
+        replaces: Some((0, 255)),
+        ..Batch::default()
+    };
+    let store = Store::default();
+    store.take_batch(None, "site", &batch, DAY0 + 60_000);
+    assert_eq!(store.counts().unplaced, 2);
+    let agent = Question {
+        checks: vec![("site", Some(CheckId::of_name(AGENT)))],
+        ..self::ask(Metric::AgentDelay, DAY0, DAY0 + 70_000, BUCKET_MS)
+    };
+    assert_eq!(query(&store, &agent).iter().map(|p| p.avg).collect::<Vec<_>>(), [50.0]);
 }
 
 #[test]

@@ -79,7 +79,11 @@ impl Site {
 
     fn run(&self, check: u32, dice: &mut Dice) -> Outcome {
         let took = Duration::from_micros(200 + dice.below(20_000));
-        let result = if dice.below(50) == 0 { Err(Failure::Timeout) } else { Ok(took) };
+        let result = match dice.below(50) {
+            0 => Err(Failure::Timeout),
+            1 => Err(Failure::NotPermitted),
+            _ => Ok(took),
+        };
         Outcome { check: CheckId(check), sent: self.clock.moment(), result, samples: Vec::new() }
     }
 
@@ -115,8 +119,19 @@ impl Site {
         }
     }
 
-    pub(super) fn acknowledged(&mut self, ack: &Ack) {
-        self.spool.acknowledged(ack);
+    /// A batch leaves; false when the agent fell over noting that.
+    pub(super) fn leaves(&mut self, seq: u64) -> bool {
+        self.spool.lend(seq);
+        self.spool.announce(seq).is_ok()
+    }
+
+    /// No answer came, or this one.
+    pub(super) fn answered(&mut self, seq: u64, ack: Option<&Ack>) {
+        let now_ns = self.clock.steady_ns();
+        self.spool.returned(seq, Some(now_ns));
+        if let Some(ack) = ack {
+            self.spool.acknowledged(ack, now_ns);
+        }
     }
 
     pub(super) fn unacknowledged(&self) -> u64 {

@@ -1,7 +1,15 @@
+use super::super::doubt::LINGER;
+use super::super::standing::AHEAD;
 use super::super::{LEAST_BYTES, SEGMENT_BYTES};
 use super::*;
 use haidang_journal::memory::Memory;
-use haidang_probe::outcome::Failure;
+use haidang_probe::batch::{Ack, Ranges, sha256};
+use haidang_probe::check::CheckId;
+use haidang_probe::event::{Event, EventKind, Field};
+use haidang_probe::metric::Metric;
+use haidang_probe::moment::BootId;
+use haidang_probe::outcome::{Failure, Outcome, Sample};
+use std::collections::{BTreeMap, BTreeSet};
 use tempfile::TempDir;
 
 const SECOND: u64 = 1_000_000_000;
@@ -18,11 +26,12 @@ fn at(second: u64) -> Moment {
 }
 
 fn batch(second: u64) -> Batch {
+    let octets = || Sample { metric: Metric::IfInOctets, part: "eth0".into(), value: second as f64 };
     let run = |check| Outcome {
         check: CheckId(check),
         sent: at(second),
         result: if check == 0 { Err(Failure::Timeout) } else { Ok(Duration::from_millis(second % 97)) },
-        samples: Vec::new(),
+        samples: if check == 1 { vec![octets()] } else { Vec::new() },
     };
     let events = vec![Event::new(at(second), EventKind::LinkDown, "eth1")];
     Batch { clocks: vec![MAP], outcomes: (0..CHECKS).map(run).collect(), events, ..Batch::default() }
@@ -68,6 +77,24 @@ fn runs_older_than_they_are_kept_become_rows_and_the_rest_stays() {
     assert_eq!(reduced.checks[1].lasted, Duration::from_secs(255 * TURN));
     let told = reduced.events.last().unwrap();
     assert_eq!((told.kind, told.says(Field::Count)), (EventKind::SpoolReduced, Some("256")));
+    assert_eq!((told.says(Field::Samples), spool.tally().samples), (Some("256"), 256));
+}
+
+#[test]
+fn a_reduction_does_not_take_the_place_of_what_was_just_seen() {
+    let (disk, folder) = (Memory::new(), tempfile::tempdir().unwrap());
+    let mut spool = filled(&disk, &folder, 600);
+    assert_eq!(spool.reduce(at(600 * TURN), MAP, KEEP).unwrap().map(|sealed| sealed.seq), Some(600));
+    assert_eq!(spool.newest().map(|newest| newest.seq), Some(599));
+}
+
+#[test]
+fn spans_that_a_plan_made_shorter_count_at_once() {
+    let (disk, folder) = (Memory::new(), tempfile::tempdir().unwrap());
+    let mut spool = filled(&disk, &folder, 600);
+    let (now, day) = (at(600 * TURN), Keep { raw: 24 * HOUR, digests: 48 * HOUR });
+    assert_eq!(spool.reduce(now, MAP, day).unwrap(), None);
+    assert!(spool.reduce(now, MAP, KEEP).unwrap().is_some());
 }
 
 #[test]
@@ -98,7 +125,19 @@ fn what_was_reduced_is_reduced_again_without_losing_a_run() {
     let raw: usize = held.values().map(|batch| batch.outcomes.len()).sum();
     assert_eq!(digested + raw as u64, turns * u64::from(CHECKS));
     assert_eq!((spool.tally().lost, spool.tally().expired), (0, 0));
-    assert!(spool.tally().reduced >= 1_024, "{:?}", spool.tally());
+    let told: u64 = held.values().flat_map(|batch| &batch.events).filter_map(count).sum();
+    assert_eq!(told, spool.tally().reduced, "a batch is told once however often it is reduced");
+    assert!((1_024..turns).contains(&told), "{:?}", spool.tally());
+    let rows = held.values().flat_map(|batch| &batch.checks);
+    let rows: Vec<_> = rows.filter(|row| row.check == CheckId(1)).collect();
+    assert!(rows.iter().any(|row| row.runs > CHUNK as u32), "rows that follow each other are one: {rows:?}");
+    assert!(rows.iter().all(|row| row.lasted <= 6 * HOUR && row.took.max <= 96_000), "{rows:?}");
+}
+
+/// Batches a `spool-reduced` tells of.
+fn count(event: &Event) -> Option<u64> {
+    let count = event.says(Field::Count).filter(|_| event.kind == EventKind::SpoolReduced);
+    count.map(|count| count.parse().unwrap())
 }
 
 /// Kills and power cuts at each change of the disk that a reduction makes.
@@ -134,36 +173,190 @@ fn a_fall_at_any_byte_leaves_each_batch_raw_or_reduced() {
     assert!(raw_alone > 0 && reduced_alone > 0, "{raw_alone} before, {reduced_alone} after");
 }
 
+/// What the last reduction stands for.
+fn replaced(sealed: Option<Sealed>) -> Option<(u64, u64)> {
+    Envelope::decode(&sealed?.bytes).unwrap().open().unwrap().replaces
+}
+
+fn acknowledge(spool: &mut Spool<Memory>, received: &[(u64, u64)], now_ns: u64) {
+    let received = Ranges::try_from(received.to_vec()).unwrap();
+    assert!(spool.acknowledged(&Ack { spool_id: 7, seq: u64::MAX, received, ..Ack::default() }, now_ns));
+}
+
 #[test]
-fn what_is_under_way_is_not_reduced() {
+fn what_is_under_way_is_not_reduced_and_stops_nothing_behind_it() {
     let (disk, folder) = (Memory::new(), tempfile::tempdir().unwrap());
-    let mut spool = filled(&disk, &folder, 600);
+    let (mut spool, now) = (filled(&disk, &folder, 600), at(600 * TURN));
     spool.lend(0);
-    assert_eq!(spool.reduce(at(600 * TURN), MAP, KEEP).unwrap(), None);
-    spool.returned(0);
     spool.lend(100);
-    let sealed = spool.reduce(at(600 * TURN), MAP, KEEP).unwrap().unwrap();
-    let reduced = Envelope::decode(&sealed.bytes).unwrap().open().unwrap();
-    assert_eq!(reduced.replaces, Some((0, 99)));
+    assert_eq!(replaced(spool.reduce(now, MAP, KEEP).unwrap()), Some((1, 99)));
+    assert_eq!(replaced(spool.reduce(now, MAP, KEEP).unwrap()), Some((101, 356)));
+    spool.returned(0, None);
+    spool.returned(100, None);
+    assert!(held(&mut spool).keys().copied().eq([0, 100].into_iter().chain(357..=601)));
+}
+
+#[test]
+fn what_may_have_arrived_is_not_reduced_before_an_answer_says_that_it_has_not() {
+    let (disk, folder) = (Memory::new(), tempfile::tempdir().unwrap());
+    let (mut spool, now) = (filled(&disk, &folder, 600), at(600 * TURN));
+    for seq in [0, 1] {
+        spool.lend(seq);
+        spool.returned(seq, Some(0));
+    }
+    assert_eq!(replaced(spool.reduce(now, MAP, KEEP).unwrap()), Some((2, 257)));
+    // 1 had arrived; of 0 nothing is known while it may still be on its way.
+    acknowledge(&mut spool, &[(1, 1)], 1);
+    assert!(spool.doubt.of(0) && !spool.doubt.of(1));
+    acknowledge(&mut spool, &[(1, 1)], LINGER.as_nanos() as u64);
+    assert!(!spool.doubt.of(0));
+    let (first, last) = replaced(spool.reduce(at(1_200 * TURN), MAP, KEEP).unwrap()).unwrap();
+    assert!(first == 0 && last > 257, "{first}-{last}");
+}
+
+#[test]
+fn after_a_start_what_was_announced_is_in_doubt_and_what_never_left_is_not() {
+    let (disk, folder) = (Memory::new(), tempfile::tempdir().unwrap());
+    let mut spool = filled(&disk, &folder, 10);
+    spool.announce(9).unwrap();
+    (10..600).for_each(|turn| _ = spool.seal(&batch(turn * TURN)).unwrap());
+    drop(spool);
+    let disk = disk.kill(1);
+    let (mut spool, now) = (open(&disk, &folder, 64 << 20), at(600 * TURN));
+    let behind = 9 + AHEAD;
+    assert_eq!(replaced(spool.reduce(now, MAP, KEEP).unwrap()), Some((behind, behind + CHUNK - 1)));
+    drop(spool);
+    let mut spool = open(&disk.kill(2), &folder, 64 << 20);
+    assert_eq!(
+        spool.unacked.as_slice(),
+        [(0, behind - 1), (behind + CHUNK, 600)],
+        "what was reduced stays so"
+    );
+    assert_eq!(spool.reduce(now, MAP, KEEP).unwrap(), None);
+    acknowledge(&mut spool, &[], 0);
+    acknowledge(&mut spool, &[], LINGER.as_nanos() as u64);
+    assert!(!spool.doubt.of(0));
+    let later = at(1_200 * TURN);
+    assert!(replaced(spool.reduce(later, MAP, KEEP).unwrap()).is_some_and(|(first, _)| first == 0));
+}
+
+#[test]
+fn a_reduction_stands_for_nothing_that_was_lost() {
+    let (disk, folder) = (Memory::new(), tempfile::tempdir().unwrap());
+    let (mut spool, now) = (filled(&disk, &folder, 600), at(600 * TURN));
+    let refused = spool.read(50).unwrap().unwrap();
+    spool.set_aside(&refused);
+    assert_eq!(replaced(spool.reduce(now, MAP, KEEP).unwrap()), Some((0, 49)));
+    spool.lose(60, 60, "damage on disk");
+    assert_eq!(replaced(spool.reduce(now, MAP, KEEP).unwrap()), Some((51, 59)));
+    // Nor does a reduction of reductions, nor after a start.
+    drop(spool);
+    let mut spool = open(&disk.clone().kill(1), &folder, 64 << 20);
+    spool.doubt = Default::default();
+    (601..1_800).for_each(|turn| _ = spool.seal(&batch(turn * TURN)).unwrap());
+    let mut all = Vec::new();
+    while let Some(sealed) = spool.reduce(at(1_800 * TURN), MAP, KEEP).unwrap() {
+        all.extend(replaced(Some(sealed)));
+    }
+    assert!(all.len() > 3 && all.iter().all(|&(first, last)| last < 50 || first > 60), "{all:?}");
+}
+
+#[test]
+fn what_does_not_shrink_is_passed_over_and_stops_nothing_behind_it() {
+    let (disk, folder) = (Memory::new(), tempfile::tempdir().unwrap());
+    let mut spool = open(&disk, &folder, 64 << 20);
+    for turn in 0..600 {
+        let mut one = batch(turn * TURN);
+        if turn < 300 {
+            one.outcomes.clear();
+            let part = |nth: u64| {
+                let octets =
+                    (0..4).flat_map(|salt| sha256(&[turn, nth, salt].map(u64::to_le_bytes).concat()));
+                octets.map(|octet| format!("{octet:02x}")).collect::<String>()
+            };
+            let event = |nth| Event::new(at(turn * TURN), EventKind::LinkDown, part(nth));
+            one.events = (0..8).map(event).collect();
+        }
+        spool.seal(&one).unwrap();
+    }
+    let (now, keep) = (at(1_200 * TURN), Keep { digests: 1_000 * HOUR, ..KEEP });
+    assert_eq!(spool.reduce(now, MAP, keep).unwrap(), None, "0 to 255 do not shrink");
+    assert_eq!(replaced(spool.reduce(now, MAP, keep).unwrap()), Some((256, 511)));
+}
+
+#[test]
+fn a_chunk_beyond_a_limit_of_the_format_is_made_of_fewer_batches() {
+    let (disk, folder) = (Memory::new(), tempfile::tempdir().unwrap());
+    let mut spool = open(&disk, &folder, 64 << 20);
+    for turn in 0..600 {
+        let mut one = batch(turn * TURN);
+        // Sixteen fields each: 256 batches of them hold twice as many as a batch may.
+        let full = |event: Event| (0..16).fold(event, |event, _| event.with(Field::Count, "1"));
+        one.events =
+            (0..16).map(|_| full(Event::new(at(turn * TURN), EventKind::LinkDown, "eth1"))).collect();
+        spool.seal(&one).unwrap();
+    }
+    let keep = Keep { digests: 1_000 * HOUR, ..KEEP };
+    assert_eq!(replaced(spool.reduce(at(600 * TURN), MAP, keep).unwrap()), Some((0, 127)));
+}
+
+#[test]
+fn rows_keep_the_clock_that_was_least_wrong() {
+    let (disk, folder) = (Memory::new(), tempfile::tempdir().unwrap());
+    let mut spool = open(&disk, &folder, 64 << 20);
+    for turn in 0..600 {
+        let worse = ClockMap { offset_ns: MAP.offset_ns + turn as i64, bound_ns: MAP.bound_ns + turn, ..MAP };
+        spool.seal(&Batch { clocks: vec![worse], ..batch(turn * TURN) }).unwrap();
+    }
+    let today = ClockMap { offset_ns: 0, bound_ns: u64::MAX, ..MAP };
+    let sealed = spool.reduce(at(600 * TURN), today, KEEP).unwrap().unwrap();
+    assert_eq!(held(&mut spool)[&sealed.seq].clocks, [MAP]);
+}
+
+#[test]
+fn space_of_what_was_acknowledged_is_no_want_of_room() {
+    let (disk, folder) = (Memory::new(), tempfile::tempdir().unwrap());
+    let mut spool = open(&disk, &folder, LEAST_BYTES);
+    let mut turn = 0;
+    while spool.tally().bytes < LEAST_BYTES / 8 * 7 {
+        spool.seal(&large(turn)).unwrap();
+        turn += 1;
+    }
+    acknowledge(&mut spool, &[(0, turn - LEAST - 1)], 0);
+    assert_eq!(spool.reduce(at(turn), MAP, KEEP).unwrap(), None);
+    assert!(spool.tally().bytes <= SEGMENT_BYTES && spool.tally().unacked == LEAST, "{:?}", spool.tally());
+}
+
+#[test]
+fn where_room_is_short_and_nothing_else_is_left_what_is_in_doubt_is_reduced() {
+    let (disk, folder) = (Memory::new(), tempfile::tempdir().unwrap());
+    let mut spool = open(&disk, &folder, LEAST_BYTES);
+    for turn in 0..1_000 {
+        let sealed = spool.seal(&large(turn)).unwrap();
+        spool.lend(sealed.seq);
+        spool.returned(sealed.seq, Some(turn));
+        spool.reduce(at(turn), MAP, Keep { raw: 72 * HOUR, digests: 168 * HOUR }).unwrap();
+    }
+    assert!(spool.tally().lost == 0 && spool.tally().reduced > 100, "{:?}", spool.tally());
+}
+
+/// A batch of some kilobytes that do not compress.
+fn large(second: u64) -> Batch {
+    let mut state = second + 1;
+    let runs = (0..600).map(|check| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let result = Ok(Duration::from_nanos(state >> 24));
+        Outcome { check: CheckId(check), sent: at(second), result, samples: Vec::new() }
+    });
+    Batch { outcomes: runs.collect(), events: Vec::new(), ..batch(second) }
 }
 
 #[test]
 fn a_full_spool_is_reduced_before_anything_is_lost() {
     let (disk, folder) = (Memory::new(), tempfile::tempdir().unwrap());
     let mut spool = open(&disk, &folder, LEAST_BYTES + SEGMENT_BYTES);
-    let mut state = 1_u64;
     for turn in 0..1_600 {
-        let mut large = batch(turn);
-        large.events.clear();
-        // Durations that do not compress.
-        large.outcomes = (0..600)
-            .map(|check| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                let result = Ok(Duration::from_nanos(state >> 24));
-                Outcome { check: CheckId(check), sent: at(turn), result, samples: Vec::new() }
-            })
-            .collect();
-        spool.seal(&large).unwrap();
+        spool.seal(&large(turn)).unwrap();
         spool.reduce(at(turn), MAP, Keep { raw: 72 * HOUR, digests: 168 * HOUR }).unwrap();
     }
     let tally = spool.tally();
