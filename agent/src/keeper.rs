@@ -270,3 +270,61 @@ async fn ended(sealing: &mut Option<JoinHandle<Sealing>>) -> Option<Sealing> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haidang_daemon::clock::Clock;
+    use haidang_probe::moment::Moment;
+    use std::sync::Arc;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+    const OLD: u64 = 300;
+
+    fn run(sent: Moment) -> Outcome {
+        Outcome { check: CheckId(1), sent, result: Ok(Duration::from_millis(1)), samples: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn what_was_just_seen_can_go_before_what_is_old_is_reduced() {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::manual());
+        let mut spool = Spool::open(&folder.path().join("spool"), "a", 8 << 20).unwrap();
+        for _ in 0..OLD {
+            let outcomes = vec![run(clock.moment())];
+            spool.seal(&Batch { clocks: vec![clock.map()], outcomes, ..Batch::default() }).unwrap();
+        }
+        clock.advance(2 * HOUR);
+        let shared = Shared {
+            clock: clock.clone(),
+            spool: Arc::new(tokio::sync::Mutex::new(spool)),
+            wake: Arc::default(),
+            flowing: Arc::default(),
+            board: crate::expose::Board::default(),
+            meter: crate::uplink::meter::Meter::default(),
+            wanted: watch::Sender::new(PlanDigest::default()),
+        };
+        let terms = Terms {
+            flush: Flush { every: Duration::from_millis(1), prompt: false },
+            checks: [CheckId(1)].into(),
+            digest: PlanDigest::default(),
+            keep: Keep { raw: HOUR, digests: 48 * HOUR },
+        };
+        let (_terms, terms) = watch::channel(terms);
+        let (outcomes, seen) = mpsc::channel(1);
+        let (_events, events) = mpsc::channel(1);
+        let (_digests, digests) = mpsc::channel(1);
+        let keeper = Keeper::new(shared.clone(), terms, seen, (events, digests));
+        let keeping = tokio::spawn(keeper.run());
+        outcomes.send(run(clock.moment())).await.unwrap();
+        shared.wake.notified().await;
+        let spool = shared.spool.try_lock().expect("the courier finds the spool free");
+        assert_eq!((spool.newest().map(|newest| newest.seq), spool.tally().reduced), (Some(OLD), 0));
+        drop(spool);
+        while shared.spool.lock().await.tally().reduced == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(shared.spool.lock().await.newest().map(|newest| newest.seq), Some(OLD));
+        drop(outcomes);
+        keeping.await.unwrap();
+    }
+}

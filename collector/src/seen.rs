@@ -130,14 +130,17 @@ pub fn read(dir: &Path, from: u64, mut each: impl FnMut(Seen) -> ControlFlow<()>
     for item in snapshot.read(Position(from.max(snapshot.first().0))) {
         let Item::Record { position, bytes } = item? else { continue };
         let position = position.0;
-        match Entry::decode(&bytes).map_err(|garbled| SeenError::Garbled { position, garbled })? {
-            Entry::Config { topology, .. } => names = names_of(&topology),
-            Entry::Batch(received) => {
-                if batch(&received, &names, &mut each).is_break() {
-                    return Ok(());
-                }
+        let entry = Entry::decode(&bytes).map_err(|garbled| SeenError::Garbled { position, garbled })?;
+        let told = match entry {
+            Entry::Batch(received) => batch(&received, &names, &mut each),
+            Entry::Config { topology, .. } => {
+                names = names_of(&topology);
+                continue;
             }
-            _ => {}
+            _ => continue,
+        };
+        if told.is_break() {
+            break;
         }
     }
     Ok(())

@@ -149,6 +149,11 @@ impl Page<'_, '_> {
             one(spool.expired),
         )?;
         self.counters(
+            "haidang_agent_spool_reduced_samples",
+            "Values measured beside runs that were reduced: no digest keeps them",
+            one(spool.samples),
+        )?;
+        self.counters(
             "haidang_agent_refused_batches",
             "Batches the collector refused for good",
             one(spool.refused),

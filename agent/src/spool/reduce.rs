@@ -130,9 +130,9 @@ impl Ages {
         })
     }
 
-    fn after(&self, span: Duration) -> Option<(Moment, Keep)> {
+    fn after(&self, span: Duration) -> (Moment, Keep) {
         let mono_ns = self.now.mono_ns.saturating_add(span.as_nanos() as u64);
-        Some((Moment { mono_ns, ..self.now }, self.keep))
+        (Moment { mono_ns, ..self.now }, self.keep)
     }
 
     /// How old the newest thing of a batch is.
@@ -163,7 +163,7 @@ impl<D: Disk + Clone> Spool<D> {
         let Some((sum, octets)) = chunk? else {
             if begins || self.reducing.passed > 0 {
                 self.reducing.pass(0);
-                (self.reducing.doubtful, self.reducing.fruitless) = (false, ages.after(FRUITLESS));
+                (self.reducing.doubtful, self.reducing.fruitless) = (false, Some(ages.after(FRUITLESS)));
             }
             return Ok(None);
         };
@@ -203,7 +203,7 @@ impl<D: Disk + Clone> Spool<D> {
         let Some(sealed) = self.read(seq)? else { return Ok(false) };
         let age = ages.of_batch(&Envelope::decode(&sealed.bytes)?.open()?);
         let left = ages.keep.raw.saturating_sub(age);
-        self.reducing.until = ages.after(left).filter(|_| !left.is_zero());
+        self.reducing.until = (!left.is_zero()).then(|| ages.after(left));
         Ok(left.is_zero())
     }
 

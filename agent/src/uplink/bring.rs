@@ -89,3 +89,46 @@ async fn announce(seq: u64, shared: &Shared) {
         tracing::warn!(seq, %error, "a start will not know that this batch left");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expose::Board;
+    use crate::place::Finder;
+    use crate::spool::Spool;
+    use crate::uplink::meter::Meter;
+    use haidang_daemon::clock::Clock;
+    use haidang_probe::batch::Batch;
+    use haidang_probe::plan::{self, PlanDigest};
+    use std::net::TcpListener;
+    use tokio::sync::watch;
+
+    #[tokio::test]
+    async fn only_what_a_connection_took_may_have_left_and_is_announced_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(&folder.path().join("spool"), "a", 8 << 20).unwrap();
+        let sealed = spool.seal(&Batch::default()).unwrap();
+        let shared = Shared {
+            clock: Clock::manual(),
+            spool: Arc::new(tokio::sync::Mutex::new(spool)),
+            wake: Arc::default(),
+            flowing: Arc::default(),
+            board: Board::default(),
+            meter: Meter::default(),
+            wanted: watch::Sender::new(PlanDigest::default()),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let own = crate::plan::tests::good().plan.uplinks.remove(0);
+        let collector = format!("http://{}", listener.local_addr().unwrap());
+        let plan = plan::Uplink { collector, pin: None, source: None, interface: None, ..own };
+        let uplink = || Arc::new(Uplink::new(&plan, Some("token"), &Finder::default(), None).unwrap());
+        let deaf = std::thread::spawn(move || listener.accept().map(drop));
+        let (verdict, left) = bring((&sealed, false), &[uplink()], &shared).await;
+        assert!(matches!(verdict, Verdict::Failed(_)) && left, "{verdict:?}");
+        assert!(shared.spool.lock().await.is_announced(sealed.seq));
+        // The listener is gone: nobody takes a connection.
+        deaf.join().unwrap().unwrap();
+        let (verdict, left) = bring((&sealed, true), &[uplink()], &shared).await;
+        assert!(matches!(verdict, Verdict::Failed(_)) && !left, "{verdict:?}");
+    }
+}

@@ -1,4 +1,4 @@
-use super::super::doubt::LINGER;
+use super::super::doubt::{Doubt, LINGER};
 use super::super::standing::AHEAD;
 use super::super::{LEAST_BYTES, SEGMENT_BYTES};
 use super::*;
@@ -6,6 +6,7 @@ use haidang_journal::memory::Memory;
 use haidang_probe::batch::{Ack, Ranges, sha256};
 use haidang_probe::check::CheckId;
 use haidang_probe::event::{Event, EventKind, Field};
+use haidang_probe::key::hex;
 use haidang_probe::metric::Metric;
 use haidang_probe::moment::BootId;
 use haidang_probe::outcome::{Failure, Outcome, Sample};
@@ -252,7 +253,7 @@ fn a_reduction_stands_for_nothing_that_was_lost() {
     // Nor does a reduction of reductions, nor after a start.
     drop(spool);
     let mut spool = open(&disk.clone().kill(1), &folder, 64 << 20);
-    spool.doubt = Default::default();
+    spool.doubt = Doubt::default();
     (601..1_800).for_each(|turn| _ = spool.seal(&batch(turn * TURN)).unwrap());
     let mut all = Vec::new();
     while let Some(sealed) = spool.reduce(at(1_800 * TURN), MAP, KEEP).unwrap() {
@@ -270,9 +271,8 @@ fn what_does_not_shrink_is_passed_over_and_stops_nothing_behind_it() {
         if turn < 300 {
             one.outcomes.clear();
             let part = |nth: u64| {
-                let octets =
-                    (0..4).flat_map(|salt| sha256(&[turn, nth, salt].map(u64::to_le_bytes).concat()));
-                octets.map(|octet| format!("{octet:02x}")).collect::<String>()
+                let octets = |salt: u64| hex(&sha256(&[turn, nth, salt].map(u64::to_le_bytes).concat()));
+                (0..4).map(octets).collect::<String>()
             };
             let event = |nth| Event::new(at(turn * TURN), EventKind::LinkDown, part(nth));
             one.events = (0..8).map(event).collect();
