@@ -59,7 +59,7 @@ fn whoever_means_harm_is_told_and_fifty_good_checks_go_on() {
     let port = UdpSocket::bind("127.0.0.1:0").unwrap();
     port.send_to(TRAP, site.traps).unwrap();
     rounds(&friends, 1);
-    deafened(&site, sent[0].0);
+    deafened(&site, &sent);
     let batches = nothing_is_lost(&site.stage, PATIENCE).unwrap();
 
     println!("runs started late by, ms, half / 99 of 100 / all: {}", Lateness::read(&page).unwrap());
@@ -121,30 +121,36 @@ fn end(flood: Flood) -> (u64, u64) {
     (sent, lost)
 }
 
-/// Whoever listens no more tells what it heard: of syslog so many messages, in the end.
-fn deafened(site: &Site, messages: u64) {
+/// Whoever listens no more tells, in the end, of all that was sent.
+fn deafened(site: &Site, [syslog, traps]: &[(u64, u64); 2]) {
     site.deafen().unwrap();
     wait("the listeners to end", PATIENCE, || {
         Ok([site.syslog, site.traps].iter().all(|at| waiting(at.port()).is_err()).then_some(()))
     })
     .unwrap();
     wait("every message to be told", PATIENCE, || {
-        let heard = Messages::by("syslog", Field::Facility, &numbered(&site.stage.agent_folder())?)?;
-        Ok((heard.count() >= messages).then_some(()))
+        let batches = numbered(&site.stage.agent_folder())?;
+        let [by_syslog, by_traps] = heard(&batches)?;
+        let last = by_traps.lost.get(Lost::Overrun.name()).copied().unwrap_or(0) >= traps.1;
+        Ok((by_syslog.count() >= syslog.0 && !by_traps.lost.is_empty() && last).then_some(()))
     })
     .unwrap();
 }
 
+/// What became of syslog, and of traps.
+fn heard(batches: &[Kept]) -> anyhow::Result<[Messages; 2]> {
+    Ok([Messages::by("syslog", Field::Facility, batches)?, Messages::by("traps", Field::Oid, batches)?])
+}
+
 /// Every message became an event or was counted, and a flood is few events.
 fn floods_are_told(batches: &[Kept], [syslog_sent, traps_sent]: [(u64, u64); 2]) {
-    let syslog = Messages::by("syslog", Field::Facility, batches).unwrap();
+    let [syslog, traps] = heard(batches).unwrap();
     println!("syslog: {syslog_sent:?}: {} events, {:?}", syslog.events.len(), syslog.lost);
     let lost = |heard: &Messages, why: Lost| heard.lost.get(why.name()).copied().unwrap_or(0);
     assert_eq!((syslog.count(), lost(&syslog, Lost::Overrun)), syslog_sent);
     let most = OF_ONE.burst + syslog.span_ns() / OF_ONE.every_ns + 1;
     assert!((1..=most).contains(&(syslog.events.len() as u64)), "at most {most}");
     assert!(lost(&syslog, Lost::Rate) > 0 && lost(&syslog, Lost::Garbled) > 0, "{:?}", syslog.lost);
-    let traps = Messages::by("traps", Field::Oid, batches).unwrap();
     println!("traps: {traps_sent:?}: {} events, {:?}", traps.events.len(), traps.lost);
     assert_eq!(traps.events.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::PortDown]);
     assert_eq!(lost(&traps, Lost::Overrun), traps_sent.1);
