@@ -116,6 +116,26 @@ fn events_name_the_hops_that_stand_in_the_record() {
 }
 
 #[tokio::test]
+async fn two_traces_of_one_way_at_once_both_get_their_answers() {
+    let tracer = Tracer::new(&Clock::machine().unwrap());
+    let within = Duration::from_secs(4);
+    let here =
+        Request { target: IpAddr::from([127, 0, 0, 1]), origin: Origin::default(), within, ..request(1) };
+    let (one, other) = tokio::join!(tracer.trace(&here), tracer.trace(&here));
+    for traced in [one, other] {
+        match traced {
+            Err(Untraced { failure: Failure::NotPermitted, .. }) => {
+                println!("not judged: icmp not permitted")
+            }
+            traced => {
+                let found = traced.map(|traced| (traced.route.end(), traced.cost.packets));
+                assert_eq!(found, Ok((End::Reached, 16)), "in one round");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_waits_too_long_for_a_turn_makes_no_trace_of_what_is_left() {
     let tracer = Tracer::new(&Clock::machine().unwrap());
     let within = Duration::from_millis(200);
