@@ -125,7 +125,7 @@ async fn two_traces_of_one_way_at_once_both_get_their_answers() {
     for traced in [one, other] {
         match traced {
             Err(Untraced { failure: Failure::NotPermitted, .. }) => {
-                println!("not judged: icmp not permitted")
+                println!("not judged: icmp not permitted");
             }
             traced => {
                 let found = traced.map(|traced| (traced.route.end(), traced.cost.packets));
