@@ -219,8 +219,8 @@ mod tests {
 
     #[test]
     fn one_strange_number_makes_no_counting_reflector() {
-        for strange in 1..=4 {
-            let number = |seq| (seq, if seq == strange { 0 } else { seq });
+        for (strange, by) in [1, 2, 4].into_iter().flat_map(|seq| [(seq, seq), (seq, 1)]) {
+            let number = |seq| (seq, if seq == strange { seq - by } else { seq });
             let (one, next) = ([1, 2, 4].map(number), [5, 6, 8].map(number));
             assert_eq!(told(&[(A, 1..=4, &one), (A, 5..=8, &next)]), [None, None], "answer {strange}");
         }
@@ -247,6 +247,8 @@ mod tests {
         assert_eq!(spans[1], Some(Span { sent: 2, reflected: 2, back: 1 }));
         let spans = told(&[(B, 3..=4, &[(4, 1)]), own]);
         assert_eq!(spans[1], Some(Span { sent: 3, reflected: 3, back: 2 }), "nothing lies between");
+        let apart = told(&[(A, 1..=2, &[(1, 0), (2, 1)]), (A, 5..=7, &[(5, 4), (7, 6)])]);
+        assert_eq!(apart[1], Some(Span { sent: 2, reflected: 2, back: 1 }), "another's 3 and 4 lie between");
         let replies = [2, 4, 6].map(|seq| (seq, reply(seq, seq - 1, 1, 1))).into();
         assert_eq!(span(&question(A), None, &[2, 4, 6], &replies), (None, None), "two trains at once");
     }
