@@ -52,6 +52,7 @@ COPY --from=build /programs/haidang-agent /usr/local/bin/
 VOLUME ["/var/lib/haidang/data"]
 # The file says `listen: "127.0.0.1:9100"` for this.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["healthy", "9100"]
+ENV MALLOC_ARENA_MAX=1
 ENTRYPOINT ["haidang-agent"]
 CMD ["run", "--config", "/var/lib/haidang/agents/agent.yml", "--data", "/var/lib/haidang/data"]
 

@@ -5,6 +5,7 @@
 //! failure says nothing of its target (no permission, no such place) has no `probe_success`: unknown is not
 //! down.
 
+mod run;
 mod series;
 
 use crate::by_id::ById;
@@ -12,9 +13,9 @@ use crate::icmp;
 use crate::schedule::{Lateness, Schedule, Skipped};
 use crate::spool::Tally;
 use haidang_probe::check::CheckId;
-use haidang_probe::metric::Metric;
 use haidang_probe::outcome::{Outcome, Sample};
 use haidang_probe::plan::PlanDigest;
+use run::Run;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -37,6 +38,8 @@ struct Facts {
     echoes: icmp::Tally,
     dropped: u64,
     plan: PlanFacts,
+    /// Checks and listeners that rest after a fault.
+    resting: usize,
     /// Octets of metered lines this month.
     metered: BTreeMap<String, u64>,
     /// Traces on doubt, and why others were left out.
@@ -50,33 +53,7 @@ struct Shown {
     check: CheckId,
     name: String,
     target: String,
-    /// Its samples by metric, as they are shown.
-    last: Option<Outcome>,
-}
-
-impl Shown {
-    /// `outcome` is the last run. Runs tell much the same: what the one before held is written over, not made anew.
-    fn keep(&mut self, outcome: &Outcome) {
-        let mut samples = self.last.take().map(|before| before.samples).unwrap_or_default();
-        samples.truncate(outcome.samples.len());
-        let (over, more) = outcome.samples.split_at(samples.len());
-        for (sample, told) in samples.iter_mut().zip(over) {
-            (sample.metric, sample.value) = (told.metric, told.value);
-            sample.part.clone_from(&told.part);
-        }
-        samples.extend_from_slice(more);
-        samples.sort_by_key(|sample| sample.metric);
-        let Outcome { check, sent, result, .. } = *outcome;
-        self.last = Some(Outcome { check, sent, result, samples });
-    }
-
-    /// The last run's samples of `metric`.
-    fn samples(&self, metric: Metric) -> &[Sample] {
-        let samples = self.last.as_ref().map_or(&[][..], |last| &last.samples);
-        let from = samples.partition_point(|sample| sample.metric < metric);
-        let count = samples[from..].partition_point(|sample| sample.metric == metric);
-        &samples[from..from + count]
-    }
+    last: Option<Run>,
 }
 
 /// How one uplink fares.
@@ -115,7 +92,7 @@ impl Board {
     ) {
         let mut facts = self.facts();
         let before = std::mem::take(&mut facts.checks);
-        let mut last: BTreeMap<CheckId, Outcome> =
+        let mut last: BTreeMap<CheckId, Run> =
             before.into_iter().filter_map(|shown| Some((shown.check, shown.last?))).collect();
         facts.checks = checks
             .into_iter()
@@ -163,6 +140,11 @@ impl Board {
         shown.find(same).is_none_or(|first| first == uplink)
     }
 
+    /// How many checks and listeners rest after a fault.
+    pub fn resting(&self, resting: usize) {
+        self.facts().resting = resting;
+    }
+
     /// An uplink's socket could be bound as the plan says, or not.
     pub fn bound(&self, uplink: &str, bound: bool) {
         if let Some(fares) = self.facts().uplinks.get_mut(uplink) {
@@ -181,7 +163,10 @@ impl Board {
         let Facts { checks, places, .. } = &mut *facts;
         for outcome in outcomes {
             if let Some(shown) = places.get(&outcome.check).and_then(|place| checks.get_mut(*place)) {
-                shown.keep(outcome);
+                match &mut shown.last {
+                    Some(last) => last.follow(outcome),
+                    none => *none = Some(Run::of(outcome)),
+                }
             }
         }
     }
@@ -267,130 +252,4 @@ impl Board {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::schedule::{Holds, Pace};
-    use haidang_daemon::metrics::Metrics;
-    use haidang_probe::moment::Moment;
-    use haidang_probe::outcome::Failure;
-
-    fn check<'a>(name: &'a str, target: &'a str) -> (CheckId, &'a str, &'a str) {
-        (CheckId::of_name(name), name, target)
-    }
-
-    fn ran(name: &str, result: Result<Duration, Failure>, samples: Vec<Sample>) -> Outcome {
-        Outcome { check: CheckId::of_name(name), sent: Moment::default(), result, samples }
-    }
-
-    fn text(board: &Board) -> String {
-        let metrics = Metrics::new();
-        board.register(&metrics);
-        metrics.text().unwrap()
-    }
-
-    #[test]
-    fn checks_show_under_the_names_people_know() {
-        let board = Board::default();
-        board.plan([check("portal", "portal.example:443"), check("lan", "*")], &["any/2".into()]);
-        board.outcome(&ran("portal", Ok(Duration::from_millis(12)), Vec::new()));
-        let octets = Sample { metric: Metric::IfInOctets, part: "eth0".into(), value: 7e12 };
-        board.outcome(&ran("lan", Ok(Duration::ZERO), vec![octets]));
-        let text = text(&board);
-        for line in [
-            "probe_success{check=\"portal\",target=\"portal.example:443\"} 1",
-            "probe_duration_seconds{check=\"portal\",target=\"portal.example:443\"} 0.012",
-            "ifHCInOctets{check=\"lan\",target=\"*\",part=\"eth0\"} 7000000000000",
-        ] {
-            assert!(
-                text.lines().any(|found| found == line || found == format!("{line}.0")),
-                "no {line} in\n{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_last_run_alone_is_shown_however_its_samples_come() {
-        let board = Board::default();
-        board.plan([check("lan", "*")], &[]);
-        let sample = |metric, part: &str, value| Sample { metric, part: part.into(), value };
-        let (octets, state) = (Metric::IfInOctets, Metric::IfOperStatus);
-        let first = vec![sample(state, "a", 1.0), sample(octets, "a", 5.0), sample(octets, "b", 6.0)];
-        board.outcome(&ran("lan", Ok(Duration::ZERO), first));
-        let second = vec![sample(octets, "c", 7.0), sample(state, "c", 2.0)];
-        board.outcome(&ran("lan", Ok(Duration::ZERO), second));
-        let text = text(&board);
-        let of_parts: Vec<&str> = text.lines().filter(|line| line.contains("part=")).collect();
-        assert_eq!(
-            of_parts,
-            [
-                "ifHCInOctets{check=\"lan\",target=\"*\",part=\"c\"} 7.0",
-                "ifOperStatus{check=\"lan\",target=\"*\",part=\"c\"} 2.0",
-            ]
-        );
-    }
-
-    #[test]
-    fn unknown_is_not_down() {
-        let board = Board::default();
-        board.plan([check("a", "a:1"), check("b", "b:1")], &[]);
-        board.outcome(&ran("a", Err(Failure::NotPermitted), Vec::new()));
-        board.outcome(&ran("b", Err(Failure::Refused), Vec::new()));
-        let text = text(&board);
-        assert!(!text.contains("probe_success{check=\"a\""), "{text}");
-        assert!(
-            text.contains("probe_unknown{check=\"a\",target=\"a:1\",failure=\"not-permitted\"} 1"),
-            "{text}"
-        );
-        assert!(text.contains("probe_success{check=\"b\",target=\"b:1\"} 0"), "{text}");
-    }
-
-    #[test]
-    fn a_removed_check_loses_its_series_and_a_kept_one_keeps_them() {
-        let board = Board::default();
-        board.plan([check("a", "a:1"), check("b", "b:1")], &["x/2".into()]);
-        board.outcome(&ran("a", Ok(Duration::ZERO), Vec::new()));
-        board.outcome(&ran("b", Ok(Duration::ZERO), Vec::new()));
-        board.batch("x/2", true);
-        board.plan([check("b", "b:1")], &["y/4".into()]);
-        board.outcome(&ran("a", Ok(Duration::ZERO), Vec::new()));
-        let text = text(&board);
-        assert!(!text.contains("check=\"a\"") && text.contains("probe_success{check=\"b\""), "{text}");
-        assert!(!text.contains("x/2") && text.contains("uplink=\"y/4\""), "{text}");
-    }
-
-    #[test]
-    fn how_late_runs_start_shows() {
-        let (board, mut schedule) = (Board::default(), Schedule::default());
-        let pace = Pace { every: Duration::from_secs(1), length: Duration::ZERO, holds: Holds::Task };
-        schedule.set(CheckId(1), pace, 0);
-        let due = schedule.next_ns().unwrap();
-        assert!(schedule.due(due + 30_000_000).is_some());
-        board.schedule(&schedule);
-        let text = text(&board);
-        for line in [
-            "haidang_agent_run_lateness_seconds_bucket{le=\"0.025\"} 0",
-            "haidang_agent_run_lateness_seconds_bucket{le=\"0.05\"} 1",
-            "haidang_agent_run_lateness_seconds_bucket{le=\"+Inf\"} 1",
-            "haidang_agent_run_lateness_seconds_count 1",
-        ] {
-            assert!(text.contains(line), "no {line} in\n{text}");
-        }
-    }
-
-    #[test]
-    fn the_plan_that_runs_and_what_became_of_others_shows() {
-        let board = Board::default();
-        board.runs(PlanDigest([0xab; 8]), true);
-        board.plan_taken(false);
-        board.plan_refused();
-        let text = text(&board);
-        for line in [
-            "haidang_agent_plan{digest=\"abababababababab\",source=\"collector\"} 1",
-            "haidang_agent_plans_taken_total 1",
-            "haidang_agent_plans_refused_total 1",
-            "haidang_agent_plans_unkept_total 1",
-        ] {
-            assert!(text.contains(line), "no {line} in\n{text}");
-        }
-    }
-}
+mod tests;

@@ -31,7 +31,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
 /// Between two wakes while there is work.
-pub const SLOT: Duration = Duration::from_millis(5);
+pub const SLOT: Duration = Duration::from_millis(10);
 
 /// Longest the socket is not looked at while packets are under way.
 pub const LAZY: Duration = Duration::from_millis(40);

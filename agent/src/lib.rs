@@ -4,6 +4,7 @@
 //! | file           | promise                                                                              |
 //! |----------------|--------------------------------------------------------------------------------------|
 //! | [`by_id`]      | a table by check id                                                                  |
+//! | [`fault`]      | a panic ends the program, and what it was at rests after the next start               |
 //! | [`place`]      | who a target's text means, also `@default-gateway` and `@resolver`                   |
 //! | [`dial`]       | connections out, from a chosen source, with TLS                                      |
 //! | [`timestamps`] | readings of both clocks for STAMP packets                                            |
@@ -32,6 +33,7 @@
 //! | [`run`]        | all of it together                                                                   |
 
 pub mod by_id;
+pub mod fault;
 pub mod place;
 pub mod dial;
 pub mod timestamps;

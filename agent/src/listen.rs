@@ -26,6 +26,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
+use crate::fault::{At, Resting, at};
 use crate::place::Finder;
 
 /// How long a listener that could not start waits, at first and at most: a change of plan may find the address
@@ -54,7 +55,8 @@ macro_rules! listeners {
                         self.$file = wanted.map(|settings| {
                             let (own, tools) = (settings.clone(), tools.clone());
                             let ear = Ear::new(tools.clock.clone(), tools.events.clone(), $name);
-                            let stopper = begin($name, ear.clone(), move || {
+                            let rest = tools.resting.left(At::Listener($name), tools.clock.steady_ns());
+                            let stopper = begin($name, (ear.clone(), rest), move || {
                                 $file::run(own.clone(), ear.clone(), tools.clone())
                             });
                             (settings, stopper)
@@ -93,22 +95,39 @@ pub struct Tools {
     pub events: mpsc::Sender<Event>,
     /// The agent's own directory.
     pub directory: PathBuf,
+    /// Which of them ended the agent by a fault.
+    pub resting: Resting,
 }
 
-fn begin<F>(name: &'static str, ear: Ear, listen: impl FnMut() -> F + Send + 'static) -> Stopper
+fn begin<F>(
+    name: &'static str,
+    (ear, rest): (Ear, Option<Duration>),
+    listen: impl FnMut() -> F + Send + 'static,
+) -> Stopper
 where
     F: Future<Output = io::Result<Infallible>> + Send + 'static,
 {
     let (stopper, stop) = stop::pair();
-    tokio::spawn(stand(name, ear, listen, stop));
+    tokio::spawn(at(At::Listener(name), stand(name, (ear, rest), listen, stop)));
     stopper
 }
 
-/// Keeps a listener up until `stop`, and tells each minute what was dropped.
-async fn stand<F>(name: &'static str, ear: Ear, listen: impl FnMut() -> F, stop: Stop)
-where
+/// Keeps a listener up until `stop`, once its rest is over, and tells each minute what was dropped.
+async fn stand<F>(
+    name: &'static str,
+    (ear, rest): (Ear, Option<Duration>),
+    listen: impl FnMut() -> F,
+    stop: Stop,
+) where
     F: Future<Output = io::Result<Infallible>>,
 {
+    if let Some(rest) = rest {
+        ear.own(EventKind::ListenerFailed, name);
+        tokio::select! {
+            () = stop.wait() => return,
+            () = tokio::time::sleep(rest) => {}
+        }
+    }
     tracing::info!(listener = name, "listener starts");
     tokio::select! {
         () = stop.wait() => {}

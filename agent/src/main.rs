@@ -4,7 +4,7 @@ mod arguments;
 
 use anyhow::Context as _;
 use arguments::Command;
-use haidang_agent::{enrol, plan, run};
+use haidang_agent::{enrol, fault, plan, run};
 use haidang_daemon::{log, stop};
 use std::process::ExitCode;
 
@@ -71,6 +71,7 @@ fn check(file: &std::path::Path) -> ExitCode {
 
 fn start(settings: run::Settings, level: Option<&str>) -> anyhow::Result<()> {
     log::init(level)?;
+    fault::end_by_panic(&settings.directory);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)

@@ -16,6 +16,7 @@ mod trial;
 
 use crate::by_id::ById;
 use crate::expose::Board;
+use crate::fault::{At, Resting, at};
 use crate::fetch::Fetch;
 use crate::gateway::{self, Links};
 use crate::identity::{Identity, IdentityError, renewal};
@@ -195,6 +196,7 @@ struct Agent {
     under_way: JoinSet<Outcome>,
     /// Which check a run is of, for one that ends without an outcome.
     running: BTreeMap<tokio::task::Id, CheckId>,
+    resting: Resting,
     links: Links,
     portals: Known,
     doubter: Doubter,
@@ -243,6 +245,7 @@ impl Agent {
         let mut agent = Agent {
             probes,
             portals: Known::restore(&settings.directory),
+            resting: Resting::restore(&settings.directory, shared.clock.steady_ns()),
             settings,
             reading,
             fetch: Fetch::default(),
@@ -308,21 +311,20 @@ impl Agent {
                 self.schedule.ended(check);
                 continue;
             };
-            if asked
-                .question
-                .as_ref()
-                .is_some_and(|question| self.probes.starts(check, question, asked.timeout))
-            {
+            let question = asked.question.as_ref();
+            let rests = self.resting.left(At::Check(check), now_ns).is_some();
+            if !rests && question.is_some_and(|question| self.probes.starts(check, question, asked.timeout)) {
                 continue;
             }
             let (probes, sent) = (self.probes.clone(), self.shared.clock.moment());
-            let run = self.under_way.spawn(async move {
+            let run = self.under_way.spawn(at(At::Check(check), async move {
                 let answer = match &asked.question {
+                    _ if rests => Answer::from(Err(Failure::Resting)),
                     Some(question) => probes.ask(question, asked.timeout).await,
                     None => Answer::from(Err(Failure::Unsupported)),
                 };
                 Outcome { check, sent, result: answer.result, samples: answer.samples }
-            });
+            }));
             self.running.insert(run.id(), check);
         }
         self.shared.board.schedule(&self.schedule);

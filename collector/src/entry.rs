@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub const TICK_MS: i64 = 100;
 
 /// Version octet of a record.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

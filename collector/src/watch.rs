@@ -43,7 +43,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use taking::Taking;
 
 /// Version of the fold: a checkpoint of another one is not restored.
-const FOLD: u32 = 8;
+const FOLD: u32 = 9;
 /// Longest checkpoint accepted, decompressed.
 const CHECKPOINT_BYTES: usize = 256 << 20;
 /// Verdicts of sites are looked at when something changed, and else this often, ms.

@@ -82,6 +82,7 @@ failures! {
     34 Local "local" false "the probe failed on this machine before anything was sent";
     35 TlsUnspoken "tls-unspoken" false "the target speaks only TLS that this agent does not: older than 1.2, or its ciphers";
     36 Credential "credential" false "the agent was not given the credential that the check names";
+    37 Resting "resting" false "the agent ended by a fault of its own at this check, and leaves it alone for an hour";
 }
 
 #[cfg(test)]

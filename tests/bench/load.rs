@@ -127,7 +127,9 @@ impl Bench<'_> {
         let plan = data.path().join("agent.yml");
         fs::write(&plan, plan_text(site, targets, switches))?;
         let mut agent = Command::new(beside::agent()?);
+        // As its unit has it started.
         agent
+            .env("MALLOC_ARENA_MAX", "1")
             .args(["run", "--log", "error", "--config"])
             .arg(&plan)
             .arg("--data")

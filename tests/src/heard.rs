@@ -1,6 +1,7 @@
 //! A machine's listeners without the rest of an agent, and what they heard.
 
 use anyhow::Context;
+use haidang_agent::fault::Resting;
 use haidang_agent::listen::{Listeners, Said, Tools};
 use haidang_agent::place::Finder;
 use haidang_daemon::clock::Clock;
@@ -31,7 +32,8 @@ impl Heard {
         let (sender, events) = mpsc::channel(4096);
         let directory = tempfile::tempdir()?;
         let (clock, finder) = (Clock::machine()?, Finder::default());
-        let tools = Tools { clock, finder, events: sender, directory: directory.path().into() };
+        let resting = Resting::default();
+        let tools = Tools { clock, finder, events: sender, directory: directory.path().into(), resting };
         Ok(Heard { listeners: Listeners::default(), tools, events, directory })
     }
 

@@ -15,6 +15,7 @@ use anyhow::{Context, ensure};
 use haidang_daemon::clock::Clock;
 use haidang_daemon::reload::digest;
 use haidang_probe::key::hex;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
@@ -47,6 +48,10 @@ collector:
 credentials:
   - {id: lan, version: 2c, community: public}
 "#;
+
+/// What is not held against the beginning: comments, and what is measured of an uplink once a minute, whose first time may
+/// come after it.
+const MEASURED: [&str; 4] = ["#", "path_mtu_bytes{", "train_", "bottleneck_"];
 
 /// Ports of each switch.
 const PORTS: u32 = 24;
@@ -92,10 +97,10 @@ fn sites(version: u64, switches: &[SocketAddr]) -> String {
 }
 
 /// What a program holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Holds {
-    /// Series in `/metrics`.
-    pub series: usize,
+    /// Series in `/metrics`, without their values; the version and the switch of an edit are left out of their labels.
+    pub series: BTreeSet<String>,
     /// Open files.
     pub files: u64,
     /// Resident memory, MiB.
@@ -142,7 +147,8 @@ impl Edited {
 
     fn holds(&self) -> anyhow::Result<Holds> {
         let text = self.text()?;
-        let series = text.lines().filter(|line| !line.starts_with('#')).count();
+        let series = text.lines().filter(|line| !MEASURED.iter().any(|name| line.starts_with(name)));
+        let series = series.map(timeless).collect();
         let files = text.lines().find_map(|line| line.strip_prefix("process_open_fds "));
         let files: f64 = files.context("no process_open_fds")?.parse()?;
         Ok(Holds { series, files: files as u64, rss_mib: usage(self.process)?.rss_mib })
@@ -192,6 +198,19 @@ impl Edited {
         let says = self.says()?;
         anyhow::bail!("waited {PATIENCE} s for {what} in {}: it says {says:?}", self.path.display())
     }
+}
+
+/// The name and labels of a line of `/metrics`, the same whichever version is in use.
+fn timeless(line: &str) -> String {
+    let series = line.rsplit_once(' ').map_or(line, |(series, _)| series);
+    let edited = |label: &str| {
+        ["check=\"version-", "check=\"switch-", "digest=\""].iter().any(|key| label.contains(key))
+    };
+    let labels = series.split(',').map(|label| match label.split_once("=\"") {
+        Some((key, _)) if edited(label) => key,
+        _ => label,
+    });
+    labels.collect::<Vec<_>>().join(",")
 }
 
 /// Makes so many edits on stage `number`, half of the collector's directory and half of the agent's file.
@@ -317,7 +336,18 @@ impl fmt::Display for Told {
         )?;
         writeln!(f, "| from an edit of the record to the agent that runs it, s | {:.1} |", self.delivered_s)?;
         for (name, (before, after)) in ["collector", "agent"].iter().zip(&self.holds) {
-            writeln!(f, "| {name}: series before, after | {}, {} |", before.series, after.series)?;
+            writeln!(
+                f,
+                "| {name}: series before, after | {}, {} |",
+                before.series.len(),
+                after.series.len()
+            )?;
+            for (sign, series) in [
+                ("gone", before.series.difference(&after.series)),
+                ("new", after.series.difference(&before.series)),
+            ] {
+                series.into_iter().try_for_each(|series| writeln!(f, "| {name}: {sign} | {series} |"))?;
+            }
             writeln!(f, "| {name}: open files before, after | {}, {} |", before.files, after.files)?;
             writeln!(
                 f,

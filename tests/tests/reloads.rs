@@ -15,7 +15,7 @@ fn no_edit_is_missed_none_leaks_and_a_bad_one_never_replaces_a_good_one() {
     println!("{told}");
     assert_eq!(told.edits.iter().sum::<u64>(), edits);
     assert!(told.edits.iter().all(|edits| *edits > 0), "every kind was tried");
-    for (before, after) in told.holds {
+    for (before, after) in &told.holds {
         assert_eq!(before.series, after.series, "{told}");
         assert!(after.files <= before.files + CONNECTIONS, "{told}");
         assert!(after.rss_mib <= before.rss_mib + GROWTH_MIB, "{told}");

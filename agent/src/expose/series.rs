@@ -1,10 +1,10 @@
 //! The board's facts as series.
 
+use super::run::Run;
 use super::{Board, Facts, Fares, Shown};
 use crate::schedule::Lateness;
 use haidang_daemon::metrics::Metrics;
 use haidang_probe::metric::Metric;
-use haidang_probe::outcome::Outcome;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -63,13 +63,13 @@ impl Page<'_, '_> {
 
     fn samples(&mut self, facts: &Facts) -> fmt::Result {
         for &metric in Metric::ALL {
-            let samples = facts.checks.iter().flat_map(|shown| {
-                shown.samples(metric).iter().map(move |sample| {
+            let samples = rows(facts).flat_map(|(shown, run)| {
+                run.values(metric).map(move |(part, value)| {
                     let mut labels = labels(shown);
-                    if !sample.part.is_empty() {
-                        labels.push(("part", sample.part.as_str()));
+                    if !part.is_empty() {
+                        labels.push(("part", part));
                     }
-                    (labels, sample.value)
+                    (labels, value)
                 })
             });
             self.metric(metric, samples)?;
@@ -198,6 +198,12 @@ impl Page<'_, '_> {
         ] {
             self.counters(name, help, std::iter::once((Labels::new(), count)))?;
         }
+        let resting = std::iter::once((Labels::new(), facts.resting as f64));
+        self.gauges(
+            "haidang_agent_resting",
+            "Checks and listeners that rest after a fault of the agent",
+            resting,
+        )?;
         let metered = facts.metered.iter();
         self.gauges(
             "haidang_agent_metered_bytes",
@@ -279,7 +285,7 @@ impl Page<'_, '_> {
 }
 
 /// Checks that have run, with their last run.
-fn rows(facts: &Facts) -> impl Iterator<Item = (&Shown, &Outcome)> {
+fn rows(facts: &Facts) -> impl Iterator<Item = (&Shown, &Run)> {
     facts.checks.iter().filter_map(|shown| Some((shown, shown.last.as_ref()?)))
 }
 

@@ -13,6 +13,7 @@ use super::ear::{Ear, Lost};
 use super::frame::{Frame, Frames, MAX_MESSAGE};
 use super::unheard::{self, Unheard};
 use super::{Said, Tools};
+use crate::fault;
 use haidang_probe::event::{Event, EventKind, Field};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -164,7 +165,7 @@ async fn hear_connections(listener: &TcpListener, ear: &Ear) -> io::Result<Infal
             *open.entry(source).or_default() += 1;
         }
         let (ear, open) = (ear.clone(), open.clone());
-        conversations.spawn(async move {
+        conversations.spawn(fault::along(async move {
             // The other end went, which is its right.
             let _ = converse(stream, source, &ear).await;
             let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -174,7 +175,7 @@ async fn hear_connections(listener: &TcpListener, ear: &Ear) -> io::Result<Infal
                     open.remove(&source);
                 }
             }
-        });
+        }));
     }
 }
 

@@ -21,6 +21,7 @@ mod hop;
 use super::{Answer, Budget, Tools};
 use crate::dial::certificate::{Looker, Verdict};
 use crate::dial::{self, Wire};
+use crate::fault;
 use crate::place::Finder;
 use body::Reading;
 use bytes::Bytes;
@@ -195,7 +196,7 @@ async fn exchange(wire: Box<dyn Wire>, hop: &Hop) -> Result<Response<Incoming>, 
     client.max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS);
     let (mut send, connection) = client.handshake(TokioIo::new(wire)).await.map_err(failure)?;
     // Ends when the answer has been read or dropped.
-    tokio::spawn(connection);
+    tokio::spawn(fault::along(connection));
     let request = Request::get(&hop.url.path)
         .header(header::HOST, hop.host())
         .header(header::USER_AGENT, AGENT)

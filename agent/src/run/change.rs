@@ -192,6 +192,7 @@ impl Agent {
             finder: self.finder.clone(),
             events: self.events.clone(),
             directory: self.settings.directory.clone(),
+            resting: self.resting.clone(),
         };
         let said =
             listen::Said { listening: runs.plan.listeners.clone(), credentials: runs.credentials.clone() };

@@ -12,6 +12,11 @@ impl Agent {
         if let Err(error) = off_the_thread(move || meter.keep(&directory)).await {
             tracing::warn!(%error, "what metered lines carried is not kept on disk");
         }
+        let (resting, now_ns) = (self.resting.clone(), self.shared.clock.steady_ns());
+        self.shared.board.resting(resting.count(now_ns));
+        if let Err(error) = off_the_thread(move || resting.forget(now_ns)).await {
+            tracing::warn!(%error, "what rested an hour rests again after the next start");
+        }
         let (keep, directory) = (self.portals.unkept(), self.settings.directory.clone());
         if let Some(keep) = keep
             && let Err(error) = off_the_thread(move || keep(&directory)).await

@@ -83,6 +83,23 @@ async fn a_batch_carried_by_new_uplinks_ends_their_trial() {
     assert_eq!((kept(&agent), agent.runs.digest), (PlanDigest::of(&orders), PlanDigest::of(&orders)));
 }
 
+#[tokio::test]
+async fn a_check_at_which_the_agent_ended_rests_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let faulty = *good().checks.keys().next().unwrap();
+    std::fs::write(dir.path().join("faults"), format!("{}\n", At::Check(faulty))).unwrap();
+    let mut agent = agent(dir.path());
+    agent.shared.clock.advance(2 * MINUTE);
+    agent.start_due();
+    assert!(agent.running.len() > 1, "others are asked beside it");
+    let mut resting = Vec::new();
+    while let Some(run) = agent.under_way.join_next().await {
+        let outcome = run.unwrap();
+        resting.extend((outcome.result == Err(Failure::Resting)).then_some(outcome.check));
+    }
+    assert_eq!(resting, [faulty]);
+}
+
 #[test]
 fn a_trial_lasts_until_batches_were_due_and_counts_what_came_in_it_alone() {
     let begin = |flush: Duration| Trial::begin(Bytes::new(), good(), flush, 7, 0);

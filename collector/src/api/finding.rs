@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 /// Something about the set-up to mend.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FindingView {
-    /// `never-answered`, `agent-never-heard`, `not-permitted`, `unsupported`, `local`, `tls-unspoken`,
+    /// `never-answered`, `agent-never-heard`, `not-permitted`, `unsupported`, `local`, `tls-unspoken`, `resting`,
     /// `record-doubtful`, `unproved-uplink`, `one-path`, `check-failing`, `plan-not-taken`, `plan-refused`,
     /// `no-successor`, `agent-quarantined`.
     pub kind: String,
@@ -56,6 +56,11 @@ const WORDS: &[(&str, &str, &str)] = &[
         "tls-unspoken",
         "đích chỉ biết TLS cũ hơn 1.2: cập nhật đích, trạng thái của nó chưa rõ",
         "the target speaks only TLS older than 1.2: update it, its state is unknown",
+    ),
+    (
+        "resting",
+        "đầu đo tự lỗi khi chạy phép đo này và đã khởi động lại: phép đo tạm nghỉ một giờ, hãy gửi nhật ký của đầu đo",
+        "the agent ended by a fault of its own at this check and started again: the check rests for an hour; send us the agent's log",
     ),
     (
         "record-doubtful",
