@@ -320,7 +320,7 @@ mod tests {
                 schedule.ended(check);
             }
         }
-        assert_eq!((runs, wakes <= 2000), (5000, true), "{wakes} wakes in 2,000 slots");
+        assert_eq!((runs, wakes <= 1000), (5000, true), "{wakes} wakes in 1,000 slots");
     }
 
     #[test]
@@ -333,7 +333,7 @@ mod tests {
         let second = schedule.next_ns().unwrap();
         assert!(schedule.due(second + 60_000_000).is_some());
         let runs = schedule.lateness().buckets().map(|(_, runs)| runs);
-        assert_eq!(runs, [1, 0, 0, 0, 1, 0, 0, 0, 0]);
+        assert_eq!(runs, [0, 1, 0, 0, 1, 0, 0, 0, 0]);
     }
 
     #[test]
