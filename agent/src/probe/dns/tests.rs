@@ -114,17 +114,31 @@ async fn what_is_no_answer_to_the_question_is_passed_over() {
     server.abort();
 }
 
+/// An answer that says there is more.
+fn cut(question: &Message) -> Vec<Vec<u8>> {
+    let mut cut = Message::response(question.metadata.id, OpCode::Query);
+    cut.queries.clone_from(&question.queries);
+    cut.metadata.truncation = true;
+    vec![cut.to_vec().unwrap()]
+}
+
+/// As [`serve`], with a listener of the same port, which another program may have: then of another.
+async fn of_both_kinds(
+    answers: fn(&Message) -> Vec<Vec<u8>>,
+) -> (SocketAddr, tokio::task::JoinHandle<()>, TcpListener) {
+    loop {
+        let (address, server) = serve(answers).await;
+        if let Ok(listener) = TcpListener::bind(address).await {
+            return (address, server, listener);
+        }
+        server.abort();
+    }
+}
+
 #[tokio::test]
 async fn a_truncated_answer_is_asked_for_again_over_tcp() {
     for (end, expected) in [(true, Ok(())), (false, Err(Failure::Reset))] {
-        let (address, udp) = serve(|question| {
-            let mut cut = Message::response(question.metadata.id, OpCode::Query);
-            cut.queries.clone_from(&question.queries);
-            cut.metadata.truncation = true;
-            vec![cut.to_vec().unwrap()]
-        })
-        .await;
-        let listener = TcpListener::bind(address).await.unwrap();
+        let (address, udp, listener) = of_both_kinds(cut).await;
         let tcp = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let length = stream.read_u16().await.unwrap();
