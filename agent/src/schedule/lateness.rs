@@ -1,6 +1,6 @@
 //! How late runs start: counts by how far behind their time, as Prometheus' histograms are.
 //!
-//! A run may start as late as the end of its slot (5 ms) without anything being amiss. Later than that, the agent's one
+//! A run may start as late as the end of its slot (10 ms) without anything being amiss. Later than that, the agent's one
 //! thread was kept from its work: by a device that costs too much, by a machine that is too busy, by a suspend.
 
 use std::time::Duration;
