@@ -6,10 +6,11 @@
 //!  the line leaves the file ◀── REST later ◀── no run of that check, no such listener ("resting")
 //! ```
 //!
-//! What is lost is what kill -9 loses: the runs that were not in a synced batch yet. Going on instead would keep whatever
+//! What is lost is what kill -9 loses: the runs that were not in a synced batch yet, and minutes of what is written now and
+//! then (octets of metered lines, pages of portals). Going on instead would keep whatever
 //! half-done state the fault left, and a task that is gone without anybody seeing it. Without rest a device that brings
-//! out a fault would end the agent again and again; with it, once in [`REST`]. A fault outside of checks and listeners
-//! rests nothing. See ADR 10.
+//! out a fault would end the agent again and again; with it, once in [`REST`] for each of its checks. A fault
+//! outside of checks and listeners, or in a task that a library spawned for one, rests nothing. See ADR 10.
 
 use crate::spool::write_whole;
 use haidang_probe::check::CheckId;
@@ -24,8 +25,8 @@ use std::time::Duration;
 /// How long what the agent was at when it ended by a fault is left alone.
 pub const REST: Duration = Duration::from_secs(3600);
 
-/// Most lines of the file that are looked at: as many things rest at once.
-const MAX_RESTING: usize = 256;
+/// Most things that rest at once: more than a plan has checks.
+const MAX_RESTING: usize = 20_000;
 
 const FILE: &str = "faults";
 
@@ -101,7 +102,18 @@ impl Resting {
     pub fn restore(directory: &Path, now_ns: u64) -> Resting {
         let file = directory.join(FILE);
         let text = std::fs::read_to_string(&file).unwrap_or_default();
-        let lines: BTreeSet<String> = text.lines().take(MAX_RESTING).map(str::to_owned).collect();
+        let mut lines = BTreeSet::new();
+        for line in text.lines() {
+            if lines.len() < MAX_RESTING {
+                lines.insert(line.to_owned());
+            }
+        }
+        let told = lines.iter().fold(String::new(), |told, line| told + line + "\n");
+        if text != told
+            && let Err(error) = write_whole(&file, told.as_bytes())
+        {
+            tracing::warn!(%error, "what rests is not written anew");
+        }
         for at in &lines {
             tracing::warn!(at, minutes = REST.as_secs() / 60, "the agent ended by a fault at this: it rests");
         }

@@ -119,6 +119,8 @@ impl Echo {
 
     fn enter(&self, tag: Asker, request: &Request) {
         let &Request { address, packets, gap, size, timeout } = request;
+        // Sent in slots: two packets within one would be a pair, and tell of its own making.
+        let gap = Duration::from_nanos(slot_end_ns(gap.as_nanos() as u64));
         let mut engine = lock(&self.0.engine);
         engine.flights.start(Run { tag, address, packets, gap, size, timeout });
         if !std::mem::replace(&mut engine.driven, true) {

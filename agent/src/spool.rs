@@ -272,8 +272,9 @@ impl<D: Disk + Clone> Spool<D> {
                 if !self.reducing.is_pending() {
                     self.newest = Some(sealed);
                 }
-                self.count_dropped();
+                // Before what the bound took is counted: what a reduction stands for is not lost.
                 self.replaced();
+                self.count_dropped();
                 Ok(())
             }
             Err(error) => {
@@ -363,7 +364,7 @@ impl<D: Disk + Clone> Spool<D> {
         let cursor = journal.cursor(CURSOR).map_or(first, |cursor| cursor.0.max(first));
         self.next = next;
         self.recall(cursor, next)?;
-        self.doubt = doubt::Doubt::earlier(self.written.sent);
+        self.doubt = doubt::Doubt::earlier(self.written.sent.min(next));
         if let Some(last) = next.checked_sub(1) {
             match self.read(last)? {
                 Some(sealed) => {

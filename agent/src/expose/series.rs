@@ -214,7 +214,7 @@ impl Page<'_, '_> {
 
     fn lateness(&mut self, lateness: &Lateness) -> fmt::Result {
         let (name, help) =
-            ("haidang_agent_run_lateness_seconds", "How late runs start; up to 0.005 is their slot");
+            ("haidang_agent_run_lateness_seconds", "How late runs start; up to 0.01 is their slot");
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
         let (sum, runs) = (lateness.sum().as_secs_f64(), lateness.runs());
         family.encode_histogram::<NoLabelSet>(sum, runs, &lateness.buckets(), None)

@@ -153,7 +153,9 @@ impl<D: Disk + Clone> Spool<D> {
     pub fn reduce(&mut self, now: Moment, map: ClockMap, keep: Keep) -> Result<Option<Sealed>, SpoolError> {
         self.settle()?;
         let ages = Ages { now, map, keep };
-        if ages.is_before(self.reducing.fruitless) || self.unacked.intervals() >= INTERVALS {
+        if ages.is_before(self.reducing.fruitless)
+            || self.unacked.intervals() + self.gone.intervals() >= INTERVALS
+        {
             return Ok(None);
         }
         let short = self.is_short()?;

@@ -138,12 +138,16 @@ impl<D: Disk + Clone> Spool<D> {
         self.since_persisted = 0;
         let keep = self.unacked.first().unwrap_or(u64::MAX);
         let directory = self.directory.clone();
-        let journal = self.open_journal()?;
+        if self.unacked.is_empty() {
+            // No reduction is left that could stand for what surrounds them.
+            self.gone = Unacked::default();
+        }
+        let synced = self.synced()?;
         // The last record stays: the next one names its hash.
-        let (synced, last) = (journal.synced(), Position(journal.next().0.saturating_sub(1)));
-        let cursor = Position(keep).min(synced);
-        if self.written.held(cursor.0, synced.0) != self.unacked || self.written.gone != self.gone {
-            self.store(self.standing(synced.0, self.written.sent))?;
+        let last = Position(self.open_journal()?.next().0.saturating_sub(1));
+        let cursor = Position(keep.min(synced));
+        if self.written.held(cursor.0, synced) != self.unacked || self.written.gone != self.gone {
+            self.store(self.standing(synced, self.written.sent))?;
         }
         let journal = self.open_journal()?;
         journal
@@ -167,8 +171,14 @@ impl<D: Disk + Clone> Spool<D> {
         if self.is_announced(seq) {
             return Ok(());
         }
-        let synced = self.open_journal()?.synced();
-        self.store(self.standing(synced.0, seq + AHEAD))
+        let synced = self.synced()?;
+        self.store(self.standing(synced, seq + AHEAD))
+    }
+
+    /// Below this everything is on disk and in our books. A record whose sync failed may be on disk, and is not.
+    fn synced(&mut self) -> Result<u64, SpoolError> {
+        let synced = self.open_journal()?.synced().0;
+        Ok(self.unsure.as_ref().map_or(synced, |unsure| synced.min(unsure.seq)))
     }
 
     fn standing(&self, next: u64, sent: u64) -> Standing {

@@ -180,6 +180,20 @@ fn what_the_disk_refused_keeps_its_number_and_is_written_once() {
 }
 
 #[test]
+fn what_a_failed_sync_left_on_disk_is_not_taken_for_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut spool = open(directory.path());
+    spool.seal(&batch(0)).unwrap();
+    let sealed = Sealed { seq: 1, bytes: spool.encode(&batch(1)).unwrap() };
+    spool.write(&sealed).unwrap();
+    // It was told that the sync failed.
+    (spool.unsure, spool.next, spool.journal) = (Some(sealed), 2, None);
+    spool.persist().unwrap();
+    drop(spool);
+    assert_eq!(open(directory.path()).tally().unacked, 2);
+}
+
+#[test]
 fn another_agents_spool_is_moved_aside_not_sent_and_not_lost() {
     let data = tempfile::tempdir().unwrap();
     let directory = data.path().join("spool");

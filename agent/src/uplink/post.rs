@@ -35,6 +35,9 @@ use std::time::Duration;
 /// Longest one attempt may take, from look-up to answer; then it is another uplink's turn.
 pub const DEADLINE: Duration = Duration::from_secs(5);
 
+/// Longest the system goes on sending what it was handed: shorter than a batch stays in doubt (`spool/doubt.rs`).
+const LAST_TRY: Duration = Duration::from_secs(600);
+
 /// Longest the orders may take to arrive: they may be large, the line slow.
 pub const ORDERS_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -217,6 +220,9 @@ impl Post {
         }
         let stream =
             dial::tcp_from(address, &self.origin).await.map_err(|error| format!("connect: {error}"))?;
+        socket2::SockRef::from(&stream)
+            .set_tcp_user_timeout(Some(LAST_TRY))
+            .map_err(|error| format!("bound how long the system tries: {error}"))?;
         let wire: Box<dyn Wire> = if self.url.tls {
             let trust = self.trust.clone().map_or_else(Trust::web, Ok).map_err(|error| wrong_tls(&error))?;
             Box::new(dial::tls(stream, &self.url, &trust).await.map_err(|error| wrong_tls(&error))?)

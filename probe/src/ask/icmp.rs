@@ -13,7 +13,7 @@ pub const SETTINGS: &[&str] = &["packets", "gap", "size"];
 /// Most packets of one run.
 pub const MAX_PACKETS: u16 = 100;
 
-/// Shortest gap between two packets of a run. The agent sends in slots of 5 ms.
+/// Shortest gap between two packets of a run. The agent sends in slots of 10 ms, and makes a shorter gap one of them.
 const LEAST_GAP: Duration = Duration::from_millis(5);
 /// Longest gap.
 const MOST_GAP: Duration = Duration::from_secs(1);
