@@ -47,7 +47,9 @@ impl Url {
         let place: Place = authority.host().parse()?;
         let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        let (authority, path) = (authority.as_str().into(), path.into());
+        // A query may follow the authority at once (RFC 3986 §3.3); what is asked for begins with `/` all the same.
+        let path = if path.starts_with('/') { path.into() } else { format!("/{path}") };
+        let authority = authority.as_str().into();
         Ok(Url { tls, endpoint: Endpoint { place, port }, authority, path })
     }
 
@@ -105,6 +107,7 @@ mod tests {
         let from = Url::parse("https://portal.example:8443/a/b?c=d").unwrap();
         for (location, authority, path) in [
             ("http://other.example", "other.example", "/"),
+            ("http://other.example?q=r", "other.example", "/?q=r"),
             ("//other.example/x", "other.example", "/x"),
             ("/x/../y?z=../w", "portal.example:8443", "/y?z=../w"),
             ("x", "portal.example:8443", "/a/x"),
