@@ -204,7 +204,9 @@ impl Edited {
 fn timeless(line: &str) -> String {
     let series = line.rsplit_once(' ').map_or(line, |(series, _)| series);
     let edited = |label: &str| {
-        ["check=\"version-", "check=\"switch-", "digest=\""].iter().any(|key| label.contains(key))
+        ["check=\"version-", "check=\"switch-", "target=\"127.0.0.1:", "digest=\""]
+            .iter()
+            .any(|key| label.contains(key))
     };
     let labels = series.split(',').map(|label| match label.split_once("=\"") {
         Some((key, _)) if edited(label) => key,
